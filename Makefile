@@ -1,0 +1,36 @@
+# `make demo` and `make test` start from nothing: Python 3.11+, make and a package index.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+QUESTION ?= how do I show a progress bar for a loop?
+
+.PHONY: demo test lint format clean
+
+demo: $(READY) ## rerank real documents with a model that runs here
+	$(BIN)/judge-rerank models pull qwen2.5-coder-1.5b
+	$(BIN)/python eval/package_docs.py .venv/package-docs
+	$(BIN)/judge-rerank rerank -m local -s binary -q "$(QUESTION)" .venv/package-docs --candidates 10
+
+test: $(READY) ## every test, with coverage; fetches the small model
+	$(BIN)/judge-rerank models pull smollm2-135m
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(READY) ## style, types, and which module may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/python -m pytest tests/test_import.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Compiled once: importing LiteLLM from source takes several seconds in every process.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	-$(BIN)/python -m compileall -q -j 0 .venv/lib
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
