@@ -1,0 +1,100 @@
+"""From what callers pass to queries and documents, with an error that says which one is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from judge_rerank.errors import InputError
+from judge_rerank.types import Document, Query
+
+
+def as_query(query: str | Query) -> Query:
+    """The query, checked.
+
+    Raises:
+        InputError: it is empty or not a string.
+    """
+    if isinstance(query, str):
+        query = Query(text=query)
+    if not isinstance(query, Query) or not isinstance(query.text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        msg = f"The query is {type(query).__name__}; expected a string or a Query."
+        raise InputError(msg)
+    if not query.text.strip():
+        msg = "The query is empty; there is nothing to judge the documents for."
+        raise InputError(msg)
+    return query
+
+
+def as_documents(docs: Iterable[str | Mapping[str, Any] | Document]) -> tuple[Document, ...]:
+    """The documents, checked, in the given order.
+
+    Raises:
+        InputError: one is not a document; the message has its position.
+    """
+    given: object = docs
+    if isinstance(given, (str, bytes, Mapping)):
+        kind = type(cast("object", given)).__name__
+        msg = f"docs is one {kind}; expected a list of documents: rerank(query, [doc, ...])."
+        raise InputError(msg)
+    try:
+        items = list(docs)
+    except TypeError:
+        msg = f"docs is {type(docs).__name__}; expected a list of strings, mappings with a 'text', or Documents."
+        raise InputError(msg) from None
+    return tuple(_as_document(item, position) for position, item in enumerate(items))
+
+
+def _as_document(item: object, position: int) -> Document:
+    if isinstance(item, Document):
+        _check_text(item.text, f"docs[{position}].text")
+        return item
+    if isinstance(item, str):
+        return Document(text=item)
+    if isinstance(item, Mapping):
+        return _from_mapping(cast("Mapping[str, Any]", item), position)
+    msg = f"docs[{position}] is {type(item).__name__}; expected a string, a mapping with a 'text', or a Document."
+    raise InputError(msg)
+
+
+def _from_mapping(item: Mapping[str, Any], position: int) -> Document:
+    where = f"docs[{position}]"
+    if "text" not in item:
+        keys = ", ".join(repr(key) for key in list(item)[:8]) or "none"
+        msg = f"{where} has no 'text' (its keys: {keys}); put what the judge should read under 'text'."
+        raise InputError(msg)
+    _check_text(item["text"], f"{where}['text']")
+    title, identifier, score = item.get("title"), item.get("id"), item.get("score")
+    if title is not None and not isinstance(title, str):
+        msg = f"{where}['title'] is {type(title).__name__}; expected a string or None."
+        raise InputError(msg)
+    if identifier is not None and not isinstance(identifier, (str, int)):
+        msg = f"{where}['id'] is {type(identifier).__name__}; expected a string, a number or None."
+        raise InputError(msg)
+    return Document(
+        text=item["text"],
+        title=title or None,
+        id=str(identifier) if identifier is not None else None,
+        score=_score(score, where),
+        metadata={key: value for key, value in item.items() if key not in {"text", "title", "id", "score"}},
+    )
+
+
+def _check_text(text: object, where: str) -> None:
+    if not isinstance(text, str):
+        msg = f"{where} is {type(text).__name__}; expected a string."
+        raise InputError(msg)
+
+
+def _score(score: object, where: str) -> float | None:
+    if score is None:
+        return None
+    try:
+        number = float(cast("Any", score))
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(score, (str, bool)) or not math.isfinite(number):
+        msg = f"{where}['score'] is {score!r}; expected a finite number or None."
+        raise InputError(msg)
+    return number

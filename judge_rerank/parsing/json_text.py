@@ -1,0 +1,129 @@
+"""JSON in the text of a reply, however it is wrapped or damaged."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+MAX_MENDED_CHARS = 20_000
+"""Mending is slow: what comes after this much damaged JSON is left as it is."""
+
+_WORK_PER_CHAR, _LEAST_WORK = 2, 200_000
+_MAX_DEPTH = 4
+_OPENING = re.compile(r"[{\[]")
+_INNERMOST = re.compile(r"\{[^{}]{1,4000}(?:\}|\Z)")
+_KEY = re.compile(r"""[{,]\s{0,20}["'“]?(\w{1,40})["'”]?\s{0,5}:""")
+_BARE_VALUE = re.compile(r"""([{,]\s{0,20}["'“]?\w{1,40}["'”]?\s{0,5}:\s{0,5})([^\s"'“”\[\]{},:][^,}\]\n"']{0,60})""")
+
+
+class Contradiction:
+    """Stands for the value of a key that an object has twice, with different values."""
+
+
+CONTRADICTION = Contradiction()
+
+
+def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found[key] = CONTRADICTION if key in found and not _same(found[key], value) else value
+    return found
+
+
+def _same(one: object, other: object) -> bool:
+    return type(one) is type(other) and isinstance(one, (str, int, float, bool)) and one == other
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_as_object)
+
+
+def whole_json(text: str) -> Any | None:
+    """`text` as one JSON value, nothing before or after it; None where it is not."""
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def first_json(text: str, start: int) -> Any | None:
+    """The JSON value that begins at `start`, whatever follows it; None where there is none."""
+    try:
+        return _DECODER.raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def json_values(text: str) -> list[Any]:
+    """The JSON objects and lists in `text`, in order; in a damaged one, the whole ones inside it.
+
+    Failed attempts may cost twice the text's length in all, so that no text takes quadratic time.
+    """
+    values: list[Any] = []
+    work = max(_LEAST_WORK, _WORK_PER_CHAR * len(text))
+    opening = _OPENING.search(text)
+    while opening is not None and work > 0:
+        try:
+            value, end = _DECODER.raw_decode(text, opening.start())
+            values.append(value)
+        except (ValueError, RecursionError) as error:
+            end = opening.end()
+            work -= _effort(error, opening.start(), len(text))
+        opening = _OPENING.search(text, end)
+    return values
+
+
+def _effort(error: Exception, start: int, length: int) -> int:
+    """What a failed attempt cost, in characters: those read, and a share of all before, as their lines are counted."""
+    # an open string was read to the end of the text, wherever it began
+    stopped = isinstance(error, json.JSONDecodeError) and not error.msg.startswith("Unterminated")
+    end = cast("json.JSONDecodeError", error).pos if stopped else length
+    return 1 + end - start + end // 64
+
+
+def mended_json(text: str) -> list[Any]:
+    """The objects that damaged JSON in `text` was probably meant to hold: quotes, commas and brackets put right.
+
+    Each innermost object is mended on its own, so that none takes parts of another; mending nested ones can also take
+    exponential time. Numbers and bare words come back as text, so that whatever the model wrote after one ("7 out of
+    100", "true or false") is still there to be judged. An object that has a key twice is left out.
+    """
+    values: list[Any] = []
+    room = MAX_MENDED_CHARS
+    for found in _INNERMOST.finditer(text):
+        room -= len(found.group())
+        if room < 0:
+            break
+        keys = _KEY.findall(found.group())
+        if keys and len(set(keys)) == len(keys):
+            values.append(_mended(_BARE_VALUE.sub(_quoted, found.group())))
+    return [value for value in values if isinstance(value, dict)]
+
+
+def _quoted(value: re.Match[str]) -> str:
+    return f'{value.group(1)}"{value.group(2).strip()}"'
+
+
+def _mended(text: str) -> object:
+    import json_repair
+
+    try:
+        return cast("object", json_repair.loads(text, skip_json_loads=True))
+    except Exception:  # a guess that fails, in whatever way, is no answer
+        return None
+
+
+def objects(values: list[Any]) -> Iterator[dict[str, Any]]:
+    """The objects in `values`, outer before inner, a few levels deep, with keys in lower case."""
+    level: list[Any] = values
+    for _ in range(_MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                known = cast("dict[Any, Any]", value)
+                yield {str(key).strip().lower(): item for key, item in known.items()}
+                below.extend(known.values())
+            elif isinstance(value, list):
+                below.extend(cast("list[Any]", value))
+        level = below
