@@ -1,0 +1,1 @@
+"""Models: the protocol, the backends, and what it takes to ask them."""
