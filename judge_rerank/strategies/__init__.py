@@ -1,0 +1,1 @@
+"""Ways to put candidates in order, one file each."""

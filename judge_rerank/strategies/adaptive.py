@@ -1,0 +1,199 @@
+"""Asks what it is least sure of, for as long as it may."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
+from judge_rerank.strategies.beliefs import Belief, Beliefs
+from judge_rerank.strategies.comparing import Comparing, require
+from judge_rerank.strategies.doubt import confidence, first_stage_priors, from_scores, gains
+from judge_rerank.strategies.settling import Settling
+from judge_rerank.strategies.steps import Steps
+from judge_rerank.types import Candidate, Query
+from judge_rerank.windows import dealt
+
+# Variance of the judge's error in one comparison, where the variance of worth is 1.
+_NOISE = 0.5
+# Who is asked about in a round: those with at least this share of the greatest expected gain, and at least a window.
+_SHARE = 0.2
+# How much is read again where there is no limit: beyond this, more looks change little.
+_FURTHER_WINDOWS = 10
+_CHARS_PER_TOKEN = 4
+_PROMPT_TOKENS = 150
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptive(Comparing):
+    """Keeps a belief about each document's worth and asks where the answer is worth most (after AcuRank,
+    arXiv:2505.18512).
+
+    A belief is a mean and a deviation (TrueSkill), made from everything that the judge stated in this ranking: orders,
+    choices and scores of earlier stages, and the first-stage order as far as they bear it out. The first round reads
+    every document that nothing is known of, ⌈n / window_size⌉ calls side by side; where the limit is lower than that,
+    the first of them. Each further round asks about the documents of which one more look promises the greatest gain in
+    DCG of the best `top`, in as many windows side by side as they need. It ends when a limit is reached, when the
+    judge's answers settle the best `top` (each document there read twice, and nothing contradicted), or when no call
+    of a round was answered.
+
+    Without a limit it reads every document once and then at most n, or ten windows, again; after that it settles what
+    is still open among the best `top`, in as many calls as it takes. A judge that never errs then gets them right.
+    With a limit the number of calls, documents or tokens is never higher, and the order is the best that was found.
+
+    At n = 100, window_size = 20: 5 calls in the first round; about 9 calls in 5 rounds for 180 documents read.
+    `confidence` gives, for each of the best `top` places p, the probability that the document there is among the best
+    p. There are no scores.
+
+    Attributes:
+        window_size: documents a call, at least 2.
+        top: how many places count.
+        calls: the most calls.
+        docs: the most documents read, each counted every time.
+        tokens: the most tokens read, reckoned as one for every four characters of title and text, and 150 a call.
+        seed: of the groups, and of the order in which documents are shown after the first round.
+    """
+
+    name = "adaptive"
+
+    window_size: int = 20
+    top: int = 10
+    calls: int | None = None
+    docs: int | None = None
+    tokens: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require("window_size", self.window_size, at_least=2)
+        require("top", self.top, at_least=1)
+        require("calls", self.calls, at_least=0)
+        require("docs", self.docs, at_least=0)
+        require("tokens", self.tokens, at_least=0)
+
+    def _compared(self, query: Query, candidates: Candidates) -> Plan:
+        search = _Search(self, query, candidates, self._fitting(query, candidates, self.window_size))
+        yield from search.run()
+        return search.ordering()
+
+    def question(self, query: Query, group: Sequence[Candidate]) -> JudgeCall:
+        """The call that shows these, in this order."""
+        return self._call(query, group)
+
+
+class _Search:
+    """One ranking under way. Places are those in the given order."""
+
+    def __init__(self, strategy: Adaptive, query: Query, candidates: Candidates, size: int) -> None:
+        self._strategy, self._candidates, self._size = strategy, candidates, size
+        self._n = len(candidates)
+        self._dice = Random(strategy.seed)  # noqa: S311
+        evidence = candidates.evidence
+        self._scored = from_scores(evidence.scores, [candidate.index for candidate in candidates])
+        self._settling = Settling(candidates, lambda group: strategy.question(query, group), evidence.preferences)
+        self._purse = _Purse(strategy, candidates)
+        self._beliefs = Beliefs([Belief(0.0, 1.0)] * self._n, noise=_NOISE)
+        self._taken = 0
+        self._learn()
+
+    def run(self) -> Steps[None]:
+        """All rounds."""
+        unread = [place for place in self._settling.unread if not self._scored[place][0]]
+        unread = unread[: self._purse.reach(unread, self._size)]
+        answered = True
+        if len(unread) > 1:
+            answered = yield from self._ask(dealt(unread, self._size, self._dice))
+        while answered and self._purse.left and not self._settling.certain(self._strategy.top):
+            answered = yield from self._ask(self._next_groups())
+        if answered and not self._purse.limited:
+            yield from self._settling.settle(self._strategy.top, self._size)
+            self._learn()
+
+    def ordering(self) -> Ordering:
+        """The order that the answers and, where they leave it open, the beliefs give."""
+        believed = self._believed()
+        order = self._settling.order({place: belief.mean for place, belief in enumerate(believed)})
+        place_of = {candidate.index: place for place, candidate in enumerate(self._candidates)}
+        judged = self._taken or any(precision for precision, _ in self._scored)
+        top = min(self._strategy.top, self._n) if judged else 0
+        sure = confidence(believed, [place_of[index] for index in order], top)
+        return Ordering(order=order, confidence=dict(zip(order, sure, strict=False)))
+
+    def _ask(self, groups: Sequence[Sequence[int]]) -> Steps[bool]:
+        """One round with as many of the groups as the purse allows; whether any of it was answered."""
+        paid = [bought for group in groups if len(bought := self._purse.buy(group)) > 1]
+        if not paid:
+            return False
+        # A window that is shown again has to look different, or its answer would come from a cache.
+        yield from self._settling.ask(paid, self._dice if self._taken else None)
+        return self._learn()
+
+    def _next_groups(self) -> list[list[int]]:
+        """The documents worth another look, a share of the better and of the worse of them in every window."""
+        believed = self._believed()
+        worth = gains(believed, self._strategy.top, _NOISE)
+        by_worth = sorted(range(self._n), key=lambda place: -worth[place])
+        enough = sum(worth[place] >= _SHARE * worth[by_worth[0]] for place in by_worth)
+        chosen = sorted(by_worth[: max(self._size, enough)], key=lambda place: -believed[place].mean)
+        return dealt(chosen, self._size, self._dice)
+
+    def _learn(self) -> bool:
+        """Bring the beliefs up to date; whether there was anything new."""
+        new = self._settling.stated[self._taken :]
+        for tiers in new:
+            self._beliefs.add(tiers)
+        self._taken += len(new)
+        if new:
+            self._beliefs.refine()
+        self._beliefs.set_priors(first_stage_priors(self._beliefs, self._n, self._scored))
+        return bool(new)
+
+    def _believed(self) -> list[Belief]:
+        return [self._beliefs[place] for place in range(self._n)]
+
+
+class _Purse:
+    """What may still be spent."""
+
+    def __init__(self, strategy: Adaptive, candidates: Candidates) -> None:
+        self.limited = not strategy.calls is strategy.docs is strategy.tokens is None
+        self._calls = math.inf if strategy.calls is None else strategy.calls
+        self._tokens = math.inf if strategy.tokens is None else strategy.tokens
+        n = len(candidates)
+        docs = strategy.docs if self.limited else n + min(n, _FURTHER_WINDOWS * strategy.window_size)
+        self._docs = math.inf if docs is None else docs
+        self._lengths = [
+            (len(c.document.title or "") + len(c.document.text)) // _CHARS_PER_TOKEN + 1 for c in candidates
+        ]
+
+    @property
+    def left(self) -> bool:
+        """Whether a call about two documents may be affordable."""
+        return self._calls >= 1 and self._docs >= 2 and self._tokens > _PROMPT_TOKENS
+
+    def reach(self, places: Sequence[int], size: int) -> int:
+        """How many of these places, from the first on, can be read once in groups of at most `size`."""
+        tokens = 0
+        for count, place in enumerate(places):
+            calls = count // size + 1
+            tokens += self._lengths[place]
+            if count >= self._docs or calls > self._calls or tokens + calls * _PROMPT_TOKENS > self._tokens:
+                return count
+        return len(places)
+
+    def buy(self, group: Sequence[int]) -> list[int]:
+        """As much of a group as there is money for, paid; nothing where that is less than two documents."""
+        bought: list[int] = []
+        tokens = _PROMPT_TOKENS
+        for place in group if self._calls >= 1 else ():
+            if len(bought) + 1 > self._docs or tokens + self._lengths[place] > self._tokens:
+                break
+            bought.append(place)
+            tokens += self._lengths[place]
+        if len(bought) < 2:
+            return []
+        self._calls -= 1
+        self._docs -= len(bought)
+        self._tokens -= tokens
+        return bought

@@ -1,0 +1,225 @@
+"""What a strategy is: a generator of rounds, and the words it speaks with the engine.
+
+A strategy yields a round (independent effects, performed side by side), receives their outcomes in the same order,
+and returns an `Ordering`. It does no I/O and calls no model, so whatever drives it (the engine, `estimate`, a test)
+sees the same run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias, overload, runtime_checkable
+
+from judge_rerank.types import Candidate, FailureReason, Passage, Query
+
+if TYPE_CHECKING:
+    from judge_rerank.strategies.evidence import Evidence
+
+ORDER_TASKS = frozenset({"listwise", "first"})
+"""The tasks whose outcome is an `Order`. A task with options ends in a `Choice`, any other in `Scores`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgeCall:
+    """One question to the judge about some candidates, shown in this order.
+
+    Attributes:
+        task: what is asked: "binary", "score", "listwise".
+        query: what the candidates are judged for.
+        candidates: what is shown.
+        prompt: the template's name, or None for the task's default.
+        options: the labels to choose from, for tasks that choose ("classify").
+        explain: whether a reason is wanted.
+        model: another model than the judge's own, by its LiteLLM name.
+        stage: the name that the call bears in the trace.
+    """
+
+    task: str
+    query: Query
+    candidates: tuple[Candidate, ...]
+    prompt: str | None = None
+    options: tuple[str, ...] = ()
+    explain: bool = False
+    model: str | None = None
+    stage: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """Relevance of each candidate of a call, in the order shown.
+
+    Attributes:
+        values: in [0, 1]; None for a candidate that the reply left out.
+        labels: the judge's words ("yes", "7"), None where it gave none.
+        reasons: explanations, None where there is none.
+        repairs: what was mended while reading; empty for a clean reply.
+    """
+
+    values: tuple[float | None, ...]
+    labels: tuple[str | None, ...] = ()
+    reasons: tuple[str | None, ...] = ()
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """An order of the candidates of a call: positions in the order shown (from 0), best first.
+
+    Always a permutation. Only the first `stated` come from the judge; the rest were left out by it and follow in the
+    order shown, which is no evidence about them.
+
+    Attributes:
+        order: positions, best first.
+        stated: how many of them the judge named.
+        missing, duplicate, invented: ids that the reply left out, repeated, or made up.
+        reason: the judge's explanation, where one was asked for.
+        repairs: what was mended while reading; empty for a clean reply.
+    """
+
+    order: tuple[int, ...]
+    stated: int
+    missing: int = 0
+    duplicate: int = 0
+    invented: int = 0
+    reason: str | None = None
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """One of the options of a call.
+
+    Attributes:
+        label: the option chosen.
+        probabilities: by option, summing to 1; empty where the backend has no log-probabilities.
+        reason: the judge's explanation, where one was asked for.
+        repairs: what was mended while reading; empty for a clean reply.
+    """
+
+    label: str
+    probabilities: Mapping[str, float] = field(default_factory=dict[str, float])
+    reason: str | None = None
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """No judgment, and why. It is evidence of nothing: a strategy leaves the candidates where they were."""
+
+    reason: FailureReason
+    message: str
+
+
+Effect: TypeAlias = JudgeCall
+Outcome: TypeAlias = Scores | Order | Choice | Failed
+Round: TypeAlias = Sequence[Effect]
+Outcomes: TypeAlias = Sequence[Outcome]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ordering:
+    """What a strategy returns.
+
+    Attributes:
+        order: the `index` of every candidate, best first.
+        scores: relevance in [0, 1] by `index`, for the candidates that have one.
+        confidence: by `index`, where the strategy knows it: how probable it is that the candidate at place p really
+            is among the best p.
+        passages: by `index`, for documents that were judged in passages: the one that decided.
+    """
+
+    order: tuple[int, ...]
+    scores: Mapping[int, float] = field(default_factory=dict[int, float])
+    confidence: Mapping[int, float] = field(default_factory=dict[int, float])
+    passages: Mapping[int, Passage] = field(default_factory=dict[int, Passage])
+
+
+Plan: TypeAlias = Generator[Round, Outcomes, Ordering]
+
+
+class Room(Protocol):
+    """What fits in one request."""
+
+    def largest(self, call: JudgeCall, at_most: int) -> int:
+        """The greatest n, 1 ≤ n ≤ `at_most`, such that any n of the call's candidates fit in one request."""
+        ...
+
+    def per_document(self, model: str | None = None) -> int:
+        """The most tokens of a document, title and text together, that a request shows."""
+        ...
+
+    def tokens(self, text: str, model: str | None = None) -> int:
+        """How many tokens a text takes; of the judge's own model, or of another."""
+        ...
+
+
+class _Unlimited:
+    def largest(self, call: JudgeCall, at_most: int) -> int:
+        return max(1, min(at_most, len(call.candidates)))
+
+    def per_document(self, model: str | None = None) -> int:  # noqa: ARG002
+        return sys.maxsize
+
+    def tokens(self, text: str, model: str | None = None) -> int:  # noqa: ARG002
+        return -(-len(text) // 4)
+
+
+class Candidates(Sequence[Candidate]):
+    """The candidates of one query in first-stage order, what fits in a request, and what the judge has said of them.
+
+    Attributes:
+        room: what fits in one request.
+        evidence: everything that the judge stated so far; whoever drives a plan adds each outcome once.
+    """
+
+    __slots__ = ("_items", "evidence", "room")
+
+    def __init__(
+        self, items: Iterable[Candidate], *, room: Room | None = None, evidence: Evidence | None = None
+    ) -> None:
+        from judge_rerank.strategies.evidence import Evidence  # it reads the outcomes defined here
+
+        self._items = tuple(items)
+        self.room: Room = room or _Unlimited()
+        self.evidence = evidence if evidence is not None else Evidence()
+
+    @overload
+    def __getitem__(self, place: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Candidate, ...]: ...
+    def __getitem__(self, place: int | slice) -> Candidate | tuple[Candidate, ...]:
+        return self._items[place]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(self._items)
+
+    def arranged(self, order: Iterable[int]) -> Candidates:
+        """The candidates with these `index` values, in this order, with the same room and evidence."""
+        by_index = {candidate.index: candidate for candidate in self._items}
+        return Candidates((by_index[index] for index in order), room=self.room, evidence=self.evidence)
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """A way to put candidates in order."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in rankings and traces."""
+        ...
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        """Yield rounds, receive outcomes, return an ordering of exactly these candidates."""
+        ...
+
+
+def by_score(candidates: Candidates, scores: Mapping[int, float]) -> Ordering:
+    """Highest score first; ties, and candidates without a score (after all that have one), in the given order."""
+    unscored = float("-inf")
+    order = sorted((c.index for c in candidates), key=lambda index: -scores.get(index, unscored))
+    return Ordering(order=tuple(order), scores=dict(scores))

@@ -1,0 +1,68 @@
+"""Overlapping blocks, all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from judge_rerank.strategies.base import Candidates, Ordering, Plan
+from judge_rerank.strategies.comparing import Comparing, require, require_one_of
+from judge_rerank.strategies.settling import Settling
+from judge_rerank.types import Query
+from judge_rerank.windows import dealt
+
+_AGGREGATES = ("winrate", "pagerank")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joint(Comparing):
+    """Ranks overlapping blocks side by side and joins them by the preferences that they imply (JointRank,
+    arXiv:2506.22262).
+
+    Every document is in `replicas` blocks; each block holds its share of the best and of the worst of the first
+    stage. Documents are then ordered by the share of comparisons won, or by PageRank over them.
+
+    replicas · ⌈n / window_size⌉ calls in one round: 20 calls, 400 documents read at n = 100, window_size = 20,
+    replicas = 4. One round cannot make the top certain, even with a judge that never errs, unless every two documents
+    meet. With `settle`, the documents that fewer than `top` others are known to beat are therefore ranked once more,
+    in as many further calls, one a round, as it takes (with a judge that errs seldom more than one or two).
+
+    Attributes:
+        window_size: documents a block, at least 2.
+        replicas: how many blocks each document is in.
+        aggregate: "winrate" or "pagerank".
+        settle: go on until the best `top` are certain; False for the paper's single round.
+        top: how many places are to be certain.
+        seed: of the blocks.
+    """
+
+    name = "joint"
+
+    window_size: int = 20
+    replicas: int = 2
+    aggregate: Literal["winrate", "pagerank"] = "winrate"
+    settle: bool = True
+    top: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require("window_size", self.window_size, at_least=2)
+        require("replicas", self.replicas, at_least=1)
+        require("top", self.top, at_least=1)
+        require_one_of("aggregate", self.aggregate, _AGGREGATES)
+
+    def _compared(self, query: Query, candidates: Candidates) -> Plan:
+        n = len(candidates)
+        size = self._fitting(query, candidates, self.window_size)
+        settling = Settling(candidates, lambda group: self._call(query, group))
+        dice = Random(self.seed)  # noqa: S311
+        # One block that holds everything would be the same question again.
+        replicas = self.replicas if n > size else 1
+        yield from settling.ask(
+            [block for _ in range(replicas) for block in dealt(range(n), size, dice) if len(block) > 1]
+        )
+        if self.settle:
+            yield from settling.settle(self.top, size)
+        strength = settling.page_ranks if self.aggregate == "pagerank" else settling.win_rates
+        return Ordering(order=settling.order(strength))

@@ -1,0 +1,20 @@
+"""The first-stage order as it is: the baseline of every comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from judge_rerank.strategies.base import Candidates, Ordering, Plan
+from judge_rerank.types import Query
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unchanged:
+    """Keeps the first-stage order. No calls, no rounds."""
+
+    name = "none"
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:  # noqa: ARG002
+        """Return the given order without asking anything."""
+        yield from ()
+        return Ordering(order=tuple(candidate.index for candidate in candidates))

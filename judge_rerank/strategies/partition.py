@@ -1,0 +1,95 @@
+"""Blocks measured against a pivot, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+
+from judge_rerank.errors import InputError
+from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
+from judge_rerank.strategies.comparing import Comparing, require
+from judge_rerank.strategies.evidence import stated
+from judge_rerank.strategies.steps import Steps
+from judge_rerank.types import Query
+from judge_rerank.windows import even
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition(Comparing):
+    """Ranks the first window, then all other documents against its `top`-th (top-down partitioning,
+    arXiv:2405.14589).
+
+    The first `window_size` documents are put in order; the one at place `top` is the pivot. All others are ranked in
+    blocks that hold the pivot too, side by side. Those above it join the documents above it, and these are partitioned
+    in turn, until they fit in one window. Whoever is below the pivot follows in first-stage order.
+
+    With a first stage whose best `top` are in the first window, 1 + ⌈(n − w) / (w − 1)⌉ calls in two rounds: 6 calls,
+    105 documents read at n = 100, w = 20. Nobody who beat the pivot is dropped, so a poor first stage costs more calls
+    and no quality: about 9 calls in 4 rounds, 160 documents read, when it is random.
+
+    Attributes:
+        window_size: documents a call, more than `top`.
+        top: how many places are to be right; the pivot's place.
+    """
+
+    name = "partition"
+
+    window_size: int = 20
+    top: int = 10
+
+    def __post_init__(self) -> None:
+        require("top", self.top, at_least=1)
+        if self.window_size <= max(2, self.top):
+            msg = f"window_size is {self.window_size}; it has to be greater than top ({self.top}) and than 2."
+            raise InputError(msg)
+
+    def _compared(self, query: Query, candidates: Candidates) -> Plan:
+        size = self._fitting(query, candidates, self.window_size)
+        order = yield from _Partitioning(self, query, candidates, size).top_down(
+            [candidate.index for candidate in candidates]
+        )
+        return Ordering(order=tuple(order))
+
+    def question(self, query: Query, candidates: Candidates, group: Sequence[int]) -> JudgeCall:
+        """The call that shows these, in this order."""
+        return self._call(query, candidates.arranged(group)[:])
+
+
+class _Partitioning:
+    """One ranking under way. Lists hold `index` values."""
+
+    def __init__(self, strategy: Partition, query: Query, candidates: Candidates, size: int) -> None:
+        self._strategy, self._query, self._candidates, self._size = strategy, query, candidates, size
+        self._top = min(strategy.top, size - 1)
+
+    def top_down(self, pool: Sequence[int]) -> Steps[list[int]]:
+        """The pool with its best `top` in order, then the others."""
+        if len(pool) <= self._size:
+            (order,) = yield from self._ranked([pool])
+            return order
+        (first,) = yield from self._ranked([pool[: self._size]])
+        pivot = first[self._top - 1]
+        rest = pool[self._size :]
+        blocks = even(rest, self._size - 1)
+        orders = yield from self._ranked([(pivot, *block) for block in blocks])
+        above = [order[: order.index(pivot)] for order in orders]
+        if not any(above):
+            return [*first, *rest]
+        # The best of each block first, so that the next pivot is a good one.
+        by_place = zip_longest(first[: self._top], *above)
+        contenders = [index for index in chain.from_iterable(by_place) if index is not None]
+        passed = set(contenders)
+        others = [index for index in (*first, *rest) if index not in passed]
+        top = yield from self.top_down(contenders)
+        return [*top, *others]
+
+    def _ranked(self, groups: Sequence[Sequence[int]]) -> Steps[list[list[int]]]:
+        """Each group in the judge's order, in one round; what the judge left out stands where it can gain nothing."""
+        calls = [self._strategy.question(self._query, self._candidates, group) for group in groups]
+        outcomes = yield calls
+        orders: list[list[int]] = []
+        for group, call, outcome in zip(groups, calls, outcomes, strict=True):
+            named = [index for tier in stated(call, outcome) for index in tier]
+            orders.append([*named, *(index for index in group if index not in named)])
+        return orders
