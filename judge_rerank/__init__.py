@@ -1,0 +1,161 @@
+"""LLM-as-judge reranking: `Judge(model).rerank(query, docs, strategy=...)`.
+
+What needs more than the standard library is loaded on first use, so that the import itself is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from judge_rerank.errors import (
+    AuthenticationError,
+    BudgetError,
+    BudgetExceeded,
+    ContextTooLong,
+    DataError,
+    InputError,
+    LedgerError,
+    MissingExtra,
+    ModelUnavailable,
+    PricingUnknown,
+    PromptError,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+    RerankError,
+    SetupError,
+    StrategyError,
+    UnknownName,
+)
+from judge_rerank.types import (
+    Candidate,
+    Document,
+    Estimate,
+    Integrity,
+    Judgment,
+    Passage,
+    Query,
+    RankedDocument,
+    Ranking,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from judge_rerank.budget import Budget
+    from judge_rerank.calibration import Calibration
+    from judge_rerank.cancel import CancelToken
+    from judge_rerank.engine import Progress
+    from judge_rerank.judge import Judge
+    from judge_rerank.llm.pricing import Price
+    from judge_rerank.strategies.adaptive import Adaptive
+    from judge_rerank.strategies.binary import Binary
+    from judge_rerank.strategies.blitz import Blitz
+    from judge_rerank.strategies.consistency import SelfConsistent
+    from judge_rerank.strategies.first import First
+    from judge_rerank.strategies.joint import Joint
+    from judge_rerank.strategies.listwise import Listwise
+    from judge_rerank.strategies.none import Unchanged
+    from judge_rerank.strategies.pairwise import Pairwise
+    from judge_rerank.strategies.partition import Partition
+    from judge_rerank.strategies.passages import Passages
+    from judge_rerank.strategies.score import Score
+    from judge_rerank.strategies.setwise import Setwise
+    from judge_rerank.strategies.tournament import Tournament
+    from judge_rerank.trace import Trace
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Price": "llm.pricing",
+    "Trace": "trace",
+    "Budget": "budget",
+    "Adaptive": "strategies.adaptive",
+    "Calibration": "calibration",
+    "Binary": "strategies.binary",
+    "Blitz": "strategies.blitz",
+    "CancelToken": "cancel",
+    "First": "strategies.first",
+    "Joint": "strategies.joint",
+    "Judge": "judge",
+    "Listwise": "strategies.listwise",
+    "Pairwise": "strategies.pairwise",
+    "Partition": "strategies.partition",
+    "Passages": "strategies.passages",
+    "Progress": "engine",
+    "Score": "strategies.score",
+    "SelfConsistent": "strategies.consistency",
+    "Setwise": "strategies.setwise",
+    "Tournament": "strategies.tournament",
+    "Unchanged": "strategies.none",
+}
+
+__all__ = [
+    "Adaptive",
+    "AuthenticationError",
+    "Binary",
+    "Blitz",
+    "Budget",
+    "BudgetError",
+    "BudgetExceeded",
+    "Calibration",
+    "CancelToken",
+    "Candidate",
+    "ContextTooLong",
+    "DataError",
+    "Document",
+    "Estimate",
+    "First",
+    "InputError",
+    "Integrity",
+    "Joint",
+    "Judge",
+    "Judgment",
+    "LedgerError",
+    "Listwise",
+    "MissingExtra",
+    "ModelUnavailable",
+    "Pairwise",
+    "Partition",
+    "Passage",
+    "Passages",
+    "Price",
+    "PricingUnknown",
+    "Progress",
+    "PromptError",
+    "ProviderError",
+    "ProviderTimeout",
+    "ProviderUnavailable",
+    "Query",
+    "QuotaExhausted",
+    "RankedDocument",
+    "Ranking",
+    "RateLimited",
+    "RequestRejected",
+    "RerankError",
+    "Score",
+    "SelfConsistent",
+    "SetupError",
+    "Setwise",
+    "StrategyError",
+    "Tournament",
+    "Trace",
+    "Unchanged",
+    "UnknownName",
+    "Usage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

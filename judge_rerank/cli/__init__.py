@@ -1,0 +1,89 @@
+"""The command line: commands put together, errors turned into messages and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+from judge_rerank.errors import AuthenticationError, ProviderError, RerankError
+
+if TYPE_CHECKING:
+    import typer
+
+BAD_INPUT, PROVIDER_FAILED, INTERRUPTED = 2, 4, 130
+
+EXIT_CODES = (
+    "Exit codes: 0 complete · 2 bad input, setup or key · 3 partial, some documents were not judged · "
+    "4 the provider failed · 130 interrupted (what was judged so far is printed)."
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. Errors of this package become one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A document may hold what the terminal's encoding has not; it is shown escaped and breaks nothing.
+            stream.reconfigure(errors="backslashreplace")
+    _show_warnings()
+    try:
+        _call(build(), arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except RerankError as error:
+        from judge_rerank.cli.output import error_line
+
+        error_line(error)
+        setup = isinstance(error, AuthenticationError) or not isinstance(error, ProviderError)
+        return BAD_INPUT if setup else PROVIDER_FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def build() -> typer.Typer:
+    """The application with all its commands."""
+    import typer
+
+    from judge_rerank.cli import bias, cache, calibrate, doctor, estimate, logs, models, prompts, rerank, version
+
+    app = typer.Typer(
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(version.root)
+    app.command("rerank", epilog=EXIT_CODES)(rerank.rerank)
+    app.command("estimate")(estimate.estimate)
+    app.command("bias")(bias.bias)
+    app.command("calibrate")(calibrate.calibrate)
+    app.add_typer(models.app, name="models")
+    app.add_typer(prompts.app, name="prompts")
+    app.add_typer(cache.app, name="cache")
+    app.add_typer(logs.app)
+    app.command("doctor")(doctor.doctor)
+    return app
+
+
+def _call(app: typer.Typer, arguments: Sequence[str]) -> None:
+    from typer.main import get_command
+
+    get_command(app).main(args=list(arguments), prog_name="judge-rerank")
+
+
+def _show_warnings() -> None:
+    """Warnings of readers and backends become notes; those of the engine are in the report already."""
+    logging.getLogger("judge_rerank").handlers = [logging.NullHandler()]
+    for name in ("judge_rerank.readers", "judge_rerank.llm"):
+        logging.getLogger(name).handlers = [_Notes(logging.WARNING)]
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        from judge_rerank.cli.output import note
+
+        note(record.getMessage())

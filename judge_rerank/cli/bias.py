@@ -1,0 +1,125 @@
+"""`judge-rerank bias`: how far a model's answers depend on the order in which documents are shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from judge_rerank.cli import options
+from judge_rerank.cli.inputs import Inputs
+from judge_rerank.cli.judging import Spending, default_trace, open_judge
+from judge_rerank.cli.output import counted, emit, note, on_stdout
+from judge_rerank.errors import InputError, ProviderError
+from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
+
+
+def bias(
+    files: options.Files = None,
+    query: options.Query = None,
+    run: options.Run = None,
+    corpus: options.Corpus = None,
+    queries: options.Queries = None,
+    query_id: options.QueryIds = None,
+    limit: options.Limit = None,
+    candidates: options.Depth = None,
+    model: options.Model = None,
+    task: Annotated[Task, typer.Option(help="How documents are compared.")] = "listwise",
+    window_size: Annotated[int, typer.Option(min=2, metavar="N", help="Documents a call.")] = 10,
+    shuffles: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Shuffled orders beyond the first; each is also shown backwards.")
+    ] = 2,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the orders.")] = 0,
+    prompt: options.Prompt = None,
+    prompts: options.Prompts = None,
+    api_base: options.ApiBase = None,
+    param: options.Params = None,
+    max_tokens_per_doc: options.MaxTokensPerDoc = None,
+    concurrency: options.Concurrency = None,
+    budget: options.Budget = None,
+    ledger: options.Ledger = None,
+    period: options.Period = None,
+    prices: options.Prices = None,
+    cache: options.Cache = True,
+    cache_dir: options.CacheDir = None,
+    trace: options.TraceFile = None,
+    no_trace: options.NoTrace = False,
+    style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+) -> None:
+    """Say how far a model's answers depend on where a document is shown.
+
+    judge-rerank bias -m openai/gpt-4.1-mini -q "how long do fleas live" passages.jsonl
+
+    Takes the inputs of rerank. The same documents are shown in several orders and their reverses: an answer that
+    changes with the order is a flip. Calls: (2 + 2 · shuffles) for every window of documents.
+    """
+    inputs = Inputs(
+        query=query,
+        files=files or (),
+        run=run,
+        corpus=corpus,
+        queries=queries,
+        query_ids=query_id or (),
+        limit=limit,
+        depth=candidates,
+        shuffle=None,
+    )
+    pairs = inputs.read()
+    if not any(len(documents) > 1 for _, documents in pairs):
+        raise InputError("A comparison needs at least two documents for a query.")
+    spending = Spending(
+        budget=budget,
+        ledger=ledger,
+        period=period,
+        prices=prices,
+        cache=cache,
+        cache_dir=cache_dir,
+        trace=None if no_trace else trace or default_trace(),
+    )
+    probe = BiasProbe(task=task, window_size=window_size, shuffles=shuffles, prompt=prompt, seed=seed)
+    with open_judge(
+        model,
+        "none",
+        prompts=prompts,
+        api_base=api_base,
+        params=param or (),
+        concurrency=concurrency,
+        max_tokens_per_doc=max_tokens_per_doc,
+        spending=spending,
+    ) as judge:
+        found = position_bias(judge, pairs, probe=probe)
+        name = judge.model
+    if not found.answers:
+        raise ProviderError(f"{counted(found.failed, 'call')} gave no answer that could be read; nothing was measured.")
+    if found.failed:
+        note(f"{counted(found.failed, 'call')} gave no answer that could be read and {_count_as(found.failed)}.")
+    emit(_as_json(name, probe, found) if style == "json" else _as_table(name, probe, found))
+
+
+def _count_as(failed: int) -> str:
+    return "is not counted" if failed == 1 else "are not counted"
+
+
+def _as_json(model: str, probe: BiasProbe, found: PositionBias) -> str:
+    asked = {"model": model, "task": probe.task, "prompt": probe.prompt, "window_size": probe.window_size}
+    return json.dumps(asked | {"shuffles": probe.shuffles, "seed": probe.seed} | asdict(found), indent=2) + "\n"
+
+
+def _as_table(model: str, probe: BiasProbe, found: PositionBias) -> str:
+    head = (
+        f"{model}, {probe.task}" + (f" with {probe.prompt}" if probe.prompt else "") + ": "
+        f"{found.flip_rate:.1%} of {counted(found.pairs, 'pair')} flip with the order; the first shown of two is "
+        f"preferred in {found.first_rate:.1%} (fair: 50%)\n"
+    )
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("position", "shown", "put first", "mean rank", "flip rate"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for rate in found.by_position:
+        mean = "" if rate.mean_rank is None else f"{rate.mean_rank:.2f}"
+        flips = f"{rate.flip_rate:.1%}" if rate.pairs else ""
+        table.add_row(str(rate.position), f"{rate.shown:,}", f"{rate.chosen:.1%}", mean, flips)
+    return head + on_stdout(table)

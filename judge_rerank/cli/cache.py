@@ -1,0 +1,95 @@
+"""`judge-rerank cache`: what the reply cache holds, and whether it is sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from judge_rerank.cli.output import counted, emit, note
+
+app = typer.Typer(no_args_is_help=True, help="Look at the cache of replies, check it, empty it.")
+
+_FOUND_BAD = 1
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        metavar="FOLDER",
+        help="The cache. (default: $JUDGE_RERANK_CACHE_DIR, else the system's folder for caches)",
+        show_default=False,
+    ),
+]
+
+
+@app.command("info")
+def info(folder: Folder = None) -> None:
+    """Show where the cache is, what it holds and how often it helped."""
+    path = _path(folder)
+    if not _exists(path):
+        return
+    from judge_rerank.llm.cache import ReplyCache
+
+    with ReplyCache(path) as cache:
+        found = cache.info()
+    looked = found.hits + found.misses
+    share = f" of {counted(looked, 'look-up')} ({found.hits / looked:.0%})" if looked else ""
+    emit(f"folder    {found.folder}\nreplies   {found.entries:,}\nsize      {_size(found.bytes)}\n")
+    emit(f"hits      {found.hits:,}{share}\n")
+    for aside in found.set_aside:
+        emit(f"set aside {aside}\n")
+
+
+@app.command("clear")
+def clear(folder: Folder = None) -> None:
+    """Delete every reply in the cache, and damaged files that were set aside."""
+    path = _path(folder)
+    if not _exists(path):
+        return
+    from judge_rerank.llm.cache import ReplyCache
+
+    with ReplyCache(path) as cache:
+        emit(f"deleted {counted(cache.clear(), 'reply', 'replies')}\n")
+
+
+@app.command("verify")
+def verify(
+    folder: Folder = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Only report bad entries, do not delete them.")] = False,
+) -> None:
+    """Check every reply against its checksum and delete bad ones: exit code 0 if all were sound, 1 if not."""
+    path = _path(folder)
+    if not _exists(path):
+        return
+    from judge_rerank.llm.cache import ReplyCache
+
+    with ReplyCache(path) as cache:
+        found = cache.verify(remove=not keep)
+    emit(f"{counted(found.checked, 'reply', 'replies')} checked, {found.bad} bad, {found.removed} deleted\n")
+    for file in found.set_aside:
+        emit(f"the file was damaged and set aside: {file}\n")
+    if found.bad or found.set_aside:
+        raise typer.Exit(_FOUND_BAD)
+
+
+def _path(folder: Path | None) -> Path:
+    from judge_rerank.llm.models import cache_dir as cache_folder
+
+    return (folder or cache_folder()).expanduser()
+
+
+def _exists(path: Path) -> bool:
+    if (path / "replies").is_dir():
+        return True
+    note(f"There is no cache in {path}.")
+    return False
+
+
+def _size(size: float) -> str:
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.0f} bytes" if units[0] == "bytes" else f"{size:.1f} {units[0]}"

@@ -1,0 +1,147 @@
+"""`judge-rerank doctor`: what is installed, which keys and models are there, what `Judge()` would use."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from judge_rerank.cli.options import Prompts
+from judge_rerank.cli.output import emit, on_stdout
+from judge_rerank.cli.version import installed
+from judge_rerank.errors import RerankError
+
+_EXTRAS = {
+    "litellm": ("litellm", "openai"),
+    "local": ("xllamacpp",),
+    "cli": ("typer", "rich", "bm25s"),
+}
+_KEYS = (
+    "ANTHROPIC_API_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AZURE_API_KEY",
+    "CEREBRAS_API_KEY",
+    "COHERE_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "FIREWORKS_AI_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GROQ_API_KEY",
+    "HF_TOKEN",
+    "MISTRAL_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "TOGETHERAI_API_KEY",
+    "VERTEXAI_PROJECT",
+    "XAI_API_KEY",
+)
+_SETTINGS = (
+    "JUDGE_RERANK_CACHE_DIR",
+    "JUDGE_RERANK_MODEL",
+    "JUDGE_RERANK_MODELS",
+    "JUDGE_RERANK_TRACE",
+)
+_ENDPOINTS = ("AZURE_API_BASE", "HTTPS_PROXY", "OLLAMA_API_BASE", "OPENAI_API_BASE", "OPENAI_BASE_URL")
+"""Only named, like the keys: an address may hold a password."""
+
+
+def doctor(
+    prompts: Prompts = None,
+    style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+) -> None:
+    """Say what is installed, which keys are set (never their values), which models are here."""
+    found = examine(prompts)
+    emit(json.dumps(found, indent=2, ensure_ascii=False) + "\n" if style == "json" else _as_table(found))
+
+
+def examine(prompts: Path | None = None) -> dict[str, Any]:
+    """Everything that the command prints, in JSON-ready types. Reads no key's value and opens no connection."""
+    return {
+        "version": installed(),
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "cpu_threads": _threads(),
+        "judge": _judge(),
+        "extras": {extra: {name: installed(name) for name in names} for extra, names in _EXTRAS.items()},
+        "keys": [name for name in _KEYS if os.environ.get(name)],
+        "endpoints": [name for name in _ENDPOINTS if os.environ.get(name)],
+        "settings": {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)},
+        "models": _models(),
+        "prompts": _prompts(prompts),
+    }
+
+
+def _threads() -> int:
+    """Those that this process may use, which in a container are fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _judge() -> dict[str, Any]:
+    """What `Judge()` would use, or what it would say."""
+    from judge_rerank.opening import open_backend
+
+    try:
+        info = open_backend(None).info
+    except RerankError as error:
+        return {"model": None, "problem": str(error)}
+    return {"model": info.name, "strategy": info.strategy}
+
+
+def _models() -> dict[str, Any]:
+    """The registry's models, and where those are that are on this machine."""
+    from judge_rerank.llm import models
+
+    here = models.installed()
+    return {
+        "folder": str(models.cache_dir() / "models"),
+        "here": {name: str(path) for name, path in here.items()},
+        "missing": [name for name in models.REGISTRY if name not in here],
+    }
+
+
+def _prompts(folder: Path | None) -> dict[str, Any]:
+    from judge_rerank.templates import Library
+
+    try:
+        names = Library([folder] if folder is not None else []).names()
+    except RerankError as error:
+        return {"found": [], "problem": str(error)}
+    return {"found": names}
+
+
+def _as_table(found: Mapping[str, Any]) -> str:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    judge, models, prompts = found["judge"], found["models"], found["prompts"]
+    rows = {
+        "judge-rerank": found["version"] or "not installed as a package",
+        "Python": f"{found['python']}, {found['cpu_threads']} CPU threads",
+        "Judge() uses": f"{judge['model']}, strategy {judge['strategy']}" if judge["model"] else judge["problem"],
+        "Extras": "\n".join(_extra(*item) for item in found["extras"].items()),
+        "Keys set": ", ".join(found["keys"]) or "none",
+        "Endpoints set": ", ".join(found["endpoints"]) or "none",
+        "Settings": "\n".join(f"{name}={value}" for name, value in found["settings"].items()) or "none",
+        "Models here": "\n".join(f"{name}: {path}" for name, path in models["here"].items()) or "none",
+        "Others": f"{', '.join(models['missing'])}. Run: judge-rerank models pull NAME"
+        if models["missing"]
+        else "none",
+        "Model folder": models["folder"],
+        "Prompts": prompts.get("problem") or ", ".join(prompts["found"]),
+    }
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    return on_stdout(table)
+
+
+def _extra(name: str, packages: Mapping[str, str | None]) -> str:
+    if missing := [package for package, present in packages.items() if present is None]:
+        return f"{name}: not installed ({', '.join(missing)}). Run: pip install 'judge-rerank[{name}]'"
+    return f"{name}: " + ", ".join(f"{package} {present}" for package, present in packages.items())

@@ -1,0 +1,230 @@
+"""`judge-rerank logs`, `explain` and `spend`: what was asked, what was answered, and what it cost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from judge_rerank.cli.judging import default_trace
+from judge_rerank.cli.output import dollars, emit, on_stdout, printable
+from judge_rerank.errors import InputError
+
+if TYPE_CHECKING:
+    from judge_rerank.trace import Trace, TracedCall
+
+app = typer.Typer()
+
+TraceFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--trace",
+        metavar="FILE",
+        envvar="JUDGE_RERANK_TRACE",
+        help="The trace. (default: trace.db in the cache folder)",
+        show_default=False,
+    ),
+]
+
+
+@app.command("explain")
+def explain(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, the beginning of its name, or 'last'.")],
+    query: Annotated[str, typer.Option("--query", "-q", metavar="TEXT", help="The query's id, or its whole text.")],
+    doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help="The document's id, or its index.")],
+    trace: TraceFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show a document's path through the stages of a ranking, with the judgments that moved it."""
+    explanation = _open(trace).path(run, query, doc)
+    if as_json:
+        emit(_json(asdict(explanation) | {"path": explanation.path}))
+    else:
+        emit("".join(f"{_safe(line)}\n" for line in str(explanation).splitlines()))
+
+
+@app.command("logs")
+def logs(
+    trace: TraceFile = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run; 'last' for the newest.")] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", help="Only this query: id, or part of its text.")
+    ] = None,
+    doc: Annotated[str | None, typer.Option("--doc", "-d", metavar="ID", help="Only calls that showed it.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Only this model.")] = None,
+    stage: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stage.")] = None,
+    failed: Annotated[
+        bool | None, typer.Option("--failed/--judged", help="Only calls without a judgment, or only those with one.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the last so many.")] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="List the runs instead of the calls.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with prompts and replies.")] = False,
+) -> None:
+    """List the calls in a trace, in the order in which they were made."""
+    opened = _open(trace)
+    if runs:
+        found = opened.runs()
+        emit("".join(_json(asdict(item)) for item in found) if as_json else on_stdout(_runs_table(found)))
+        return
+    calls = opened.calls(run=run, query=query, doc=doc, model=model, stage=stage, failed=failed, limit=limit)
+    emit("".join(_json(_call_fields(call)) for call in calls) if as_json else on_stdout(_calls_table(calls)))
+
+
+@app.command("spend")
+def spend(
+    by: Annotated[
+        Literal["model", "day", "strategy", "prompt", "run"], typer.Option("--by", help="What to add up by.")
+    ] = "model",
+    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", "-f", help="How to print it.")] = "table",
+    trace: TraceFile = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A budget's ledger, which counts every attempt, instead of a trace."),
+    ] = None,
+) -> None:
+    """Show what was spent, from a budget's ledger or from a trace. Days are those of UTC."""
+    rows = _ledger_rows(ledger, by) if ledger is not None else _trace_rows(_open(trace), by)
+    if form == "table":
+        emit(on_stdout(_spend_table(rows, by)))
+        return
+    fields = [asdict(row) | {"cost_usd": f"{row.cost_usd:f}"} for row in rows]
+    named = [{by: row.pop("key")} | row for row in fields]
+    if form == "json":
+        emit(_json(named, indent=2))
+        return
+    lines = io.StringIO()
+    heads = [by, *(name for name in _Row.__dataclass_fields__ if name != "key")]
+    writer = csv.DictWriter(lines, heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(named)
+    emit(lines.getvalue())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    key: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+    unpriced_calls: int
+
+
+def _trace_rows(trace: Trace, by: Literal["model", "day", "strategy", "prompt", "run"]) -> list[_Row]:
+    return [_Row(**{name: getattr(item, name) for name in _Row.__dataclass_fields__}) for item in trace.spend(by)]
+
+
+def _ledger_rows(file: Path, by: Literal["model", "day", "strategy", "prompt", "run"]) -> list[_Row]:
+    from judge_rerank.llm.ledger import Ledger
+
+    if not file.expanduser().is_file():
+        raise InputError(f"There is no ledger at {file}. A judge keeps one with Judge(..., budget=Budget(path=...)).")
+    with Ledger(file) as ledger:
+        found = ledger.spend(by)
+    return [_Row(**{name: getattr(item, name) for name in _Row.__dataclass_fields__}) for item in found]
+
+
+def _spend_table(rows: Sequence[_Row], by: str) -> Table:
+    unpriced = any(row.unpriced_calls for row in rows)
+    table = _table(by, right=("calls", "tokens in", "tokens out", "cost", *(["price unknown"] if unpriced else [])))
+    total = _Row(
+        key="total",
+        calls=sum(row.calls for row in rows),
+        input_tokens=sum(row.input_tokens for row in rows),
+        output_tokens=sum(row.output_tokens for row in rows),
+        cost_usd=sum((row.cost_usd for row in rows), Decimal(0)),
+        unpriced_calls=sum(row.unpriced_calls for row in rows),
+    )
+    for row in [*rows, total]:
+        # Exact to the micro-dollar: this is where one looks when a bill is disputed.
+        known = f"${row.cost_usd:.6f}" if row.calls > row.unpriced_calls or not row.calls else "unknown"
+        cells = [row.key or "(none)", f"{row.calls:,}", f"{row.input_tokens:,}", f"{row.output_tokens:,}", known]
+        table.add_row(*(Text(printable(cell)) for cell in [*cells, *([f"{row.unpriced_calls:,}"] if unpriced else [])]))
+    return table
+
+
+def _runs_table(runs: Sequence[Any]) -> Table:
+    table = _table("run", "started (UTC)", "strategies", "models", right=("rankings", "calls", "cost"))
+    for item in runs:
+        texts = (item.id, _when(item.started), ", ".join(item.strategies), ", ".join(item.models))
+        numbers = (f"{item.rankings:,}", f"{item.calls:,}", dollars(item.cost_usd))
+        table.add_row(*(Text(printable(cell)) for cell in (*texts, *numbers)))
+    return table
+
+
+def _calls_table(calls: Sequence[TracedCall]) -> Table:
+    table = _table("time (UTC)", "query", "stage", "shown", "model", "reply", right=("tokens", "cost", "s"))
+    for call in calls:
+        stage = f"{call.stage} {call.round}" + (f" #{call.attempt}" if call.attempt > 1 else "")
+        said = call.error or call.reply or ""
+        shown = f"{len(call.window)}: {', '.join(map(str, call.window))}"
+        tokens = f"{call.input_tokens or 0:,}+{call.output_tokens or 0:,}"
+        cost = "cached" if call.cached else dollars(call.cost_usd)
+        cells = (
+            _when(call.time),
+            _cut(call.query.id or call.query.text, 24),
+            stage,
+            _cut(shown, 20),
+            call.model or "",
+            _cut(said, 40),
+            tokens,
+            cost,
+            f"{call.latency_s:.2f}",
+        )
+        table.add_row(*(Text(printable(cell), "yellow" if call.error else "") for cell in cells))
+    return table
+
+
+def _table(*left: str, right: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in left:
+        table.add_column(heading, overflow="fold")
+    for heading in right:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _open(file: Path | None) -> Trace:
+    from judge_rerank.trace import Trace
+
+    return Trace(file or default_trace())
+
+
+def _call_fields(call: TracedCall) -> dict[str, Any]:
+    fields = asdict(call)
+    if call.outcome is not None:
+        fields["outcome"] = {"kind": type(call.outcome).__name__} | fields["outcome"]
+    return fields
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _safe(line: str) -> str:
+    indent = len(line) - len(line.lstrip(" "))
+    return " " * indent + "".join(character for character in line[indent:] if character.isprintable())
+
+
+def _when(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%m-%d %H:%M:%S}"
+
+
+def _cut(text: str, length: int) -> str:
+    line = printable(text)
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,64 @@
+"""`judge-rerank models`: which models there are, getting one, finding one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from judge_rerank.cli.output import emit, note, on_stdout
+
+app = typer.Typer(no_args_is_help=True, help="List, download and find models that run on this machine.")
+
+_Name = Annotated[str, typer.Argument(help="A name from the list.")]
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the models that are known by name. * marks the one that `local` means."""
+    from judge_rerank.llm import models
+
+    here = models.installed()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("model", "size", "here", "licence"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "size" else "left")
+    table.add_column("description", min_width=24)
+    for model in models.REGISTRY.values():
+        mark = " *" if model.name == models.DEFAULT_JUDGE else ""
+        size, present = models.megabytes(model.size_bytes), "yes" if model.name in here else "no"
+        cells = (model.name + mark, size, present, model.licence, model.description)
+        table.add_row(*(Text(cell) for cell in cells))
+    emit(on_stdout(table))
+
+
+@app.command("pull")
+def pull(name: _Name) -> None:
+    """Download a model, or verify the one that is here, and print where it is."""
+    from judge_rerank.llm import download
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(name, total=None)
+        path = download.pull(name, lambda done, total: bar.update(task, completed=done, total=total), notify=note)
+    emit(f"{path}\n")
+
+
+@app.command("path")
+def path(name: _Name) -> None:
+    """Print where a model is; an error if it is not on this machine."""
+    from judge_rerank.llm import models
+
+    emit(f"{models.find(name)}\n")

@@ -1,0 +1,284 @@
+"""What the commands print: rankings on standard output, notes, warnings and costs on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, Literal, TextIO
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from judge_rerank.errors import InputError
+from judge_rerank.types import Judgment, RankedDocument, Ranking
+
+Format = Literal["table", "json", "jsonl", "trec"]
+
+_SHOWN = 2000
+_WORD_START = re.compile(r"\s+\S{0,20}$")
+_FAILURES = {
+    "refused": "refused",
+    "unreadable": "unreadable reply",
+    "truncated": "reply cut off",
+    "provider": "no reply",
+    "budget": "budget used up",
+    "deadline": "out of time",
+    "cancelled": "cancelled",
+}
+
+
+@contextmanager
+def _stdout() -> Generator[TextIO]:
+    """Standard output for writing. A reader that has gone away (`| head`) ends the program quietly.
+
+    Raises:
+        InputError: it cannot be written to, as on a full disk.
+    """
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except OSError as error:
+        # Python flushes standard output once more at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(0) from None
+        raise InputError(f"Standard output cannot be written to: {error.strerror}.") from error
+
+
+def emit(text: str) -> None:
+    """Write to standard output at once."""
+    with _stdout() as stdout:
+        stdout.write(text)
+
+
+def note(text: str) -> None:
+    """Something worth knowing, on standard error."""
+    sys.stderr.write(f"note: {printable(text)}\n")
+
+
+def warning_line(text: str) -> None:
+    """Something that went wrong without ending the command."""
+    sys.stderr.write(f"warning: {printable(text)}\n")
+
+
+def error_line(error: Exception) -> None:
+    """What ended the command."""
+    sys.stderr.write(f"error: {printable(str(error))}\n")
+
+
+def printable(text: str) -> str:
+    """The text in one line, without characters that would steer the terminal."""
+    return "".join(character for character in re.sub(r"\s+", " ", text).strip() if character.isprintable())
+
+
+def dollars(cost: Decimal | None) -> str:
+    """A price for people: at least two significant digits; "price unknown" for None."""
+    if cost is None:
+        return "price unknown"
+    if cost == 0:
+        return "$0"
+    places = 2 if cost >= 1 else 1 - cost.adjusted()
+    return f"${cost:.{places}f}"
+
+
+def on_stdout(table: Table) -> str:
+    """The table as text, in the width and colours of standard output."""
+    with _stdout() as stdout:
+        console = Console(file=stdout)
+        with console.capture() as captured:
+            console.print(table)
+    return captured.get().strip("\n") + "\n"
+
+
+def as_text(ranking: Ranking, style: Format, *, many: bool, explain: bool) -> str:
+    """One ranking in a format, ready to be written. `many`: it is one of several."""
+    if style == "trec":
+        return ranking.to_trec()
+    if style == "jsonl":
+        return jsonl(ranking, explain=explain)
+    if style == "json":
+        return ranking.to_json(indent=None if many else 2) + "\n"
+    if not ranking.results:
+        return ""
+    table = ranking_table(ranking, width=Console(file=sys.stdout).width, many=many, explain=explain)
+    return (
+        on_stdout(table)
+        + ("".join(f"→ {reason}\n" for reason in order_reasons(ranking)) if explain else "")
+        + "\n" * many
+    )
+
+
+def jsonl(ranking: Ranking, *, explain: bool) -> str:
+    """One line a document: rank, index, relevance_score, then the document's own keys, as `rerank` reads them."""
+    lines: list[str] = []
+    for result in ranking.to_dict()["results"]:
+        record: dict[str, Any] = {"query_id": ranking.query.id} if ranking.query.id is not None else {}
+        record |= {key: result[key] for key in ("rank", "index", "relevance_score")}
+        record |= {key: result[key] for key in ("confidence", "evidence") if result[key] is not None}
+        document = result["document"]
+        first = {key: document[key] for key in ("id", "title", "text", "score") if key in document}
+        record = record | first | document | record
+        if explain:
+            record["judgments"] = result["judgments"]
+        lines.append(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    return "".join(lines)
+
+
+def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: bool = False) -> Table:
+    """The ranking for people: place, place before, score, document, judgment."""
+    title = f"{ranking.query.id}: {printable(ranking.query.text)}" if many else None
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        title=Text(title) if title else None,
+        title_justify="left",
+        width=width,
+        pad_edge=False,
+    )
+    scored = any(result.relevance_score is not None for result in ranking)
+    judged = any(result.judgments for result in ranking)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("was", justify="right", no_wrap=True)
+    if scored:
+        table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("document", ratio=1, overflow="fold")
+    if judged:
+        table.add_column("judgment", max_width=20)
+    room = 2 * max(20, width - 24 - 8 * scored - 4)
+    for result in ranking:
+        cells = [Text(str(result.rank)), _was(result)]
+        if scored:
+            cells.append(Text("" if result.relevance_score is None else f"{result.relevance_score:.3f}"))
+        cells.append(_document(result, room, explain=explain))
+        if judged:
+            cells.append(_verdict(_deciding(result)))
+        table.add_row(*cells)
+    return table
+
+
+def _was(result: RankedDocument) -> Text:
+    before = result.index + 1
+    cell = Text(str(before))
+    moved = before - result.rank
+    if moved > 0:
+        cell.append(f" ↑{moved}", "green")
+    elif moved < 0:
+        cell.append(f" ↓{-moved}", "red")
+    return cell
+
+
+def _document(result: RankedDocument, room: int, *, explain: bool) -> Text:
+    document = result.document
+    name = " · ".join(printable(part) for part in (document.title, _short_id(result)) if part)
+    start, end = (result.evidence.start, result.evidence.end) if result.evidence else (0, len(document.text))
+    shown = document.text[start : min(end, start + _SHOWN)]
+    text = "…" * (start > 0) + _shortened(printable(shown), room, cut=start + len(shown) < len(document.text))
+    cell = Text(overflow="fold")
+    if name:
+        # The end of a long name says more: the file and the heading, not the folders.
+        cell.append(name if len(name) <= room else "…" + name[1 - room :], "bold").append("\n")
+    cell.append(text or "(empty)", "" if text else "dim")
+    if explain:
+        own = (j for j in result.judgments if j.reason and j.position is None and j.failure is None)
+        for reason in dict.fromkeys(printable(judgment.reason or "") for judgment in own):
+            cell.append(f"\n→ {reason}", "italic cyan")
+    return cell
+
+
+def order_reasons(ranking: Ranking) -> list[str]:
+    """Reasons that were given for the order of several documents, in the order in which they were given."""
+    orders = (j for result in ranking for j in result.judgments if j.reason and j.position is not None)
+    said = {(j.round, j.window): printable(j.reason or "") for j in orders}
+    return [f"round {key[0]}: {reason}" for key, reason in sorted(said.items())]
+
+
+def _shortened(text: str, most: int, *, cut: bool = False) -> str:
+    """At most so many characters, ending between words, with a sign that something was cut."""
+    return _WORD_START.sub("", text[: most - 1]) + "…" if cut or len(text) > most else text
+
+
+def _short_id(result: RankedDocument) -> str | None:
+    """The id, unless it only repeats where the passage was found; then the line."""
+    path, line = result.document.metadata.get("path"), result.document.metadata.get("line")
+    if path is not None and line is not None and result.document.title:
+        return f"line {line}"
+    return result.document.id
+
+
+def _deciding(result: RankedDocument) -> Sequence[Judgment]:
+    """The judgments of the passage that decided, where one did, else all."""
+    return [j for j in result.judgments if result.evidence and j.passage == result.evidence] or result.judgments
+
+
+def _verdict(judgments: Sequence[Judgment]) -> Text:
+    if not judgments:
+        return Text("not judged", "yellow")
+    last = judgments[-1]
+    if last.failure is not None:
+        return Text(_FAILURES[last.failure], "yellow")
+    if last.label is not None:
+        return Text(printable(last.label))
+    if last.position is not None:
+        return Text(f"{last.position} of {len(last.window)}")
+    return Text("" if last.score is None else f"{last.score:.3f}")
+
+
+def report(rankings: Sequence[Ranking], seconds: float) -> None:
+    """Cost, integrity and what went wrong, on standard error."""
+    if rankings:
+        sys.stderr.write(summary(rankings, seconds))
+    for reason, count in Counter(reason for ranking in rankings for reason in ranking.reasons).items():
+        warning_line(f"partial: {reason}" + (f" ({count} queries)" if count > 1 else ""))
+
+
+def summary(rankings: Sequence[Ranking], seconds: float) -> str:
+    """What it took, in one line; a second one where replies had to be mended or documents went unjudged."""
+    usages = [ranking.usage for ranking in rankings]
+    costs = [usage.cost_usd for usage in usages]
+    known = [cost for cost in costs if cost is not None]
+    calls, cached = sum(u.calls for u in usages), sum(u.cached_calls for u in usages)
+    parts = [
+        f"{rankings[0].strategy}" + (f" by {rankings[0].model}" if rankings[0].model else ""),
+        *([counted(len(rankings), "query", "queries")] if len(rankings) > 1 else []),
+        f"{counted(calls, 'call')} in {counted(max(u.rounds for u in usages), 'round')}"
+        + (f", {cached} more from the cache" if cached else ""),
+        f"{sum(u.input_tokens for u in usages):,} tokens in, {sum(u.output_tokens for u in usages):,} out",
+        dollars(sum(known, Decimal(0)) if len(known) == len(costs) else None),
+        f"{seconds:.1f} s",
+    ]
+    return " · ".join(parts) + "\n" + _integrity(rankings)
+
+
+def _integrity(rankings: Sequence[Ranking]) -> str:
+    records = [ranking.integrity for ranking in rankings]
+    failed: Counter[str] = Counter()
+    for record in records:
+        failed.update(record.failed)
+    said = [
+        (sum(r.repaired for r in records), "reply mended", "replies mended"),
+        (sum(r.missing for r in records), "id left out", "ids left out"),
+        (sum(r.duplicate for r in records), "id repeated", "ids repeated"),
+        (sum(r.invented for r in records), "id made up", "ids made up"),
+        (sum(u.usage.reasks for u in rankings), "reply asked for again", "replies asked for again"),
+        (sum(u.usage.retries for u in rankings), "retry", "retries"),
+        *((n, f"call without a judgment ({why})", f"calls without a judgment ({why})") for why, n in failed.items()),
+        (sum(len(r.unjudged) for r in records), "document not judged", "documents not judged"),
+        (sum(len(r.truncated) for r in records), "document cut to fit", "documents cut to fit"),
+        (sum(len(r.cut) for r in records), "document below the lowest score", "documents below the lowest score"),
+    ]
+    parts = [counted(count, one, several) for count, one, several in said if count]
+    return f"integrity: {', '.join(parts)}\n" if parts else ""
+
+
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """A number with its noun."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"

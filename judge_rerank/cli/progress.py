@@ -1,0 +1,75 @@
+"""The progress bar: on standard error, and only where somebody can see it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from judge_rerank.cli.output import dollars
+from judge_rerank.types import Query
+
+if TYPE_CHECKING:
+    from judge_rerank import engine
+
+
+class Bar:
+    """Counts calls over all queries; a context manager. `total` is None when it is not known."""
+
+    def __init__(self, total: int | None) -> None:
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            disable=not self.visible(),
+        )
+        self._task = self._bar.add_task("judging", total=total)
+        self._calls: dict[Query, int] = {}
+        self._costs: dict[Query, Decimal | None] = {}
+
+    @staticmethod
+    def visible() -> bool:
+        """Whether there is a terminal to show it."""
+        return Console(stderr=True).is_terminal
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, progress: engine.Progress) -> None:
+        """Take the news of one call; this is the `progress` callback."""
+        self._calls[progress.query] = progress.calls
+        self._costs[progress.query] = progress.cost_usd
+        costs = [cost for cost in self._costs.values() if cost]
+        spent = f", {dollars(sum(costs, Decimal(0)))}" if costs else ""
+        self._bar.update(
+            self._task, completed=sum(self._calls.values()), description=f"judging, round {progress.round}{spent}"
+        )
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Out of the way while something is written to the same terminal."""
+        shared = sys.stdout.isatty()
+        if shared:
+            self._bar.stop()
+        try:
+            yield
+        finally:
+            if shared:
+                self._bar.start()

@@ -1,0 +1,251 @@
+"""`judge-rerank rerank`: rank documents and print them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from judge_rerank.cancel import CancelToken
+from judge_rerank.cli import options
+from judge_rerank.cli.inputs import Inputs, Pair
+from judge_rerank.cli.judging import Spending, default_trace, open_judge
+from judge_rerank.cli.output import Format, as_text, emit, report
+from judge_rerank.cli.progress import Bar
+from judge_rerank.errors import InputError
+from judge_rerank.types import Ranking
+
+if TYPE_CHECKING:
+    from judge_rerank.judge import Judge
+
+PARTIAL, INTERRUPTED = 3, 130
+
+_OUTPUT = "What to print"
+_ROWS = 10
+_MOST_FORECAST = 500
+"""Documents up to which the bar's total is forecast; beyond that the forecast would be a wait of its own."""
+
+
+def rerank(
+    files: options.Files = None,
+    query: options.Query = None,
+    run: options.Run = None,
+    corpus: options.Corpus = None,
+    queries: options.Queries = None,
+    query_id: options.QueryIds = None,
+    limit: options.Limit = None,
+    candidates: options.Depth = None,
+    shuffle: options.Shuffle = None,
+    model: options.Model = None,
+    strategy: options.Strategy = None,
+    prompt: options.Prompt = None,
+    prompts: options.Prompts = None,
+    explain: options.Explain = False,
+    api_base: options.ApiBase = None,
+    param: options.Params = None,
+    max_tokens_per_doc: options.MaxTokensPerDoc = None,
+    passages: options.Passages = None,
+    calibration: options.CalibrationFile = None,
+    concurrency: options.Concurrency = None,
+    deadline: options.Deadline = None,
+    budget: options.Budget = None,
+    max_usd: options.MaxUsd = None,
+    ledger: options.Ledger = None,
+    period: options.Period = None,
+    prices: options.Prices = None,
+    cache: options.Cache = True,
+    cache_dir: options.CacheDir = None,
+    trace: options.TraceFile = None,
+    no_trace: options.NoTrace = False,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            "-k",
+            min=1,
+            metavar="N",
+            help="Print only the best so many (default: 10 in a table, all in other formats).",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="SCORE",
+            help="Leave out documents below this score; how many is said on standard error.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    style: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            help="json has everything; jsonl has a line for each document, which this command reads again.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = "table",
+) -> None:
+    """Put documents in order, best first.
+
+    judge-rerank rerank -q "how long do fleas live" passages.jsonl -m openai/gpt-4.1-mini
+
+    judge-rerank rerank -q "how are sessions stored" docs/ README.md --explain
+
+    judge-rerank rerank --run bm25.trec --corpus corpus.jsonl --queries queries.jsonl -f trec
+
+    Keys are taken from the environment, as the provider names them (OPENAI_API_KEY).
+    """
+    inputs = Inputs(
+        query=query,
+        files=files or (),
+        run=run,
+        corpus=corpus,
+        queries=queries,
+        query_ids=query_id or (),
+        limit=limit,
+        depth=candidates,
+        shuffle=shuffle,
+    )
+    pairs = inputs.read()
+    if style == "trec":
+        _check_ids(pairs)
+    with open_judge(
+        model,
+        strategy,
+        prompt=prompt,
+        prompts=prompts,
+        explain=explain,
+        api_base=api_base,
+        params=param or (),
+        concurrency=concurrency,
+        max_tokens_per_doc=max_tokens_per_doc,
+        passages=passages,
+        calibration=calibration,
+        spending=Spending(
+            budget=budget,
+            ledger=ledger,
+            period=period,
+            prices=prices,
+            cache=cache,
+            cache_dir=cache_dir,
+            trace=None if no_trace else trace or default_trace(),
+        ),
+    ) as judge:
+        shown = top if top is not None or style != "table" else _ROWS
+        printer = _Printer(style=style, many=inputs.many, explain=explain)
+        code = _ranked(judge, pairs, printer, top_n=shown, min_score=min_score, deadline_s=deadline, max_usd=max_usd)
+    if code:
+        raise typer.Exit(code)
+
+
+class _Printer:
+    """Writes rankings as they come."""
+
+    def __init__(self, *, style: Format, many: bool, explain: bool) -> None:
+        self._style: Format = style
+        self._many, self._explain = many, explain
+        self._first = True
+
+    def write(self, ranking: Ranking) -> None:
+        """Write one ranking at once."""
+        text = as_text(ranking, self._style, many=self._many, explain=self._explain)
+        if self._style == "json" and self._many:
+            text = ("[" if self._first else ",") + "\n" + text.rstrip()
+        self._first = False
+        emit(text)
+
+    def end(self) -> None:
+        """Close what `write` has opened."""
+        if self._style == "json" and self._many and not self._first:
+            emit("\n]\n")
+
+
+def _ranked(
+    judge: Judge,
+    pairs: Sequence[Pair],
+    printer: _Printer,
+    *,
+    top_n: int | None,
+    min_score: float | None,
+    deadline_s: float | None,
+    max_usd: str | None,
+) -> int:
+    """Rank and print; returns the exit code."""
+    started = time.perf_counter()
+    rankings: list[Ranking] = []
+    try:
+        with _interruptible() as cancel, Bar(_forecast(judge, pairs)) as bar:
+
+            async def stream() -> None:
+                async for ranking in judge.arerank_many(
+                    pairs,
+                    top_n=top_n,
+                    min_score=min_score,
+                    deadline_s=deadline_s,
+                    max_usd=max_usd,
+                    progress=bar.update,
+                    cancel=cancel,
+                ):
+                    rankings.append(ranking)
+                    with bar.paused():
+                        printer.write(ranking)
+
+            asyncio.run(stream())
+    finally:
+        # What an error leaves behind was paid for, and is told.
+        printer.end()
+        report(rankings, time.perf_counter() - started)
+    if cancel.cancelled:
+        return INTERRUPTED
+    return PARTIAL if any(ranking.status == "partial" for ranking in rankings) else 0
+
+
+def _forecast(judge: Judge, pairs: Sequence[Pair]) -> int | None:
+    """How many calls it will be, where somebody watches and it is quickly known."""
+    if not Bar.visible() or sum(len(documents) for _, documents in pairs) > _MOST_FORECAST:
+        return None
+    return sum(judge.estimate(query, documents).calls for query, documents in pairs)
+
+
+@contextmanager
+def _interruptible() -> Generator[CancelToken]:
+    """Ctrl-C ends the rankings early; a second one ends the program."""
+    cancel = CancelToken()
+    if threading.current_thread() is not threading.main_thread():
+        yield cancel
+        return
+
+    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        cancel.cancel()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield cancel
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _check_ids(pairs: Sequence[Pair]) -> None:
+    """A TREC run needs ids that are one word and differ; better said before anything is spent."""
+    for _, documents in pairs:
+        ids = [document.id or str(place) for place, document in enumerate(documents)]
+        for found in ids:
+            if len(found.split()) != 1:
+                raise InputError(
+                    f"The document id {found!r} holds a space, which a TREC run cannot; use --format jsonl."
+                )
+        if len(set(ids)) < len(ids):
+            twice = next(found for place, found in enumerate(ids) if found in ids[:place])
+            raise InputError(f"Two documents have the id {twice!r}; a TREC run needs ids that differ.")

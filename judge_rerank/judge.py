@@ -1,0 +1,417 @@
+"""The facade: one object that holds a model, its prompts and its limits, and reranks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from judge_rerank import spec
+from judge_rerank.attempts import Line
+from judge_rerank.budget import Amount, Budget, Cap
+from judge_rerank.calibration import Calibration
+from judge_rerank.calls import Desk, Fallback
+from judge_rerank.cancel import CancelToken
+from judge_rerank.documents import as_documents, as_query
+from judge_rerank.engine import Engine, Job, Progress, gives_scores
+from judge_rerank.errors import InputError
+from judge_rerank.llm.base import Backend
+from judge_rerank.llm.cache import ReplyCache
+from judge_rerank.llm.gate import Gate
+from judge_rerank.llm.ledger import Ledger
+from judge_rerank.llm.pricing import Price, Pricing
+from judge_rerank.llm.retry import Retrier
+from judge_rerank.loop import run, submit
+from judge_rerank.opening import (
+    DEFAULT_CACHE,
+    cache_folder,
+    folders,
+    listed,
+    open_backend,
+    opened_calibration,
+    opened_trace,
+)
+from judge_rerank.rendering import Renderer
+from judge_rerank.strategies.base import Strategy
+from judge_rerank.templates import Library
+from judge_rerank.trace import Trace
+from judge_rerank.types import Document, Estimate, Query, Ranking
+
+T = TypeVar("T")
+
+OnExhausted = Literal["partial", "raise"]
+"""What happens when a cap is reached: the best order so far, or an error that holds it."""
+
+DocumentLike = str | Mapping[str, Any] | Document
+"""What counts as a document: a text, a mapping with a `text`, or a `Document`."""
+
+
+class Judge:
+    """An LLM that puts documents in order.
+
+    Args:
+        model: a LiteLLM model name ("openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5", "ollama/qwen3"), "local" or
+            "local/NAME" for a model that runs in this process, "local:/path/to/model.gguf", or any object that
+            satisfies `judge_rerank.llm.base.Backend`. None takes the environment variable JUDGE_RERANK_MODEL, else
+            the embedded model if it has been downloaded.
+        api_base: another endpoint of the same shape, such as a company proxy or a vLLM server.
+        api_key: the provider's key; by default LiteLLM reads the provider's environment variable.
+        params: further parameters sent with every request (LiteLLM's names), such as {"reasoning_effort": "low"}.
+        prompts: a folder of templates, or several; searched before the built-in ones.
+        strategy: what `rerank` uses when it is not told; None for the one that measured best with this kind of model.
+        concurrency: the most requests at once, over all queries; None for the backend's own limit.
+        max_tokens_per_doc: where a document is cut before it is judged; None for the backend's own limit.
+        timeout_s: the most one attempt may take; None for 60 seconds, or ten minutes for a model that runs here.
+        max_attempts: how often one request is tried when the provider fails in a way that passes.
+        budget: the most that may be spent, `Budget(usd="2.00", path="spend.db", period="day")`; None takes the
+            environment variable JUDGE_RERANK_BUDGET_USD, else nothing caps the judge.
+        on_exhausted: what `rerank` does when a cap is reached: "partial" returns the best order so far, "raise" raises
+            `BudgetExceeded`, which holds it.
+        prices: what models cost, by name, or a YAML file of it; it comes before what LiteLLM knows.
+        cache_dir: where replies are kept, so that no request is paid for twice; several processes may share it. By
+            default the user's cache folder for models given by name, and no cache for a `Backend`. None keeps none.
+        trace: a SQLite file that every attempt at every call is written to, with the documents, or a `Trace`; None
+            takes the environment variable JUDGE_RERANK_TRACE, else writes none.
+        calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
+            probability that a document is relevant. The order stays; a warning is logged where it was fitted on
+            another model, prompt or strategy.
+
+    `model` may be a list: the models after the first answer what those before them cannot, because their provider
+    fails. Their answers are priced, cached and traced as their own.
+
+    A `Judge` may be used from many threads and many event loops at once. Close it, or use it as a context manager, to
+    release connections and memory.
+
+    Raises:
+        ModelUnavailable: no model is named and none is on this machine.
+        InputError: an option is out of range.
+    """
+
+    def __init__(
+        self,
+        model: str | Backend | Sequence[str | Backend] | None = None,
+        *,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        prompts: str | Path | Sequence[str | Path] | None = None,
+        strategy: str | Strategy | None = None,
+        concurrency: int | None = None,
+        max_tokens_per_doc: int | None = None,
+        timeout_s: float | None = None,
+        max_attempts: int = 5,
+        budget: Budget | None = None,
+        on_exhausted: OnExhausted = "partial",
+        prices: Mapping[str, Price] | str | Path | None = None,
+        cache_dir: str | Path | None = DEFAULT_CACHE,
+        trace: str | Path | Trace | None = None,
+        calibration: Calibration | str | Path | None = None,
+    ) -> None:
+        for name, value in (
+            ("concurrency", concurrency),
+            ("max_tokens_per_doc", max_tokens_per_doc),
+            ("timeout_s", timeout_s),
+            ("max_attempts", max_attempts),
+        ):
+            if value is not None and not value > 0:
+                msg = f"{name} is {value}; it has to be greater than 0."
+                raise InputError(msg)
+        self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
+        self._concurrency, self._max_tokens_per_doc, self._timeout_s = concurrency, max_tokens_per_doc, timeout_s
+        self._retrier = Retrier(max_attempts=max_attempts)
+        self._library = Library(folders(prompts))
+        self._strategy = spec.resolve(strategy) if strategy is not None else None
+        self._on_exhausted: OnExhausted = _known_choice(on_exhausted)
+        self._pricing = Pricing(prices)
+        self._ledger = Ledger.of(budget or Budget.from_environment())
+        folder = cache_folder(cache_dir, listed(model))
+        self._cache = ReplyCache(folder) if folder is not None else None
+        self._trace = opened_trace(trace, api_key)
+        self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
+        self._limits: dict[Cap, int] = {}
+        self._backends = [self._open(each) if each is None or isinstance(each, str) else each for each in listed(model)]
+        self._desks: dict[str | None, Desk | Fallback] = {}
+        self._engine = Engine(
+            self._desk, ledger=self._ledger, trace=self._trace, calibration=opened_calibration(calibration)
+        )
+
+    @property
+    def model(self) -> str:
+        """The name of the judge's model."""
+        return self._backends[0].info.name
+
+    def rerank(
+        self,
+        query: str | Query,
+        docs: Iterable[DocumentLike],
+        strategy: str | Strategy | None = None,
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        deadline_s: float | None = None,
+        max_usd: Amount | None = None,
+        on_exhausted: OnExhausted | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Ranking:
+        """Put documents in order, best first.
+
+        Args:
+            query: what the documents are judged for.
+            docs: strings, mappings (`text`; optional `title`, `id`, `score`; the rest is metadata) or `Document`s, in
+                first-stage order. No documents make an empty ranking without a call.
+            strategy: a name ("binary", "score", "listwise", "none"), a spec string ("listwise(window_size=10)") or an
+                object; None for the judge's own.
+            top_n: how many results to return; all of them by default. Every document is judged all the same.
+            min_score: leave out documents whose score is below it, from 0 to 1; they are in `integrity.cut`. Documents
+                without a score stay, after all that have one.
+            deadline_s: return what there is after this many seconds, as a partial ranking.
+            max_usd: the most that this ranking may cost. Documents that it does not reach follow those that were
+                judged, in first-stage order.
+            on_exhausted: as in `Judge`; None for the judge's own.
+            progress: called after every call, in another thread.
+            cancel: ends the ranking early when its `cancel()` is called, from any thread.
+
+        Returns:
+            Every document exactly once (or the first `top_n`, or those that `min_score` leaves); ties stand in
+            first-stage order. Calls and rounds are
+            those of the strategy; `estimate` tells them beforehand.
+
+        Raises:
+            InputError: the query is empty, a document is not one, an option is out of range. Nothing was sent.
+            UnknownName: no strategy, prompt or model has that name.
+            SetupError: an extra or a model is missing.
+            PricingUnknown: a cap in dollars holds, and nobody says what the model costs. Nothing was sent.
+            BudgetExceeded: a cap was reached, and `on_exhausted` is "raise".
+            ProviderError: no judgment could be had, and no retry can help.
+        """
+        job = self._job(query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel)
+        return run(self._engine.run(job))
+
+    async def arerank(
+        self,
+        query: str | Query,
+        docs: Iterable[DocumentLike],
+        strategy: str | Strategy | None = None,
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        deadline_s: float | None = None,
+        max_usd: Amount | None = None,
+        on_exhausted: OnExhausted | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Ranking:
+        """`rerank` for asynchronous code. Cancelling the task abandons the calls that are under way and raises."""
+        job = self._job(query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel)
+        return await asyncio.wrap_future(submit(self._engine.run(job)))
+
+    def rerank_many(
+        self,
+        pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
+        strategy: str | Strategy | None = None,
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        deadline_s: float | None = None,
+        max_usd: Amount | None = None,
+        on_exhausted: OnExhausted | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> list[Ranking]:
+        """Rerank for many queries side by side, under the judge's one concurrency limit; rankings in input order.
+
+        Arguments are those of `rerank`; `deadline_s` counts for each query from its own start.
+        """
+
+        async def collect() -> list[Ranking]:
+            many = self.arerank_many(
+                pairs,
+                strategy,
+                top_n=top_n,
+                min_score=min_score,
+                deadline_s=deadline_s,
+                max_usd=max_usd,
+                on_exhausted=on_exhausted,
+                progress=progress,
+                cancel=cancel,
+            )
+            return [ranking async for ranking in many]
+
+        return run(collect())
+
+    async def arerank_many(
+        self,
+        pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
+        strategy: str | Strategy | None = None,
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        deadline_s: float | None = None,
+        max_usd: Amount | None = None,
+        on_exhausted: OnExhausted | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> AsyncIterator[Ranking]:
+        """Rankings in input order, each as soon as it and those before it are made.
+
+        `pairs` may be a generator: only as many queries are open at once as keep the concurrency limit busy.
+        """
+        waiting: deque[Future[Ranking]] = deque()
+        ahead = 2 * (self._concurrency or self._backends[0].info.concurrency)
+        try:
+            for query, docs in pairs:
+                job = self._job(
+                    query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel
+                )
+                waiting.append(submit(self._engine.run(job)))
+                if len(waiting) > ahead:
+                    yield await asyncio.wrap_future(waiting.popleft())
+            while waiting:
+                yield await asyncio.wrap_future(waiting.popleft())
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    @contextmanager
+    def limit(
+        self, *, usd: Amount | None = None, calls: int | None = None, tokens: int | None = None
+    ) -> Generator[Cap]:
+        """Cap what is spent inside a `with` block, over all rankings that begin in it: `with judge.limit(usd="0.10"):`.
+
+        Blocks nest, and the tightest cap holds. A block counts for this thread or task and the tasks it starts. It also
+        counts for threads without a block of their own, since a pool's threads cannot be told from others. Yields the
+        cap, whose `spent` says what was used.
+
+        Args:
+            usd: dollars. A model whose price is not known is then an error.
+            calls: attempts that are sent.
+            tokens: input and output together; each call sets aside the most it can take.
+
+        Raises:
+            InputError: nothing is capped, or a cap is not a positive number.
+        """
+        cap, opened_by = Cap("limit", usd=usd, calls=calls, tokens=tokens), threading.get_ident()
+        before = self._caps.set((*self._caps.get(), cap))
+        self._limits[cap] = opened_by
+        try:
+            yield cap
+        finally:
+            del self._limits[cap]
+            self._caps.reset(before)
+
+    def estimate(
+        self, query: str | Query, docs: Iterable[DocumentLike], strategy: str | Strategy | None = None
+    ) -> Estimate:
+        """Calls, rounds and tokens of a ranking, and the most it can cost, found without a call.
+
+        It is the strategy itself, run against neutral replies on the real prompts.
+        """
+        return self._engine.estimate(self._job(query, docs, strategy))
+
+    def close(self) -> None:
+        """Release connections and memory. The judge can be used again; it opens what it needs."""
+        desks, self._desks = self._desks, {}
+        opened = [backend for desk in desks.values() for backend in desk.backends]
+        for backend in {id(backend): backend for backend in (*self._backends, *opened)}.values():
+            run(_closed(backend))
+        for keeper in (self._ledger, self._cache, self._trace):
+            if keeper is not None:
+                keeper.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _job(
+        self,
+        query: str | Query,
+        docs: Iterable[DocumentLike],
+        strategy: str | Strategy | None = None,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        deadline_s: float | None = None,
+        max_usd: Amount | None = None,
+        on_exhausted: OnExhausted | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Job:
+        for name, value in (("top_n", top_n), ("deadline_s", deadline_s)):
+            if value is not None and not value > 0:
+                msg = f"{name} is {value}; it has to be greater than 0."
+                raise InputError(msg)
+        chosen = strategy if strategy is not None else self._strategy or self._backends[0].info.strategy
+        resolved = spec.resolve(chosen)
+        if min_score is not None:
+            _check_cut(min_score, resolved)
+        return Job(
+            query=as_query(query),
+            documents=as_documents(docs),
+            strategy=resolved,
+            top_n=top_n,
+            min_score=min_score,
+            deadline_s=deadline_s,
+            progress=progress,
+            cancel=cancel,
+            caps=self._caps_here() + ((Cap("max_usd", usd=max_usd),) if max_usd is not None else ()),
+            on_exhausted=_known_choice(on_exhausted or self._on_exhausted),
+        )
+
+    def _caps_here(self) -> tuple[Cap, ...]:
+        """The blocks of `limit` that a ranking begins in; in a thread that is in none, those of other threads."""
+        here = threading.get_ident()
+        return self._caps.get() or tuple(cap for cap, opened_by in self._limits.copy().items() if opened_by != here)
+
+    def _desk(self, model: str | None) -> Desk | Fallback:
+        """Where calls to a model are answered; None is the judge's own."""
+        if model not in self._desks:
+            backends = self._backends if model is None else [self._open(model)]
+            desks = [self._desk_of(backend) for backend in backends]
+            self._desks[model] = desks[0] if len(desks) == 1 else Fallback(desks)
+        return self._desks[model]
+
+    def _desk_of(self, backend: Backend) -> Desk:
+        info = backend.info
+        line = Line(
+            backend=backend,
+            gate=Gate(self._concurrency or info.concurrency),
+            price=Price.free() if info.local else self._pricing.price(info.name),
+        )
+        renderer = Renderer(
+            backend, self._library, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s
+        )
+        return Desk(line, renderer, self._retrier, self._cache)
+
+
+def _check_cut(min_score: float, strategy: Strategy) -> None:
+    if not 0 <= min_score <= 1:
+        msg = f"min_score is {min_score}; it has to be from 0 to 1."
+        raise InputError(msg)
+    if not gives_scores(strategy):
+        msg = (
+            f"Strategy {strategy.name!r} has no scores to cut by (min_score) or to calibrate; use 'score' or 'binary'."
+        )
+        raise InputError(msg)
+
+
+def _known_choice(on_exhausted: OnExhausted) -> OnExhausted:
+    if on_exhausted not in ("partial", "raise"):
+        msg = f"on_exhausted is {on_exhausted!r}; expected 'partial' or 'raise'."
+        raise InputError(msg)
+    return on_exhausted
+
+
+async def _closed(backend: Backend) -> None:
+    await backend.aclose()

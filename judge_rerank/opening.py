@@ -1,0 +1,92 @@
+"""From what a `Judge` is given to what it works with: backends, folders, the trace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from judge_rerank.calibration import Calibration
+from judge_rerank.errors import InputError, ModelUnavailable
+from judge_rerank.llm.base import Backend
+from judge_rerank.llm.models import cache_dir as cache_dir_of_user
+from judge_rerank.trace import Trace
+
+DEFAULT_CACHE = "default"
+"""The user's cache folder: $JUDGE_RERANK_CACHE_DIR, else the system's place for caches."""
+
+
+def open_backend(
+    model: str | None,
+    *,
+    api_base: str | None = None,
+    api_key: str | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> Backend:
+    """The backend of a model name, as `Judge` takes it.
+
+    Raises:
+        ModelUnavailable: no model is named, or its weights are not on this machine.
+        MissingExtra: the package that runs it is not installed.
+    """
+    name = model or os.environ.get("JUDGE_RERANK_MODEL", "").strip() or _embedded()
+    if name == "local" or name.startswith(("local/", "local:")):
+        from judge_rerank.llm.local import open_local
+
+        return open_local(name, params=params)
+    from judge_rerank.llm.litellm import LiteLLMBackend
+
+    return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
+
+
+def _embedded() -> str:
+    from judge_rerank.llm import models
+
+    if models.DEFAULT_JUDGE in models.installed():
+        return "local"
+    msg = (
+        "No model is named. Pass one, Judge('openai/gpt-4.1-mini'), or set JUDGE_RERANK_MODEL; or download the "
+        f"embedded one, which needs no key: judge-rerank models pull {models.DEFAULT_JUDGE}"
+    )
+    raise ModelUnavailable(msg)
+
+
+def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[str | Backend | None]:
+    """The models in the order in which they are asked; one is a list of one."""
+    if model is None or isinstance(model, (str, Backend)):
+        return [model]
+    if not model:
+        msg = "The list of models is empty; name at least one."
+        raise InputError(msg)
+    return model
+
+
+def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | None]) -> Path | None:
+    """Where replies are kept: as named, the user's own for models given by name, or nowhere."""
+    if cache_dir != DEFAULT_CACHE:
+        return None if cache_dir is None else Path(cache_dir).expanduser()
+    # What a backend of the caller's own answers may depend on what nobody here knows.
+    named = all(each is None or isinstance(each, str) for each in models)
+    return cache_dir_of_user() if named else None
+
+
+def opened_trace(trace: str | Path | Trace | None, api_key: str | None) -> Trace | None:
+    """The trace that was given, named, or named by the environment; None for none."""
+    if isinstance(trace, Trace):
+        return trace
+    file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
+    return Trace(file, secrets=[api_key] if api_key else []) if file else None
+
+
+def opened_calibration(calibration: Calibration | str | Path | None) -> Calibration | None:
+    """The calibration, read if it is a file's path."""
+    return Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration
+
+
+def folders(prompts: str | Path | Sequence[str | Path] | None) -> list[Path]:
+    """The folders of templates."""
+    if prompts is None:
+        return []
+    several = [prompts] if isinstance(prompts, (str, Path)) else prompts
+    return [Path(folder).expanduser() for folder in several]

@@ -1,0 +1,25 @@
+"""Documents, queries and runs from files: JSONL, TREC runs, text and Markdown.
+
+Every reader raises `DataError` with the file and the line when something is not as expected. What is left out without
+being an error (a binary file in a folder) is logged as a warning on the logger `judge_rerank.readers`.
+"""
+
+from __future__ import annotations
+
+from judge_rerank.readers.folder import TEXT_SUFFIXES, read_folder, read_text
+from judge_rerank.readers.jsonl import iter_jsonl, read_jsonl
+from judge_rerank.readers.passages import passages
+from judge_rerank.readers.trec import read_qrels, read_queries, read_run, read_trec
+
+__all__ = [
+    "TEXT_SUFFIXES",
+    "iter_jsonl",
+    "passages",
+    "read_folder",
+    "read_jsonl",
+    "read_qrels",
+    "read_queries",
+    "read_run",
+    "read_text",
+    "read_trec",
+]
