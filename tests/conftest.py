@@ -1,0 +1,59 @@
+"""For every test: no network but loopback, no settings from outside, a cache folder of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from judge_rerank.llm import models
+
+# A busy machine is no failure; and one change is judged by the same examples as the next.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+SETTINGS = (
+    "JUDGE_RERANK_MODEL",
+    "JUDGE_RERANK_BUDGET_USD",
+    "JUDGE_RERANK_TRACE",
+    "JUDGE_RERANK_THREADS",
+    "HF_ENDPOINT",
+)
+# Where `judge-rerank models pull` has put models; tests find them there although their cache is elsewhere.
+MODELS = os.pathsep.join(
+    folder for folder in (os.environ.get("JUDGE_RERANK_MODELS", ""), str(models.cache_dir() / "models")) if folder
+)
+
+
+def _no_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = str(arguments[1][0])
+    elif event == "socket.getaddrinfo":
+        host = str(arguments[0] or "localhost")
+    else:
+        return
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        loopback = host.endswith(".invalid")  # a name that never resolves, for tests of what happens then
+    if not loopback:
+        msg = f"a test tried to reach {host}"
+        raise RuntimeError(msg)
+
+
+sys.addaudithook(_no_network)
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name in SETTINGS or name.endswith(("_API_KEY", "_API_BASE", "_BASE_URL")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path / "judge-rerank-cache"))
+    monkeypatch.setenv("JUDGE_RERANK_MODELS", MODELS)

@@ -1,0 +1,285 @@
+"""What every strategy that compares documents keeps, and what each costs."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from judge_rerank import (
+    Adaptive,
+    Blitz,
+    First,
+    InputError,
+    Joint,
+    Listwise,
+    Pairwise,
+    Partition,
+    SelfConsistent,
+    Setwise,
+    Tournament,
+)
+from judge_rerank.spec import resolve, strategy_names
+from judge_rerank.strategies.base import (
+    Candidates,
+    Choice,
+    Failed,
+    JudgeCall,
+    Order,
+    Ordering,
+    Outcome,
+    Strategy,
+)
+from judge_rerank.testing import Run, check_strategy, drive, failing, perfect
+from judge_rerank.types import Candidate, Document, Query
+
+STRATEGIES: list[Strategy] = [
+    Pairwise(),
+    Pairwise(method="allpair"),
+    Pairwise(method="sliding"),
+    Setwise(),
+    Setwise(method="insertion", c=4),
+    Setwise(shuffle=1),
+    First(),
+    Tournament(),
+    Tournament(replicas=3, seed=5),
+    Joint(),
+    Joint(replicas=4, aggregate="pagerank", shuffle=2),
+    Partition(),
+    Partition(shuffle=3),
+    Blitz(),
+    Blitz(group_size=20, shuffle=4),
+    Listwise(shuffle=7),
+    Adaptive(),
+    SelfConsistent(),
+    SelfConsistent(strategy=Joint(), n=2, head=15),
+    SelfConsistent(strategy=Blitz(), aggregate="reciprocal", head=None),
+]
+
+
+def relevance(n: int, seed: int) -> list[float]:
+    dice = random.Random(seed)
+    return [dice.random() for _ in range(n)]
+
+
+def run(strategy: Strategy, n: int = 100, seed: int = 0) -> Run:
+    return drive(strategy, ["d"] * n, perfect(relevance(n, seed)))
+
+
+def mean(strategy: Strategy, what: Callable[[Run], int], n: int = 100) -> float:
+    return sum(what(run(strategy, n, seed)) for seed in range(10)) / 10
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_conformance(strategy: Strategy) -> None:
+    check_strategy(strategy)
+
+
+# The stages of TourRank and a single round of joint have no share in this, as their docstrings say.
+@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s != Pairwise(method="allpair")], ids=str)
+@settings(max_examples=8, deadline=None)
+@given(n=st.integers(2, 130), seed=st.integers(0, 10**6))
+def test_a_perfect_judge_gives_the_ideal_top_ten(strategy: Strategy, n: int, seed: int) -> None:
+    truth = relevance(n, seed)
+    ideal = sorted(range(n), key=lambda index: -truth[index])
+    assert list(drive(strategy, ["d"] * n, perfect(truth)).order[:10]) == ideal[:10]
+
+
+def test_all_pairs_gives_the_whole_order_and_a_score() -> None:
+    truth = relevance(30, 1)
+    ranked = drive(Pairwise(method="allpair"), ["d"] * 30, perfect(truth))
+    assert list(ranked.order) == sorted(range(30), key=lambda index: -truth[index])
+    assert ranked.scores[ranked.order[0]] == 1
+    assert ranked.scores[ranked.order[-1]] == 0
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+@settings(max_examples=5, deadline=None)
+@given(n=st.integers(0, 60), seed=st.integers(0, 10**6), failures=st.floats(0, 1))
+def test_any_judge_ends_in_a_permutation(strategy: Strategy, n: int, seed: int, failures: float) -> None:
+    dice = random.Random(seed)
+
+    def answer(call: JudgeCall) -> Outcome:
+        shown = len(call.candidates)
+        if dice.random() < failures:
+            return Failed(reason="refused", message="no")
+        if call.options:
+            return Choice(label=dice.choice(call.options))
+        return Order(order=tuple(dice.sample(range(shown), shown)), stated=dice.randint(0, shown))
+
+    assert sorted(drive(strategy, ["d"] * n, answer).order) == list(range(n))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_a_judge_that_never_answers_is_not_asked_forever(strategy: Strategy) -> None:
+    asked = drive(strategy, ["d"] * 100, failing("refused"))
+    assert list(asked.order) == list(range(100))
+    if strategy != Pairwise(method="allpair"):
+        assert len(asked.calls) <= 320
+        assert len(asked.calls) <= len(run(strategy).calls) * 3
+
+
+@given(n=st.integers(2, 40), k=st.integers(1, 12))
+@settings(deadline=None)
+def test_pairwise_calls_and_rounds(n: int, k: int) -> None:
+    every = run(Pairwise(method="allpair"), n)
+    assert (len(every.calls), len(every.rounds)) == (n * (n - 1), 1)
+    swaps = drive(Pairwise(method="sliding", k=k), ["d"] * n, perfect([i / n for i in range(n)]))
+    passes = min(k, n - 1)
+    assert len(swaps.calls) == 2 * passes * (n - 1) - passes * (passes - 1)
+    assert len(swaps.rounds) == n + passes - 2
+
+
+def test_pairwise_heapsort_calls() -> None:
+    assert mean(Pairwise(), lambda r: len(r.calls)) <= 2 * (2 * 100 + 10 * math.log2(100))
+    assert mean(Pairwise(), lambda r: len(r.rounds)) <= math.log2(100) ** 2 + 20 * math.log2(100)
+
+
+def test_setwise_calls() -> None:
+    assert mean(Setwise(), lambda r: len(r.calls)) == pytest.approx(31, abs=1.5)
+    assert mean(Setwise(), lambda r: len(r.rounds)) <= 11 * math.ceil(math.log(100, 9))
+    sorted_already = drive(Setwise(method="insertion"), ["d"] * 100, perfect([1 - i / 100 for i in range(100)]))
+    assert len(sorted_already.calls) == pytest.approx(90 / 9, abs=10)
+
+
+@given(n=st.integers(2, 100))
+@settings(deadline=None, max_examples=20)
+def test_first_asks_as_often_as_listwise(n: int) -> None:
+    first, listwise = run(First(), n), run(Listwise(), n)
+    assert first.order == listwise.order
+    assert len(first.calls) == len(listwise.calls)
+    assert {call.task for call in first.calls} == {"first"}
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 4])
+def test_tournament_calls(replicas: int) -> None:
+    paper = run(Tournament(replicas=replicas, top=0))
+    assert (len(paper.calls), len(paper.rounds), paper.documents_read) == (13 * replicas, 5, 185 * replicas)
+    safe = run(Tournament(replicas=replicas))
+    assert (len(safe.calls), len(safe.rounds), safe.documents_read) == (11 * replicas, 4, 200 * replicas)
+
+
+def test_joint_calls() -> None:
+    paper = run(Joint(replicas=4, settle=False))
+    assert (len(paper.calls), len(paper.rounds), paper.documents_read) == (20, 1, 400)
+    assert mean(Joint(replicas=4), lambda r: len(r.calls)) <= 22.5
+
+
+def test_joint_blocks_hold_every_document_equally_often_and_a_share_of_the_best() -> None:
+    blocks = [{c.index for c in call.candidates} for call in run(Joint(replicas=3, settle=False), 97).calls]
+    assert all(sum(index in block for block in blocks) == 3 for index in range(97))
+    assert all(sum(index < 20 for index in block) in {3, 4, 5} for block in blocks)
+
+
+def test_partition_calls() -> None:
+    good = drive(Partition(), ["d"] * 100, perfect([1 - i / 100 for i in range(100)]))
+    assert (len(good.calls), len(good.rounds), good.documents_read) == (6, 2, 105)
+    assert mean(Partition(), lambda r: len(r.calls)) == pytest.approx(9, abs=1)
+    assert mean(Partition(), lambda r: r.documents_read) == pytest.approx(160, abs=10)
+
+
+def test_blitz_calls() -> None:
+    assert mean(Blitz(), lambda r: len(r.calls)) == pytest.approx(13.5, abs=1)
+    assert mean(Blitz(), lambda r: r.documents_read) == pytest.approx(135, abs=8)
+    assert mean(Blitz(), lambda r: len(r.rounds)) <= 6
+    groups = run(Blitz()).rounds[0]
+    assert sorted(c.index for call in groups for c in call.candidates) == list(range(100))
+
+
+def test_self_consistency_calls_and_rounds() -> None:
+    asked = run(SelfConsistent())
+    assert (len(asked.calls), len(asked.rounds)) == (9 + 3, 9 + 1)
+    assert [len(r) for r in asked.rounds[-1:]] == [3]
+    joint = run(SelfConsistent(strategy=Joint(settle=False), n=2))
+    assert (len(joint.calls), len(joint.rounds), joint.documents_read) == (12, 2, 240)
+
+
+def test_adaptive_calls() -> None:
+    asked = run(Adaptive())
+    assert len(asked.rounds[0]) == 5
+    assert asked.documents_read <= 160
+
+
+def test_a_thousand_documents_take_no_time() -> None:
+    for strategy in (Setwise(), Tournament(), Joint(), Partition(), Blitz(group_size=20), SelfConsistent()):
+        assert sorted(run(strategy, 1000).order) == list(range(1000))
+
+
+@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if getattr(s, "shuffle", None) is not None], ids=str)
+def test_the_seed_decides_the_order_shown(strategy: Strategy) -> None:
+    shown = [[c.index for c in call.candidates] for call in run(strategy).rounds[0]]
+    assert any(indices != sorted(indices) for indices in shown)
+    again = [[c.index for c in call.candidates] for call in run(strategy).rounds[0]]
+    assert shown == again
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Pairwise(k=0),
+        lambda: Pairwise(shuffle=1),
+        lambda: Pairwise(method="quicksort"),  # pyright: ignore[reportArgumentType]
+        lambda: Setwise(c=1),
+        lambda: Setwise(c=26),
+        lambda: Setwise(method="allpair"),  # pyright: ignore[reportArgumentType]
+        lambda: First(window_size=27),
+        lambda: First(explain=True),
+        lambda: Tournament(replicas=0),
+        lambda: Tournament(window_size=19),
+        lambda: Tournament(top=-1),
+        lambda: Joint(window_size=1),
+        lambda: Joint(aggregate="mean"),  # pyright: ignore[reportArgumentType]
+        lambda: Partition(window_size=10),
+        lambda: Blitz(group_size=1),
+        lambda: Blitz(top=0),
+        lambda: SelfConsistent(n=0),
+        lambda: SelfConsistent(head=1),
+        lambda: Adaptive(docs=-1),
+        lambda: Adaptive(window_size=1),
+    ],
+)
+def test_options_out_of_range(wrong: Callable[[], Strategy]) -> None:
+    with pytest.raises(InputError, match=r"has to be|does not go with"):
+        wrong()
+
+
+def test_names_in_spec_strings() -> None:
+    assert {"adaptive", "blitz", "first", "joint", "pairwise", "partition", "self-consistent", "setwise"} <= set(
+        strategy_names()
+    )
+    assert resolve("setwise(method='insertion', c=5)") == Setwise(method="insertion", c=5)
+    assert resolve("self-consistent(strategy='joint(replicas=1)', n=4)") == SelfConsistent(
+        strategy=Joint(replicas=1), n=4
+    )
+    assert resolve("self-consistent").name == "self-consistent(listwise)"
+    with pytest.raises(InputError, match="method is 'x'"):
+        resolve("pairwise(method='x')")
+    with pytest.raises(InputError, match="strategy"):
+        resolve("self-consistent(strategy=3)")
+
+
+class Narrow:
+    """Room for four documents."""
+
+    def largest(self, call: JudgeCall, at_most: int) -> int:
+        return min(at_most, 4)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_a_narrow_context_shrinks_the_groups(strategy: Strategy) -> None:
+    candidates = Candidates((Candidate(index=i, document=Document(text="d")) for i in range(30)), room=Narrow())
+    answer, plan = perfect([i / 30 for i in range(30)]), strategy.plan(Query(text="q"), candidates)
+    effects = next(plan)
+    ordering: Ordering | None = None
+    while ordering is None:
+        assert all(len(call.candidates) <= 4 for call in effects)
+        try:
+            effects = plan.send([answer(call) for call in effects])
+        except StopIteration as end:
+            ordering = end.value
+    assert sorted(ordering.order) == list(range(30))
+    assert ordering.order[0] == 29

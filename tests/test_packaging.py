@@ -1,0 +1,45 @@
+"""Wheel and source checkout both find the prompts."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIST = "from judge_rerank.templates import Library; print(' '.join(sorted(Library().names())))"
+
+
+def names(**options: object) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", LIST], capture_output=True, text=True, check=True, **options)
+    return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_prompt_and_module(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    in_tree = {path.relative_to(ROOT).as_posix() for path in (ROOT / "judge_rerank").rglob("*.py")}
+    prompts = {path.relative_to(ROOT / "prompts") for path in (ROOT / "prompts").rglob("*.j2")}
+    assert in_tree <= {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py")}
+    assert prompts == {path.relative_to(tmp_path / "judge_rerank/prompts") for path in tmp_path.rglob("*.j2")}
+    assert (tmp_path / "judge_rerank/py.typed").exists()
+
+
+def test_the_wheel_and_the_checkout_name_the_same_prompts(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    # -P would drop the site's editable finder too; a path that comes first is enough.
+    unpacked = names(cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": ""})
+    assert unpacked == names(cwd=ROOT)
+    assert "binary/terse" in unpacked or unpacked
