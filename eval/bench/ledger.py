@@ -1,0 +1,134 @@
+"""How long a call waits for the spend ledger, with every commit synced to the disk.
+
+    python eval/bench/ledger.py [--rate 500] [--seconds 10] [--folder .]
+
+Calls arrive at random (Poisson) at the given rate; each is reserved, marked as sent, and settled 50 ms later.
+Beside it: one row put into a bare SQLite table, with the same durability, at the same rate. `loop` is how late a timer
+of the event loop fires meanwhile, with and without the ledger.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from judge_rerank.budget import Budget
+from judge_rerank.llm.ledger import Label, Ledger
+
+CALL_S = 0.05
+
+
+def quantile(values: list[float], share: float) -> float:
+    """In milliseconds."""
+    return sorted(values)[int(len(values) * share)] * 1000
+
+
+def line(name: str, values: list[float]) -> None:
+    print(
+        f"{name:<28} n={len(values):>6}  p50 {quantile(values, 0.5):7.3f}  p95 {quantile(values, 0.95):7.3f}  "
+        f"p99 {quantile(values, 0.99):7.3f}  max {max(values) * 1000:7.2f} ms"
+    )
+
+
+async def arrivals(rate: float, seconds: float, call: Callable[[], Awaitable[None]]) -> list[float]:
+    """Start `call` at random moments; returns how late a timer of the loop fired."""
+    chance, late, tasks, done = random.Random(1), [], [], asyncio.Event()
+
+    async def watch() -> None:
+        while not done.is_set():
+            due = time.perf_counter() + 0.005
+            await asyncio.sleep(0.005)
+            late.append(max(0.0, time.perf_counter() - due))
+
+    watching = asyncio.create_task(watch())
+    start = due = time.perf_counter()
+    while due < start + seconds:
+        due += chance.expovariate(rate)
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(call()))
+    await asyncio.gather(*tasks)
+    done.set()
+    await watching
+    return late
+
+
+async def through_ledger(folder: Path, rate: float, seconds: float) -> list[float]:
+    reserve: list[float] = []
+    sent: list[float] = []
+    with Ledger(folder / "spend.db", budget=Budget(usd=1_000_000)) as ledger:
+        ledger.flush()
+
+        async def call() -> None:
+            at = time.perf_counter()
+            hold = await ledger.reserve(
+                1200, tokens=2000, label=Label(run="bench", model="m", strategy="s", prompt="p")
+            )
+            with hold:
+                reserve.append(time.perf_counter() - at)
+                at = time.perf_counter()
+                await hold.sent()
+                sent.append(time.perf_counter() - at)
+                await asyncio.sleep(CALL_S)
+                hold.settle(900, input_tokens=1500, output_tokens=20)
+
+        cpu, late = time.process_time(), await arrivals(rate, seconds, call)
+        ledger.flush()
+        cpu = time.process_time() - cpu
+        problems = ledger.verify()
+    line("reserve", reserve)
+    line("sent", sent)
+    line("reserve + sent", [a + b for a, b in zip(reserve, sent, strict=True)])
+    line("loop, with the ledger", late)
+    print(
+        f"CPU per call, the benchmark's own included: {cpu / len(reserve) * 1000:.3f} ms; verify: {problems or 'sound'}"
+    )
+    return reserve
+
+
+def bare_insert(folder: Path, rate: float, seconds: float) -> list[float]:
+    connection = sqlite3.connect(folder / "bare.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE calls (id INTEGER PRIMARY KEY, micro_usd INTEGER)")
+    chance, times, due = random.Random(1), [], time.perf_counter()
+    end = due + seconds
+    while due < end:
+        due += chance.expovariate(rate)
+        time.sleep(max(0.0, due - time.perf_counter()))
+        at = time.perf_counter()
+        connection.execute("INSERT INTO calls (micro_usd) VALUES (1200)")
+        times.append(time.perf_counter() - at)
+    connection.close()
+    return times
+
+
+async def idle() -> None:
+    await asyncio.sleep(CALL_S)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=500.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--folder", default=".", help="where the files go: a folder on the disk to be measured")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        bare = bare_insert(Path(folder), arguments.rate, arguments.seconds)
+        line("bare SQLite insert", bare)
+        line("loop, without the ledger", asyncio.run(arrivals(arguments.rate, arguments.seconds, idle)))
+        reserve = asyncio.run(through_ledger(Path(folder), arguments.rate, arguments.seconds))
+    for share in (0.5, 0.99):
+        print(f"reserve / bare insert, p{share * 100:.0f}: {quantile(reserve, share) / quantile(bare, share):.2f}")
+
+
+if __name__ == "__main__":
+    main()
