@@ -27,6 +27,7 @@ from judge_rerank.errors import (
     RateLimited,
     RequestRejected,
     RerankError,
+    ScorerError,
     SetupError,
     StrategyError,
     UnknownName,
@@ -51,9 +52,11 @@ if TYPE_CHECKING:
     from judge_rerank.engine import Progress
     from judge_rerank.judge import Judge
     from judge_rerank.llm.pricing import Price
+    from judge_rerank.scorers.bm25 import BM25
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.binary import Binary
     from judge_rerank.strategies.blitz import Blitz
+    from judge_rerank.strategies.composing import Cascade, Stage, Unsure
     from judge_rerank.strategies.consistency import SelfConsistent
     from judge_rerank.strategies.first import First
     from judge_rerank.strategies.joint import Joint
@@ -77,7 +80,11 @@ _LAZY = {
     "Calibration": "calibration",
     "Binary": "strategies.binary",
     "Blitz": "strategies.blitz",
+    "BM25": "scorers.bm25",
     "CancelToken": "cancel",
+    "Cascade": "strategies.composing",
+    "Stage": "strategies.composing",
+    "Unsure": "strategies.composing",
     "First": "strategies.first",
     "Joint": "strategies.joint",
     "Judge": "judge",
@@ -94,6 +101,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "BM25",
     "Adaptive",
     "AuthenticationError",
     "Binary",
@@ -104,6 +112,7 @@ __all__ = [
     "Calibration",
     "CancelToken",
     "Candidate",
+    "Cascade",
     "ContextTooLong",
     "DataError",
     "Document",
@@ -137,14 +146,17 @@ __all__ = [
     "RequestRejected",
     "RerankError",
     "Score",
+    "ScorerError",
     "SelfConsistent",
     "SetupError",
     "Setwise",
+    "Stage",
     "StrategyError",
     "Tournament",
     "Trace",
     "Unchanged",
     "UnknownName",
+    "Unsure",
     "Usage",
 ]
 

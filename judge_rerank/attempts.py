@@ -156,7 +156,7 @@ class Attempts:
         worst = None if price is None else worst_case(price, tokens, request.max_output_tokens)
         if case.ledger is None:
             return await self._sent(prepared, request, worst)
-        label = replace(case.label, model=self._line.backend.info.name, prompt=prepared.template.name)
+        label = replace(case.label, model=self._line.backend.info.name, prompt=prepared.prompt or "")
         total = tokens + request.max_output_tokens
         hold = await self._reserved(case.ledger, worst, tokens=total, label=label)
         with hold:  # an attempt that is cut off after it was sent stays charged in full
@@ -256,8 +256,8 @@ class Attempts:
                 stage=call.stage or call.task,
                 round=self._round,
                 candidates=call.candidates,
-                prompt=prepared.template.name,
-                prompt_hash=prepared.template.hash,
+                prompt=prepared.prompt,
+                prompt_hash=prepared.prompt_hash,
                 messages=prepared.request.messages,
                 params=info.params,
                 model=reply.model if reply and reply.model else info.name,

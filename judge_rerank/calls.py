@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from judge_rerank.attempts import Attempts, Case, Line, most_input_tokens
-from judge_rerank.errors import BudgetExceeded, PricingUnknown, ProviderError
+from judge_rerank.errors import BudgetExceeded, PricingUnknown, ProviderError, ScorerError
 from judge_rerank.llm.base import Backend, ChatReply, Message, ModelInfo
 from judge_rerank.llm.cache import ReplyCache, storable
 from judge_rerank.llm.pricing import worst_case
@@ -33,7 +33,8 @@ class Answer:
         reply: the last reply, if there was any.
         usage: tokens, attempts and cost of all attempts together.
         cached: whether the reply came from the cache, or from the same question asked at the same time.
-        error: the provider's or the budget's error, where that is why there is no judgment.
+        error: the provider's, the budget's or the scorer's error, where that is why there is no judgment.
+        model: what was asked, where the reply does not say.
     """
 
     call: JudgeCall
@@ -42,7 +43,8 @@ class Answer:
     reply: ChatReply | None = None
     usage: Usage = field(default_factory=Usage)
     cached: bool = False
-    error: ProviderError | BudgetExceeded | None = None
+    error: ProviderError | BudgetExceeded | ScorerError | None = None
+    model: str | None = None
 
 
 class Desk:
@@ -112,6 +114,7 @@ class Desk:
             cached=got.cached if got else False,
             usage=attempts.usage(time.perf_counter() - started),
             error=error,
+            model=call.model,
         )
 
     async def _obtained(self, prepared: Prepared, attempts: Attempts, case: Case) -> _Got:

@@ -15,13 +15,15 @@ from judge_rerank.budget import Cap, to_usd
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Answer, Desk, Fallback
 from judge_rerank.cancel import CancelToken, Stop
-from judge_rerank.errors import AuthenticationError, BudgetExceeded, ProviderError, QuotaExhausted
+from judge_rerank.errors import AuthenticationError, ProviderError, QuotaExhausted
 from judge_rerank.llm.ledger import Label, Ledger
 from judge_rerank.results import Record, checked
+from judge_rerank.scoring import ScoringDesk
 from judge_rerank.strategies.base import (
     ORDER_TASKS,
     Candidates,
     Choice,
+    Effect,
     Failed,
     JudgeCall,
     Order,
@@ -29,6 +31,7 @@ from judge_rerank.strategies.base import (
     Outcome,
     Plan,
     Round,
+    ScorePairs,
     Scores,
     Strategy,
 )
@@ -84,10 +87,12 @@ class Engine:
     """Runs jobs against desks.
 
     A ranking raises the provider's error when it is fatal (no key, no such model, no credit) and nothing was judged
-    yet. When something was, or when the failure is passing, it returns what it has, as partial.
+    yet, and the scorer's when nothing else judged. When something was, or when the failure is passing, it returns what
+    it has, as partial.
 
     Args:
         desk: gives the desk of a model; None is the judge's own.
+        model: the name of the judge's own model; "" where it has none.
         ledger: where calls are paid from.
         trace: where they are written down, if they are.
         calibration: what makes probabilities of scores.
@@ -97,11 +102,13 @@ class Engine:
         self,
         desk: Callable[[str | None], Desk | Fallback],
         *,
+        model: Callable[[], str],
         ledger: Ledger,
         trace: Trace | None = None,
         calibration: Calibration | None = None,
     ) -> None:
         self._desk, self._ledger, self._trace = desk, ledger, trace
+        self._model, self._scoring = model, ScoringDesk()
         self._calibration = calibration
         self._warned: set[str] = set()
 
@@ -125,8 +132,7 @@ class Engine:
         """
         started = time.perf_counter()
         candidates, record = self._candidates(job), Record()
-        # An empty job needs no judge, so none is opened for its name.
-        model = self._desk(None).info.name if len(candidates) else ""
+        model = self._model()
         stop = Stop(deadline_s=job.deadline_s, cancel=job.cancel)
         case = self._case(job, stop, model)
         with span(f"rerank {model}".rstrip(), {"gen_ai.operation.name": "rerank"}) as open_span:
@@ -134,6 +140,8 @@ class Engine:
                 ordering = checked(await self._drive(job, candidates, record, case), candidates, job.strategy.name)
             finally:
                 stop.close()
+            if record.scorer_failed is not None and not record.judged:
+                raise record.scorer_failed
             if case.ledger is not None:
                 await case.ledger.written()  # so that caps and ledger say what the ranking says
             ranking = record.ranking(
@@ -193,12 +201,15 @@ class Engine:
         """The same run against neutral outcomes: every reply clean, no document better than another."""
         candidates = self._candidates(job)
         plan = job.strategy.plan(job.query, candidates)
-        calls = rounds = input_tokens = output_tokens = 0
+        calls = rounds = input_tokens = output_tokens = scored = 0
         costs: list[int | None] = []
         effects = _advanced(plan, None)
         while not isinstance(effects, _Finished):
             rounds += bool(effects)
             for call in effects:
+                if isinstance(call, ScorePairs):
+                    scored += len(call.candidates)
+                    continue
                 desk = self._desk(call.model)
                 prepared = desk.renderer.prepare(call)
                 costs.append(desk.worst_case(prepared))
@@ -214,11 +225,16 @@ class Engine:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             cost_usd=None if None in costs else to_usd(sum(cost or 0 for cost in costs)),
+            scored_pairs=scored,
         )
 
     def _candidates(self, job: Job) -> Candidates:
         items = (Candidate(index=index, document=document) for index, document in enumerate(job.documents))
         return Candidates(items, room=self)
+
+    def close(self) -> None:
+        """End the threads of scorers. They start again when they are needed."""
+        self._scoring.close()
 
     async def _drive(self, job: Job, candidates: Candidates, record: Record, case: Case) -> Ordering:
         """Advance the plan to its end. It runs in a worker thread: counting tokens of long documents takes time."""
@@ -237,10 +253,13 @@ class Engine:
         breaker = _Breaker(stop)
         done = 0
 
-        async def perform(place: int, call: JudgeCall) -> Answer:
+        async def perform(place: int, call: Effect) -> Answer:
             nonlocal done
             number = before + place + 1
-            answer = await self._desk(call.model).answer(call, case, number=number, round_=record.rounds)
+            if isinstance(call, ScorePairs):
+                answer = await self._scoring.answer(call, case, number=number, round_=record.rounds)
+            else:
+                answer = await self._desk(call.model).answer(call, case, number=number, round_=record.rounds)
             done += 1
             breaker.note(answer)
             _report(job, record, effects, done)
@@ -275,8 +294,8 @@ class _Breaker:
         if answer.error is None:
             self._in_a_row = 0
             return
-        if isinstance(answer.error, BudgetExceeded):
-            return  # a smaller call may still fit, and what is under way is paid for
+        if not isinstance(answer.error, ProviderError):
+            return  # within a budget, a smaller call may still fit, and what is under way is paid for
         self._in_a_row += 1
         if self.error is None or self.error.retryable:
             self.error = answer.error

@@ -9,6 +9,7 @@
     │   ├── MissingExtra           an optional dependency is not installed
     │   └── ModelUnavailable       no model was named, or its weights are not on this machine
     ├── StrategyError              a strategy broke its contract
+    ├── ScorerError                a local scorer failed, or gave something else than one number a document
     ├── BudgetError                a cap on spending keeps a call from being made
     │   ├── BudgetExceeded         the next call could cost more than is left; says of which cap
     │   └── PricingUnknown         there is a cap, and nobody said what the model costs
@@ -115,6 +116,10 @@ class ModelUnavailable(SetupError):
 
 class StrategyError(RerankError):
     """A strategy broke its contract, for example by losing a document."""
+
+
+class ScorerError(RerankError):
+    """A local scorer failed, or gave something else than one number for each document."""
 
 
 class BudgetError(RerankError):

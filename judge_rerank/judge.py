@@ -22,7 +22,7 @@ from judge_rerank.calls import Desk, Fallback
 from judge_rerank.cancel import CancelToken
 from judge_rerank.documents import as_documents, as_query
 from judge_rerank.engine import Engine, Job, Progress, gives_scores
-from judge_rerank.errors import InputError
+from judge_rerank.errors import InputError, ModelUnavailable
 from judge_rerank.llm.base import Backend
 from judge_rerank.llm.cache import ReplyCache
 from judge_rerank.llm.gate import Gate
@@ -35,12 +35,14 @@ from judge_rerank.opening import (
     cache_folder,
     folders,
     listed,
+    named_by_environment,
     open_backend,
     opened_calibration,
     opened_trace,
 )
 from judge_rerank.rendering import Renderer
 from judge_rerank.strategies.base import Strategy
+from judge_rerank.strategies.composing import fewest_kept
 from judge_rerank.templates import Library
 from judge_rerank.trace import Trace
 from judge_rerank.types import Document, Estimate, Query, Ranking
@@ -61,7 +63,7 @@ class Judge:
         model: a LiteLLM model name ("openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5", "ollama/qwen3"), "local" or
             "local/NAME" for a model that runs in this process, "local:/path/to/model.gguf", or any object that
             satisfies `judge_rerank.llm.base.Backend`. None takes the environment variable JUDGE_RERANK_MODEL, else
-            the embedded model if it has been downloaded.
+            the embedded model if it has been downloaded, else there is none, and only scorers can rank.
         api_base: another endpoint of the same shape, such as a company proxy or a vLLM server.
         api_key: the provider's key; by default LiteLLM reads the provider's environment variable.
         params: further parameters sent with every request (LiteLLM's names), such as {"reasoning_effort": "low"}.
@@ -91,7 +93,7 @@ class Judge:
     release connections and memory.
 
     Raises:
-        ModelUnavailable: no model is named and none is on this machine.
+        ModelUnavailable: the weights of the model that is named are not on this machine.
         InputError: an option is out of range.
     """
 
@@ -137,16 +139,24 @@ class Judge:
         self._trace = opened_trace(trace, api_key)
         self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
         self._limits: dict[Cap, int] = {}
-        self._backends = [self._open(each) if each is None or isinstance(each, str) else each for each in listed(model)]
+        self._backends, self._unavailable = self._opened(listed(model))
         self._desks: dict[str | None, Desk | Fallback] = {}
         self._engine = Engine(
-            self._desk, ledger=self._ledger, trace=self._trace, calibration=opened_calibration(calibration)
+            self._desk,
+            model=lambda: self._backends[0].info.name if self._backends else "",
+            ledger=self._ledger,
+            trace=self._trace,
+            calibration=opened_calibration(calibration),
         )
 
     @property
     def model(self) -> str:
-        """The name of the judge's model."""
-        return self._backends[0].info.name
+        """The name of the judge's model.
+
+        Raises:
+            ModelUnavailable: it has none; it can only run scorers.
+        """
+        return self._own_backends()[0].info.name
 
     def rerank(
         self,
@@ -266,7 +276,7 @@ class Judge:
         `pairs` may be a generator: only as many queries are open at once as keep the concurrency limit busy.
         """
         waiting: deque[Future[Ranking]] = deque()
-        ahead = 2 * (self._concurrency or self._backends[0].info.concurrency)
+        ahead = 2 * (self._concurrency or (self._backends[0].info.concurrency if self._backends else 8))
         try:
             for query, docs in pairs:
                 job = self._job(
@@ -323,6 +333,7 @@ class Judge:
         opened = [backend for desk in desks.values() for backend in desk.backends]
         for backend in {id(backend): backend for backend in (*self._backends, *opened)}.values():
             run(_closed(backend))
+        self._engine.close()
         for keeper in (self._ledger, self._cache, self._trace):
             if keeper is not None:
                 keeper.close()
@@ -352,10 +363,14 @@ class Judge:
             if value is not None and not value > 0:
                 msg = f"{name} is {value}; it has to be greater than 0."
                 raise InputError(msg)
-        chosen = strategy if strategy is not None else self._strategy or self._backends[0].info.strategy
+        chosen = strategy if strategy is not None else self._strategy or self._own_backends()[0].info.strategy
         resolved = spec.resolve(chosen)
         if min_score is not None:
             _check_cut(min_score, resolved)
+        kept = fewest_kept(resolved)
+        if top_n is not None and kept is not None and top_n > kept:
+            msg = f"top_n is {top_n}, but {resolved.name!r} keeps only {kept}; keep more, or ask for at most {kept}."
+            raise InputError(msg)
         return Job(
             query=as_query(query),
             documents=as_documents(docs),
@@ -374,10 +389,24 @@ class Judge:
         here = threading.get_ident()
         return self._caps.get() or tuple(cap for cap, opened_by in self._limits.copy().items() if opened_by != here)
 
+    def _opened(self, models: Sequence[str | Backend | None]) -> tuple[Sequence[Backend], ModelUnavailable | None]:
+        """The judge's models. That none is named and none is here is an error only once one is needed."""
+        try:
+            return [self._open(each) if each is None or isinstance(each, str) else each for each in models], None
+        except ModelUnavailable as unavailable:
+            if list(models) != [None] or named_by_environment():
+                raise
+            return [], unavailable
+
+    def _own_backends(self) -> Sequence[Backend]:
+        if self._unavailable is not None:
+            raise self._unavailable
+        return self._backends
+
     def _desk(self, model: str | None) -> Desk | Fallback:
         """Where calls to a model are answered; None is the judge's own."""
         if model not in self._desks:
-            backends = self._backends if model is None else [self._open(model)]
+            backends = self._own_backends() if model is None else [self._open(model)]
             desks = [self._desk_of(backend) for backend in backends]
             self._desks[model] = desks[0] if len(desks) == 1 else Fallback(desks)
         return self._desks[model]

@@ -30,7 +30,7 @@ def open_backend(
         ModelUnavailable: no model is named, or its weights are not on this machine.
         MissingExtra: the package that runs it is not installed.
     """
-    name = model or os.environ.get("JUDGE_RERANK_MODEL", "").strip() or _embedded()
+    name = model or named_by_environment() or _embedded()
     if name == "local" or name.startswith(("local/", "local:")):
         from judge_rerank.llm.local import open_local
 
@@ -38,6 +38,11 @@ def open_backend(
     from judge_rerank.llm.litellm import LiteLLMBackend
 
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
+
+
+def named_by_environment() -> str:
+    """The model that JUDGE_RERANK_MODEL names; "" where it names none."""
+    return os.environ.get("JUDGE_RERANK_MODEL", "").strip()
 
 
 def _embedded() -> str:

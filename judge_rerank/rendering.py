@@ -11,7 +11,7 @@ from judge_rerank.errors import ContextTooLong
 from judge_rerank.llm.base import Backend, ChatRequest, Message, Subject, prompt_text
 from judge_rerank.parsing.base import Task
 from judge_rerank.strategies.base import JudgeCall
-from judge_rerank.templates import Library, Shown, Template
+from judge_rerank.templates import Library, Shown
 from judge_rerank.types import Document
 
 # A chat template wraps each message in a few special tokens that nobody counts.
@@ -31,7 +31,7 @@ class Prepared:
     Attributes:
         call: what is asked.
         task: how the reply is read.
-        template: the prompt.
+        prompt, prompt_hash: the template, where there is one.
         request: what is sent.
         input_tokens: what the messages count.
         truncated: `index` of the documents that had to be cut.
@@ -39,10 +39,11 @@ class Prepared:
 
     call: JudgeCall
     task: Task
-    template: Template
     request: ChatRequest
     input_tokens: int
     truncated: tuple[int, ...] = ()
+    prompt: str | None = None
+    prompt_hash: str | None = None
 
 
 class Renderer:
@@ -112,10 +113,11 @@ class Renderer:
         return Prepared(
             call=call,
             task=task,
-            template=template,
             request=request,
             input_tokens=input_tokens,
             truncated=tuple(c.index for c, cut in zip(call.candidates, cuts, strict=True) if cut.shortened),
+            prompt=template.name,
+            prompt_hash=template.hash,
         )
 
     @property

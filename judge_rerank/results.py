@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from judge_rerank.calls import Answer
-from judge_rerank.errors import BudgetExceeded, StrategyError
+from judge_rerank.errors import BudgetExceeded, ScorerError, StrategyError
 from judge_rerank.strategies.base import Candidates, Failed, Order, Ordering, Outcome, Scores
 from judge_rerank.types import (
     Candidate,
@@ -30,6 +30,7 @@ _WORDS = {
     "budget": "was not asked for: the budget is used up",
     "deadline": "did not come in time",
     "cancelled": "was cancelled",
+    "scorer": "was not a number",
 }
 
 
@@ -39,6 +40,7 @@ class Record:
     def __init__(self) -> None:
         self.rounds = 0
         self.exhausted: BudgetExceeded | None = None
+        self.scorer_failed: ScorerError | None = None
         self._judgments: dict[int, list[Judgment]] = defaultdict(list)
         self._outcomes: list[Outcome] = []
         self._truncated: set[int] = set()
@@ -69,6 +71,8 @@ class Record:
         self._outcomes.append(answer.outcome)
         if isinstance(answer.error, BudgetExceeded):
             self.exhausted = self.exhausted or answer.error
+        if isinstance(answer.error, ScorerError):
+            self.scorer_failed = self.scorer_failed or answer.error
         if answer.prepared is not None:
             self._truncated.update(answer.prepared.truncated)
         self._usages.append(answer.usage)
@@ -79,13 +83,14 @@ class Record:
 
     def _read(self, answer: Answer) -> list[Judgment]:
         call, reply = answer.call, answer.reply
-        template = answer.prepared.template if answer.prepared else None
+        prepared = answer.prepared
 
         def judgment(
             shown: int,
             *,
             failure: FailureReason | None = None,
             score: float | None = None,
+            raw: float | None = None,
             label: str | None = None,
             position: int | None = None,
             reason: str | None = None,
@@ -94,14 +99,15 @@ class Record:
                 stage=call.stage or call.task,
                 round=self.rounds,
                 score=score,
+                raw=raw,
                 label=label,
                 position=position,
                 window=tuple(candidate.index for candidate in call.candidates),
                 passage=call.candidates[shown].passage,
                 reason=reason,
-                prompt=template.name if template else None,
-                prompt_hash=template.hash if template else None,
-                model=reply.model if reply else call.model,
+                prompt=prepared.prompt if prepared else None,
+                prompt_hash=prepared.prompt_hash if prepared else None,
+                model=reply.model if reply else answer.model,
                 reply=reply.text if reply else None,
                 repairs=() if isinstance(answer.outcome, Failed) else answer.outcome.repairs,
                 failure=failure,
@@ -117,12 +123,15 @@ class Record:
             return [judgment(shown, failure=outcome.reason, reason=outcome.message) for shown in range(n)]
         if isinstance(outcome, Scores):
             labels = outcome.labels or (None,) * n
-            reasons = outcome.reasons or (None,) * n
+            reasons, raws = outcome.reasons or (None,) * n, outcome.raw or (None,) * n
+            missing: FailureReason = "scorer" if outcome.raw else "unreadable"
             return [
-                judgment(shown, failure="unreadable")
+                judgment(shown, failure=missing)
                 if value is None
-                else judgment(shown, score=value, label=label, reason=reason)
-                for shown, (value, label, reason) in enumerate(zip(outcome.values, labels, reasons, strict=True))
+                else judgment(shown, score=value, raw=raw, label=label, reason=reason)
+                for shown, (value, raw, label, reason) in enumerate(
+                    zip(outcome.values, raws, labels, reasons, strict=True)
+                )
             ]
         if isinstance(outcome, Order):
             place = {shown: rank for rank, shown in enumerate(outcome.order[: outcome.stated], start=1)}
@@ -197,8 +206,7 @@ class Record:
         """The finished ranking, without the documents whose score is below `min_score`."""
         documents = {c.index: c.document for c in candidates}
         reasons = self.reasons()
-        # A document without a score is not known to be below, so it stays.
-        cut = {index for index, score in ordering.scores.items() if min_score is not None and score < min_score}
+        cut = _below(min_score, ordering) if min_score is not None else set[int]()
         kept = [index for index in ordering.order if index not in cut]
         return Ranking(
             [
@@ -220,7 +228,13 @@ class Record:
             reasons=reasons,
             usage=self.usage(latency_s),
             integrity=self.integrity(candidates, sorted(cut)),
+            notes=ordering.notes,
         )
+
+
+def _below(min_score: float, ordering: Ordering) -> set[int]:
+    """What scores below, or was cut before it had a score. A failure to score is no low score, so the rest stays."""
+    return {index for index, score in ordering.scores.items() if score < min_score} | set(ordering.cut)
 
 
 def checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Ordering:

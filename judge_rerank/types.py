@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Status = Literal["complete", "partial"]
 
-FailureReason = Literal["refused", "unreadable", "truncated", "provider", "budget", "deadline", "cancelled"]
+FailureReason = Literal["refused", "unreadable", "truncated", "provider", "budget", "deadline", "cancelled", "scorer"]
 """Why a call gave no judgment. The first three are replies that came and could not be used; the rest never came."""
 
 
@@ -78,6 +78,7 @@ class Judgment:
         stage: the strategy that asked ("score", "listwise").
         round: which round of the ranking it was, from 1.
         score: relevance in [0, 1]; None where the judge gave an order only.
+        raw: the score as a scorer gave it, on its own scale; None where an LLM judged.
         label: the judge's own words for it ("yes", "7"); None for an order.
         position: place among the documents of the same call, from 1 (best); None for a score.
         window: first-stage positions of the documents the call showed, in the order shown.
@@ -95,6 +96,7 @@ class Judgment:
     stage: str
     round: int
     score: float | None = None
+    raw: float | None = None
     label: str | None = None
     position: int | None = None
     window: tuple[int, ...] = ()
@@ -148,6 +150,7 @@ class Usage:
         retries: attempts that failed and were made again.
         reasks: replies that could not be read and were asked for once more.
         rounds: calls in sequence, which is what sets the latency.
+        scored_pairs: documents that local scorers scored, each counted every time.
         input_tokens, output_tokens, cached_input_tokens: as the provider counted them.
         cost_usd: None when any price is not known; 0 for a local model.
         latency_s: wall-clock seconds from the request to the ranking.
@@ -158,6 +161,7 @@ class Usage:
     retries: int = 0
     reasks: int = 0
     rounds: int = 0
+    scored_pairs: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
@@ -175,6 +179,7 @@ def added(*usages: Usage) -> Usage:
         retries=sum(usage.retries for usage in usages),
         reasks=sum(usage.reasks for usage in usages),
         rounds=sum(usage.rounds for usage in usages),
+        scored_pairs=sum(usage.scored_pairs for usage in usages),
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
         cached_input_tokens=sum(usage.cached_input_tokens for usage in usages),
@@ -195,7 +200,8 @@ class Integrity:
         unjudged: first-stage positions of documents that no judgment covers; they keep their first-stage order.
         truncated: first-stage positions of documents that were cut to fit `max_tokens_per_doc` or the context, or of
             which only the first passages were asked about.
-        cut: first-stage positions of documents whose score is below `min_score`; they are left out of the results.
+        cut: first-stage positions of documents whose score is below `min_score`, or that a stage of a cascade had cut
+            before there was such a score; they are left out of the results. Empty without `min_score`.
     """
 
     parsed: int = 0
@@ -215,6 +221,7 @@ class Estimate:
 
     Attributes:
         calls, rounds: what a run without failures makes; a strategy that stops early may make fewer.
+        scored_pairs: documents for local scorers to score, which are no calls and cost nothing.
         input_tokens: of the prompts as they would be sent, by the model's own tokenizer where it is known.
         output_tokens: the most that the replies may use.
         cost_usd: the most that it can cost without retries; None when the price is not known, 0 for a local model.
@@ -225,6 +232,7 @@ class Estimate:
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None
+    scored_pairs: int = 0
 
 
 class Ranking(Sequence[RankedDocument]):
@@ -241,9 +249,11 @@ class Ranking(Sequence[RankedDocument]):
         reasons: why it is partial, one sentence each; empty when complete.
         usage: calls, tokens, cost, time.
         integrity: how the replies were read.
+        notes: what the strategy has to say of its run, one sentence each: the route taken and why, a stage that was
+            not needed, a signal that was missing.
     """
 
-    __slots__ = ("integrity", "model", "query", "reasons", "results", "status", "strategy", "usage")
+    __slots__ = ("integrity", "model", "notes", "query", "reasons", "results", "status", "strategy", "usage")
 
     def __init__(
         self,
@@ -256,7 +266,9 @@ class Ranking(Sequence[RankedDocument]):
         reasons: Sequence[str] = (),
         usage: Usage | None = None,
         integrity: Integrity | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
+        self.notes = tuple(notes)
         self.results = tuple(results)
         self.query = query
         self.strategy = strategy
@@ -308,6 +320,7 @@ class Ranking(Sequence[RankedDocument]):
             "model": self.model,
             "status": self.status,
             "reasons": list(self.reasons),
+            "notes": list(self.notes),
             "results": [
                 {
                     "rank": r.rank,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.errors import MissingExtra
-from judge_rerank.types import Document
-
-_WORD = re.compile(r"\w+")
+from judge_rerank.scorers.bm25 import BM25
+from judge_rerank.types import Candidate, Document, Query
 
 
 def distinct(documents: Sequence[Document]) -> list[Document]:
@@ -21,26 +18,12 @@ def distinct(documents: Sequence[Document]) -> list[Document]:
 
 
 def by_bm25(query: str, documents: Sequence[Document], keep: int) -> list[Document]:
-    """The `keep` documents with the highest BM25 score of title and text, best first, each with its score.
-
-    Words are runs of letters and digits in lower case, without stemming or stop words. Ties stand in the given order.
+    """The `keep` documents with the highest BM25 score, best first, each with its score; ties in the given order.
 
     Raises:
         MissingExtra: bm25s is not installed.
     """
-    try:
-        import bm25s
-    except ModuleNotFoundError as error:
-        raise MissingExtra("Ranking passages by BM25", "cli", "bm25s") from error
-    words = [_words(f"{document.title or ''} {document.text}") for document in documents]
-    scores = [0.0] * len(documents)
-    if (asked := _words(query)) and any(words):
-        index = bm25s.BM25()
-        index.index(words, show_progress=False)
-        scores = [float(score) for score in index.get_scores(asked)]
+    candidates = tuple(Candidate(index=place, document=document) for place, document in enumerate(documents))
+    (scores,) = BM25().score([(Query(text=query), candidates)])
     best = sorted(range(len(documents)), key=lambda place: -scores[place])[:keep]
     return [replace(documents[place], score=round(scores[place], 4)) for place in best]
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())

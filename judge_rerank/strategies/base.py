@@ -46,18 +46,60 @@ class JudgeCall:
     stage: str = ""
 
 
+Group: TypeAlias = tuple[Query, tuple[Candidate, ...]]
+"""The candidates of one query that a scorer scores together."""
+
+
+class Scorer(Protocol):
+    """A model that scores pairs of a query and a document on this machine, for `ScorePairs`.
+
+    It has to be hashable: calls of equal scorers are scored in one batch. `score` runs in a thread of its own, one
+    batch after another; loading the model belongs in its first call.
+    """
+
+    @property
+    def name(self) -> str:
+        """As it stands in rankings and traces."""
+        ...
+
+    def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
+        """The raw score of each candidate of each group, in the order given; greater is more relevant.
+
+        Raises:
+            SetupError: something has to be installed or downloaded first.
+        """
+        ...
+
+    def unit(self, raw: float) -> float:
+        """A raw score as relevance in [0, 1]; greater stays greater or equal."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScorePairs(JudgeCall):
+    """A question to a local scorer. Costs nothing, and is no call.
+
+    Attributes:
+        scorer: what scores; `task` is its name.
+    """
+
+    scorer: Scorer
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
     """Relevance of each candidate of a call, in the order shown.
 
     Attributes:
         values: in [0, 1]; None for a candidate that the reply left out.
+        raw: the scores on the scorer's own scale; empty where an LLM judged.
         labels: the judge's words ("yes", "7"), None where it gave none.
         reasons: explanations, None where there is none.
         repairs: what was mended while reading; empty for a clean reply.
     """
 
     values: tuple[float | None, ...]
+    raw: tuple[float | None, ...] = ()
     labels: tuple[str | None, ...] = ()
     reasons: tuple[str | None, ...] = ()
     repairs: tuple[str, ...] = ()
@@ -112,7 +154,7 @@ class Failed:
     message: str
 
 
-Effect: TypeAlias = JudgeCall
+Effect: TypeAlias = JudgeCall | ScorePairs
 Outcome: TypeAlias = Scores | Order | Choice | Failed
 Round: TypeAlias = Sequence[Effect]
 Outcomes: TypeAlias = Sequence[Outcome]
@@ -128,12 +170,16 @@ class Ordering:
         confidence: by `index`, where the strategy knows it: how probable it is that the candidate at place p really
             is among the best p.
         passages: by `index`, for documents that were judged in passages: the one that decided.
+        cut: `index` of candidates that an early stage cut; they follow in the order, without a score.
+        notes: what there is to say of the run, one sentence each.
     """
 
     order: tuple[int, ...]
     scores: Mapping[int, float] = field(default_factory=dict[int, float])
     confidence: Mapping[int, float] = field(default_factory=dict[int, float])
     passages: Mapping[int, Passage] = field(default_factory=dict[int, Passage])
+    cut: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 Plan: TypeAlias = Generator[Round, Outcomes, Ordering]
@@ -172,18 +218,27 @@ class Candidates(Sequence[Candidate]):
     Attributes:
         room: what fits in one request.
         evidence: everything that the judge stated so far; whoever drives a plan adds each outcome once.
+        prior: scores by `index` that the order given rests on: of the stage before, else those that came with the
+            documents; empty where there are none.
     """
 
-    __slots__ = ("_items", "evidence", "room")
+    __slots__ = ("_items", "evidence", "prior", "room")
 
     def __init__(
-        self, items: Iterable[Candidate], *, room: Room | None = None, evidence: Evidence | None = None
+        self,
+        items: Iterable[Candidate],
+        *,
+        room: Room | None = None,
+        evidence: Evidence | None = None,
+        prior: Mapping[int, float] | None = None,
     ) -> None:
         from judge_rerank.strategies.evidence import Evidence  # it reads the outcomes defined here
 
         self._items = tuple(items)
         self.room: Room = room or _Unlimited()
         self.evidence = evidence if evidence is not None else Evidence()
+        given = {c.index: c.document.score for c in self._items if c.document.score is not None}
+        self.prior: Mapping[int, float] = given if prior is None else prior
 
     @overload
     def __getitem__(self, place: int) -> Candidate: ...
@@ -198,10 +253,18 @@ class Candidates(Sequence[Candidate]):
     def __iter__(self) -> Iterator[Candidate]:
         return iter(self._items)
 
-    def arranged(self, order: Iterable[int]) -> Candidates:
-        """The candidates with these `index` values, in this order, with the same room and evidence."""
+    def arranged(self, order: Iterable[int], *, prior: Mapping[int, float] | None = None) -> Candidates:
+        """The candidates with these `index` values, in this order, with the same room and evidence.
+
+        `prior` are the scores that the order rests on; None for those that there were.
+        """
         by_index = {candidate.index: candidate for candidate in self._items}
-        return Candidates((by_index[index] for index in order), room=self.room, evidence=self.evidence)
+        return Candidates(
+            (by_index[index] for index in order),
+            room=self.room,
+            evidence=self.evidence,
+            prior=self.prior if prior is None else prior,
+        )
 
 
 @runtime_checkable

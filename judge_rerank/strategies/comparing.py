@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
+from judge_rerank.strategies.composing import Composable
 from judge_rerank.strategies.steps import shuffled
 from judge_rerank.types import Candidate, Query
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparing(ABC):
+class Comparing(Composable, ABC):
     """Asks about several documents at once.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 from judge_rerank.strategies.base import Candidates, Failed, Ordering, Outcomes, Plan, Strategy
 from judge_rerank.strategies.comparing import require, require_one_of
+from judge_rerank.strategies.composing import Composable
 from judge_rerank.strategies.evidence import Evidence
 from judge_rerank.strategies.listwise import Listwise
 from judge_rerank.strategies.steps import Steps, shuffled, side_by_side
@@ -19,7 +20,7 @@ _AGGREGATES = ("kemeny", "reciprocal")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfConsistent:
+class SelfConsistent(Composable):
     """Runs a strategy `n` times on the top of the list, each time with the documents of every call shown in another
     order, and lets the runs vote (permutation self-consistency, arXiv:2310.07712).
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, JudgeCall, Order, Ordering, Plan
+from judge_rerank.strategies.composing import Composable
 from judge_rerank.strategies.steps import shuffled
 from judge_rerank.types import Candidate, Query
 from judge_rerank.windows import replaced, shrunk, sliding
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listwise:
+class Listwise(Composable):
     """Shows a window of documents and asks for their order (RankGPT, arXiv:2304.09542).
 
     One call where everything fits in a window. Else windows slide from the end of the list to its top, each carrying

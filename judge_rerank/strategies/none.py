@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from judge_rerank.strategies.base import Candidates, Ordering, Plan
+from judge_rerank.strategies.composing import Composable
 from judge_rerank.types import Query
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unchanged:
+class Unchanged(Composable):
     """Keeps the first-stage order. No calls, no rounds."""
 
     name = "none"

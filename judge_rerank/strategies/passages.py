@@ -21,6 +21,7 @@ from judge_rerank.strategies.base import (
     by_score,
 )
 from judge_rerank.strategies.comparing import require, require_one_of
+from judge_rerank.strategies.composing import Composable
 from judge_rerank.strategies.cutting import passages
 from judge_rerank.strategies.score import Score
 from judge_rerank.strategies.steps import Steps
@@ -30,7 +31,7 @@ AGGREGATES = ("max", "top2", "first")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Passages:
+class Passages(Composable):
     """Cuts documents that are too long into passages, lets a strategy judge these as candidates of their own, and
     puts each document where its passages belong (MaxP and FirstP, arXiv:1905.09217).
 

@@ -15,6 +15,7 @@ from judge_rerank.strategies.base import (
     Scores,
     by_score,
 )
+from judge_rerank.strategies.composing import Composable
 from judge_rerank.types import Candidate, Query
 from judge_rerank.windows import batches
 
@@ -23,7 +24,7 @@ _MENDABLE = frozenset({"refused", "unreadable", "truncated"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pointwise:
+class Pointwise(Composable):
     """Judges documents independently and sorts by the score; ties stand in first-stage order.
 
     With `batch_size` b, ⌈n / b⌉ calls in one round; documents that a batched reply leaves unjudged are asked about

@@ -81,6 +81,7 @@ def _translated(call: JudgeCall, places: Sequence[int], outcome: Outcome) -> Out
         return replace(
             outcome,
             values=_put_back(outcome.values, places),
+            raw=_put_back(outcome.raw, places),
             labels=_put_back(outcome.labels, places),
             reasons=_put_back(outcome.reasons, places),
         )

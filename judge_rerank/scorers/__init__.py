@@ -1,0 +1,1 @@
+"""Relevance models that run on this machine, or somewhere cheap: what comes before the LLM."""

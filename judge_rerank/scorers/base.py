@@ -1,0 +1,40 @@
+"""What a scorer is as a strategy: one round in which it scores every candidate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from judge_rerank.strategies.base import Candidates, Group, Plan, ScorePairs, Scores, by_score
+from judge_rerank.strategies.composing import Composable
+from judge_rerank.types import Query
+
+
+class LocalScorer(Composable, ABC):
+    """Scores every candidate in one round, without a call, and sorts by the score; ties stand in first-stage order.
+
+    Scorers are frozen dataclasses: equal ones share their model, and the batches in which many queries are scored.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As it stands in rankings and traces."""
+
+    @abstractmethod
+    def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
+        """As in `judge_rerank.strategies.base.Scorer`."""
+
+    @abstractmethod
+    def unit(self, raw: float) -> float:
+        """As in `judge_rerank.strategies.base.Scorer`."""
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        """One round of one effect; candidates without a score follow all that have one."""
+        if not candidates:
+            return by_score(candidates, {})
+        asked = ScorePairs(scorer=self, task=self.name, query=query, candidates=candidates[:], stage=self.name)
+        (outcome,) = yield [asked]
+        values = outcome.values if isinstance(outcome, Scores) else (None,) * len(candidates)
+        scores = {c.index: value for c, value in zip(candidates, values, strict=True) if value is not None}
+        return by_score(candidates, scores)
