@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from judge_rerank.llm.pricing import Price
     from judge_rerank.scorers.bm25 import BM25
     from judge_rerank.strategies.adaptive import Adaptive
+    from judge_rerank.strategies.api import RerankAPI
     from judge_rerank.strategies.binary import Binary
     from judge_rerank.strategies.blitz import Blitz
     from judge_rerank.strategies.composing import Cascade, Stage, Unsure
@@ -93,6 +94,7 @@ _LAZY = {
     "Partition": "strategies.partition",
     "Passages": "strategies.passages",
     "Progress": "engine",
+    "RerankAPI": "strategies.api",
     "Score": "strategies.score",
     "SelfConsistent": "strategies.consistency",
     "Setwise": "strategies.setwise",
@@ -144,6 +146,7 @@ __all__ = [
     "Ranking",
     "RateLimited",
     "RequestRejected",
+    "RerankAPI",
     "RerankError",
     "Score",
     "ScorerError",

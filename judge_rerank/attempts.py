@@ -151,13 +151,11 @@ class Attempts:
     async def _paid(self, prepared: Prepared) -> ChatReply:
         """The reply, priced. Where something caps the ranking, its worst case is set aside first."""
         request, case = self._bounded(prepared.request), self._case
-        tokens = most_input_tokens(prepared)
-        price = self._line.price
-        worst = None if price is None else worst_case(price, tokens, request.max_output_tokens)
+        worst = None if self._line.price is None else dearest(self._line.price, prepared)
         if case.ledger is None:
             return await self._sent(prepared, request, worst)
         label = replace(case.label, model=self._line.backend.info.name, prompt=prepared.prompt or "")
-        total = tokens + request.max_output_tokens
+        total = most_input_tokens(prepared) + request.max_output_tokens
         hold = await self._reserved(case.ledger, worst, tokens=total, label=label)
         with hold:  # an attempt that is cut off after it was sent stays charged in full
             await hold.sent()
@@ -166,7 +164,7 @@ class Attempts:
             except ProviderError as error:
                 _end(hold, error)
                 raise
-            self._settle(hold, reply)
+            self._settle(hold, prepared, reply)
             return reply
 
     async def _reserved(self, ledger: Ledger, worst: int | None, *, tokens: int, label: Label) -> Hold:
@@ -197,7 +195,7 @@ class Attempts:
             self._trace(prepared, error=self._described(error), cost_usd=None if cost is None else to_usd(cost))
             raise
         self._latency_s = time.perf_counter() - started
-        return self._priced(reply, worst)
+        return self._priced(prepared, reply, worst)
 
     def _described(self, error: BaseException) -> str:
         if isinstance(error, asyncio.CancelledError):
@@ -211,17 +209,17 @@ class Attempts:
         left_s = self._case.stop.deadline - asyncio.get_running_loop().time()
         return replace(request, timeout_s=max(0.001, min(request.timeout_s, left_s)))
 
-    def _priced(self, reply: ChatReply, worst: int | None) -> ChatReply:
+    def _priced(self, prepared: Prepared, reply: ChatReply, worst: int | None) -> ChatReply:
         """The reply with its price: by our own reckoning where the price is known, else what the backend says."""
-        price, used = self._line.price, _used(reply)
+        price, used = self._line.price, _used(prepared, reply)
         cost_usd = reply.cost_usd
         if price is not None:
             cost_usd = to_usd(bill(price, used) if used is not None else worst or 0)
         self._count(None if cost_usd is None else _micro_usd(cost_usd))
         return replace(reply, cost_usd=cost_usd)
 
-    def _settle(self, hold: Hold, reply: ChatReply) -> None:
-        used = _used(reply)
+    def _settle(self, hold: Hold, prepared: Prepared, reply: ChatReply) -> None:
+        used = _used(prepared, reply)
         if used is None:
             hold.forfeit()  # the provider did not say what it used
             return
@@ -289,27 +287,39 @@ def _may_be_billed(error: ProviderError) -> bool:
     return error.sent and (error.status is None or error.status < 400 or error.status in _GATEWAY_STATUSES)
 
 
-def _used(reply: ChatReply) -> Metered | None:
-    """What the provider says it used; None where it does not say."""
+def _used(prepared: Prepared, reply: ChatReply) -> Metered | None:
+    """What the provider says it used; None where it does not say. No provider says how many documents it was sent."""
     used = read_usage(reply.usage)
     if used is None and reply.input_tokens is not None and reply.output_tokens is not None:
         cached = reply.cached_input_tokens or 0
         used = Metered(input_tokens=reply.input_tokens, output_tokens=reply.output_tokens, cached_input_tokens=cached)
-    return used
+    return None if used is None else replace(used, documents=prepared.documents)
 
 
 def _micro_usd(usd: Decimal) -> int:
     return int((usd * 1_000_000).to_integral_value(ROUND_CEILING))
 
 
+def dearest(price: Price, prepared: Prepared) -> int:
+    """The most that one attempt can cost, in micro-dollars."""
+    return worst_case(
+        price,
+        most_input_tokens(prepared),
+        prepared.request.max_output_tokens,
+        search_units=prepared.search_units,
+        documents=prepared.documents,
+    )
+
+
 def most_input_tokens(prepared: Prepared) -> int:
     """An upper bound on what the provider will count as input.
 
     No token is less than a byte, and no tokenizer in use counts twice what another counts. The schema goes along with
-    the messages, and providers count it too.
+    the messages, and providers count it too. A rerank API may count the query with every document.
     """
     request = prepared.request
     schema = json.dumps(request.schema.schema) if request.schema is not None else ""
     sent = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
     frame = _TOKENS_PER_MESSAGE * (len(request.messages) + 1) + len(schema.encode("utf-8", "replace"))
-    return min(sent, _COUNT_MARGIN * prepared.input_tokens) + frame
+    counted = _COUNT_MARGIN * prepared.input_tokens
+    return (counted if prepared.documents else min(sent, counted)) + frame

@@ -7,15 +7,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from judge_rerank.attempts import Attempts, Case, Line, most_input_tokens
+from judge_rerank.attempts import Attempts, Case, Line, dearest
 from judge_rerank.errors import BudgetExceeded, PricingUnknown, ProviderError, ScorerError
 from judge_rerank.llm.base import Backend, ChatReply, Message, ModelInfo
 from judge_rerank.llm.cache import ReplyCache, storable
-from judge_rerank.llm.pricing import worst_case
 from judge_rerank.llm.retry import Retrier
 from judge_rerank.parsing import PARSER_VERSION
 from judge_rerank.rendering import MARGIN_TOKENS, Prepared, Renderer
-from judge_rerank.strategies.base import Failed, JudgeCall, Outcome
+from judge_rerank.rendering_api import ApiRenderer
+from judge_rerank.strategies.base import Failed, JudgeCall, Outcome, RerankCall
 from judge_rerank.types import Usage, added
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
@@ -60,7 +60,9 @@ class Desk:
         cache: replies to earlier requests; None to ask every time.
     """
 
-    def __init__(self, line: Line, renderer: Renderer, retrier: Retrier, cache: ReplyCache | None = None) -> None:
+    def __init__(
+        self, line: Line, renderer: Renderer | ApiRenderer, retrier: Retrier, cache: ReplyCache | None = None
+    ) -> None:
         self.line = line
         self.renderer = renderer
         self._retrier = retrier
@@ -73,9 +75,7 @@ class Desk:
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
-        if self.line.price is None:
-            return None
-        return worst_case(self.line.price, most_input_tokens(prepared), prepared.request.max_output_tokens)
+        return None if self.line.price is None else dearest(self.line.price, prepared)
 
     @property
     def backends(self) -> tuple[Backend, ...]:
@@ -152,7 +152,7 @@ class Desk:
 
     def _asked_again(self, prepared: Prepared, reply: ChatReply, failed: Failed) -> Prepared | None:
         """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
-        if failed.reason not in _WORTH_ASKING_AGAIN:
+        if failed.reason not in _WORTH_ASKING_AGAIN or isinstance(prepared.call, RerankCall):
             return None
         request = prepared.request
         limit = request.max_output_tokens * (2 if failed.reason == "truncated" else 1)
@@ -213,7 +213,7 @@ class Fallback:
 class _Tightest:
     """What fits every one of several models."""
 
-    def __init__(self, renderers: Sequence[Renderer]) -> None:
+    def __init__(self, renderers: Sequence[Renderer | ApiRenderer]) -> None:
         self._renderers = renderers
 
     def largest(self, call: JudgeCall, at_most: int) -> int:

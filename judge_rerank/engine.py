@@ -24,12 +24,14 @@ from judge_rerank.strategies.base import (
     Candidates,
     Choice,
     Effect,
+    Endpoint,
     Failed,
     JudgeCall,
     Order,
     Ordering,
     Outcome,
     Plan,
+    RerankCall,
     Round,
     ScorePairs,
     Scores,
@@ -91,7 +93,7 @@ class Engine:
     it has, as partial.
 
     Args:
-        desk: gives the desk of a model; None is the judge's own.
+        desk: gives the desk of a model or of a rerank API; None is the judge's own.
         model: the name of the judge's own model; "" where it has none.
         ledger: where calls are paid from.
         trace: where they are written down, if they are.
@@ -100,7 +102,7 @@ class Engine:
 
     def __init__(
         self,
-        desk: Callable[[str | None], Desk | Fallback],
+        desk: Callable[[str | Endpoint | None], Desk | Fallback],
         *,
         model: Callable[[], str],
         ledger: Ledger,
@@ -210,7 +212,7 @@ class Engine:
                 if isinstance(call, ScorePairs):
                     scored += len(call.candidates)
                     continue
-                desk = self._desk(call.model)
+                desk = self._desk(_asked(call))
                 prepared = desk.renderer.prepare(call)
                 costs.append(desk.worst_case(prepared))
                 calls += 1
@@ -259,7 +261,7 @@ class Engine:
             if isinstance(call, ScorePairs):
                 answer = await self._scoring.answer(call, case, number=number, round_=record.rounds)
             else:
-                answer = await self._desk(call.model).answer(call, case, number=number, round_=record.rounds)
+                answer = await self._desk(_asked(call)).answer(call, case, number=number, round_=record.rounds)
             done += 1
             breaker.note(answer)
             _report(job, record, effects, done)
@@ -280,6 +282,11 @@ class Engine:
         if breaker.error is not None and not breaker.error.retryable and not record.judged:
             raise breaker.error
         return record.latest(len(effects))
+
+
+def _asked(call: JudgeCall) -> str | Endpoint | None:
+    """Whose desk a call goes to."""
+    return call.api if isinstance(call, RerankCall) else call.model
 
 
 class _Breaker:

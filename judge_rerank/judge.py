@@ -37,11 +37,13 @@ from judge_rerank.opening import (
     listed,
     named_by_environment,
     open_backend,
+    open_reranker,
     opened_calibration,
     opened_trace,
 )
 from judge_rerank.rendering import Renderer
-from judge_rerank.strategies.base import Strategy
+from judge_rerank.rendering_api import ApiRenderer
+from judge_rerank.strategies.base import Endpoint, Strategy
 from judge_rerank.strategies.composing import fewest_kept
 from judge_rerank.templates import Library
 from judge_rerank.trace import Trace
@@ -140,7 +142,7 @@ class Judge:
         self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
         self._limits: dict[Cap, int] = {}
         self._backends, self._unavailable = self._opened(listed(model))
-        self._desks: dict[str | None, Desk | Fallback] = {}
+        self._desks: dict[str | Endpoint | None, Desk | Fallback] = {}
         self._engine = Engine(
             self._desk,
             model=lambda: self._backends[0].info.name if self._backends else "",
@@ -403,25 +405,34 @@ class Judge:
             raise self._unavailable
         return self._backends
 
-    def _desk(self, model: str | None) -> Desk | Fallback:
-        """Where calls to a model are answered; None is the judge's own."""
+    def _desk(self, model: str | Endpoint | None) -> Desk | Fallback:
+        """Where calls to a model or a rerank API are answered; None is the judge's own model."""
         if model not in self._desks:
-            backends = self._own_backends() if model is None else [self._open(model)]
-            desks = [self._desk_of(backend) for backend in backends]
+            if isinstance(model, Endpoint):
+                desks = [self._desk_of_api(open_reranker(model))]
+            else:
+                backends = self._own_backends() if model is None else [self._open(model)]
+                desks = [self._desk_of(backend) for backend in backends]
             self._desks[model] = desks[0] if len(desks) == 1 else Fallback(desks)
         return self._desks[model]
 
     def _desk_of(self, backend: Backend) -> Desk:
+        renderer = Renderer(
+            backend, self._library, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s
+        )
+        return Desk(self._line(backend), renderer, self._retrier, self._cache)
+
+    def _desk_of_api(self, backend: Backend) -> Desk:
+        renderer = ApiRenderer(backend, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s)
+        return Desk(self._line(backend), renderer, self._retrier, self._cache)
+
+    def _line(self, backend: Backend) -> Line:
         info = backend.info
-        line = Line(
+        return Line(
             backend=backend,
             gate=Gate(self._concurrency or info.concurrency),
             price=Price.free() if info.local else self._pricing.price(info.name),
         )
-        renderer = Renderer(
-            backend, self._library, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s
-        )
-        return Desk(line, renderer, self._retrier, self._cache)
 
 
 def _check_cut(min_score: float, strategy: Strategy) -> None:

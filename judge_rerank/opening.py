@@ -11,6 +11,7 @@ from judge_rerank.calibration import Calibration
 from judge_rerank.errors import InputError, ModelUnavailable
 from judge_rerank.llm.base import Backend
 from judge_rerank.llm.models import cache_dir as cache_dir_of_user
+from judge_rerank.strategies.base import Endpoint
 from judge_rerank.trace import Trace
 
 DEFAULT_CACHE = "default"
@@ -38,6 +39,17 @@ def open_backend(
     from judge_rerank.llm.litellm import LiteLLMBackend
 
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
+
+
+def open_reranker(api: Endpoint) -> Backend:
+    """The backend of a rerank API.
+
+    Raises:
+        MissingExtra: LiteLLM is not installed.
+    """
+    from judge_rerank.llm.rerank import LiteLLMReranker
+
+    return LiteLLMReranker(api.model, api_base=api.api_base, api_key=api.api_key, params=dict(api.params))
 
 
 def named_by_environment() -> str:

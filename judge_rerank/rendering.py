@@ -32,6 +32,7 @@ class Prepared:
         call: what is asked.
         task: how the reply is read.
         prompt, prompt_hash: the template, where there is one.
+        search_units, documents: the most that a rerank API can bill; 0 for an LLM.
         request: what is sent.
         input_tokens: what the messages count.
         truncated: `index` of the documents that had to be cut.
@@ -44,10 +45,45 @@ class Prepared:
     truncated: tuple[int, ...] = ()
     prompt: str | None = None
     prompt_hash: str | None = None
+    search_units: int = 0
+    documents: int = 0
 
 
-class Renderer:
-    """Makes requests to one model. Thread-safe as far as the backend's `count_tokens` is."""
+class Cutter:
+    """Counts texts as one model does, and cuts documents to what it is shown of them.
+
+    Thread-safe as far as the backend's `count_tokens` is.
+    """
+
+    def __init__(
+        self, backend: Backend, *, max_tokens_per_doc: int | None = None, timeout_s: float | None = None
+    ) -> None:
+        self._backend = backend
+        self._max_tokens_per_doc = max_tokens_per_doc
+        self._timeout_s = timeout_s
+        self._measured = lru_cache(maxsize=_MOST_CUTS)(partial(_cut_to, backend))
+
+    @property
+    def per_document(self) -> int:
+        """The most tokens of a document, title and text together, that are shown."""
+        return self._max_tokens_per_doc or self._backend.info.max_tokens_per_doc
+
+    @property
+    def timeout_s(self) -> float:
+        """The most one attempt may take."""
+        return self._timeout_s or self._backend.info.timeout_s
+
+    def tokens(self, text: str) -> int:
+        """How many tokens the model counts in a text."""
+        return self._backend.count_tokens(text)
+
+    def cut(self, document: Document, limit: int) -> Cut:
+        """The document in at most `limit` tokens, of which the title takes no more than half."""
+        return self._measured(document.title, document.text, limit)
+
+
+class Renderer(Cutter):
+    """Makes requests to one model."""
 
     def __init__(
         self,
@@ -57,11 +93,8 @@ class Renderer:
         max_tokens_per_doc: int | None = None,
         timeout_s: float | None = None,
     ) -> None:
-        self._backend = backend
+        super().__init__(backend, max_tokens_per_doc=max_tokens_per_doc, timeout_s=timeout_s)
         self._library = library
-        self._max_tokens_per_doc = max_tokens_per_doc
-        self._timeout_s = timeout_s
-        self._measured = lru_cache(maxsize=_MOST_CUTS)(partial(_cut_to, backend))
         self._rooms: dict[tuple[object, ...], int] = {}
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
@@ -71,17 +104,13 @@ class Renderer:
         """
         at_most = max(1, min(at_most, len(call.candidates)))
         room = self._room(call, at_most)
-        longest = sorted((self._cut(c.document, self.per_document).tokens for c in call.candidates), reverse=True)
+        longest = sorted((self.cut(c.document, self.per_document).tokens for c in call.candidates), reverse=True)
         used = 0
         for n, tokens in enumerate(longest[:at_most]):
             used += tokens
             if used > room:
                 return max(n, min(2, at_most))
         return at_most
-
-    def tokens(self, text: str) -> int:
-        """How many tokens the model counts in a text."""
-        return self._backend.count_tokens(text)
 
     def prepare(self, call: JudgeCall) -> Prepared:
         """The request for a call, its documents cut where they would not fit.
@@ -102,7 +131,7 @@ class Renderer:
             max_output_tokens=self._output_tokens(call, n),
             schema=None if labels else task.schema(n, options=call.options, explain=call.explain),
             labels=labels,
-            timeout_s=self._timeout_s or info.timeout_s,
+            timeout_s=self.timeout_s,
             subject=Subject(
                 task=call.task, query=call.query, candidates=call.candidates, options=call.options, explain=call.explain
             ),
@@ -120,14 +149,9 @@ class Renderer:
             prompt_hash=template.hash,
         )
 
-    @property
-    def per_document(self) -> int:
-        """The most tokens of a document, title and text together, that are shown."""
-        return self._max_tokens_per_doc or self._backend.info.max_tokens_per_doc
-
-    def _fitted(self, call: JudgeCall) -> list[_Cut]:
+    def _fitted(self, call: JudgeCall) -> list[Cut]:
         """Each candidate's text, cut to `max_tokens_per_doc` and further until all fit together."""
-        cuts = [self._cut(candidate.document, self.per_document) for candidate in call.candidates]
+        cuts = [self.cut(candidate.document, self.per_document) for candidate in call.candidates]
         room = self._room(call, len(cuts))
         if sum(cut.tokens for cut in cuts) <= room:
             return cuts
@@ -135,7 +159,7 @@ class Renderer:
         if limit < _LEAST_TOKENS_PER_DOC:
             info = self._backend.info
             raise _too_long(info.name, info.context_tokens, self._library.get(call.task, call.prompt).name)
-        return [self._cut(candidate.document, limit) for candidate in call.candidates]
+        return [self.cut(candidate.document, limit) for candidate in call.candidates]
 
     def _room(self, call: JudgeCall, n: int) -> int:
         """Tokens left for the texts of `n` documents. The same for all calls of a round, so it is remembered."""
@@ -176,23 +200,22 @@ class Renderer:
         wanted = max(template.output_tokens or 0, formula) + info.reasoning_tokens
         return min(wanted, info.max_output_tokens or wanted)
 
-    def _cut(self, document: Document, limit: int) -> _Cut:
-        return self._measured(document.title, document.text, limit)
-
 
 @dataclass(frozen=True, slots=True)
-class _Cut:
+class Cut:
+    """A document as it is shown, how many tokens it has, and whether any of it was left out."""
+
     title: str | None
     text: str
     tokens: int
     shortened: bool
 
 
-def _cut_to(backend: Backend, title: str | None, text: str, limit: int) -> _Cut:
+def _cut_to(backend: Backend, title: str | None, text: str, limit: int) -> Cut:
     """A document in at most `limit` tokens, of which the title takes no more than half."""
     shown, taken = _start(backend, title, limit // 2) if title else (title, 0)
     head, tokens = _start(backend, text, max(limit - taken, 1))
-    return _Cut(shown, head, taken + tokens, shortened=head != text or shown != title)
+    return Cut(shown, head, taken + tokens, shortened=head != text or shown != title)
 
 
 def _start(backend: Backend, text: str, limit: int) -> tuple[str, int]:

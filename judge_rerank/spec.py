@@ -16,6 +16,7 @@ from judge_rerank.strategies.composing import Cascade, Stage
 
 _STRATEGIES = {
     "adaptive": "strategies.adaptive:Adaptive",
+    "api": "strategies.api:RerankAPI",
     "binary": "strategies.binary:Binary",
     "blitz": "strategies.blitz:Blitz",
     "bm25": "scorers.bm25:BM25",

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from typing import Any
@@ -179,11 +179,11 @@ class LiteLLMBackend:
         """
         litellm = _litellm()
         session = await _connections.session(self, lambda loop: _forget_clients(litellm, loop))
-        if self._route.provider in _TAKES_CLIENT:
+        if self._takes_client:
             if self._client is None or self._client.shared_session is not session:
                 self._client = litellm.AsyncHTTPHandler(shared_session=session)
             asked = {**asked, "client": self._client}
-        call = asyncio.create_task(litellm.acompletion(**asked, shared_session=session))
+        call = asyncio.create_task(self._sending(litellm, asked, session, exchange))
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
@@ -197,6 +197,20 @@ class LiteLLMBackend:
                 asyncio.get_running_loop().call_later(_LAST_WAIT_S, call.cancel)
             raise
 
+    def _sending(
+        self,
+        litellm: Any,
+        asked: Mapping[str, Any],
+        session: Any,
+        exchange: Exchange,  # noqa: ARG002
+    ) -> Coroutine[Any, Any, Any]:
+        """LiteLLM's coroutine that sends the request."""
+        return litellm.acompletion(**asked, shared_session=session)
+
+    @property
+    def _takes_client(self) -> bool:
+        return self._route.provider in _TAKES_CLIENT
+
     def _asked(self, request: ChatRequest) -> dict[str, Any]:
         supported = self._route.supported - self._features.refused
         asked: dict[str, Any] = {
@@ -207,10 +221,7 @@ class LiteLLMBackend:
             "max_retries": 0,
             "num_retries": 0,
         }
-        if self._api_base:
-            asked["api_base"] = self._api_base
-        if self._api_key or self._keyless:
-            asked["api_key"] = self._api_key or "none"
+        asked |= self._address
         if "temperature" in supported:
             asked["temperature"] = request.temperature
         if request.seed is not None and "seed" in supported:
@@ -244,6 +255,14 @@ class LiteLLMBackend:
             near = get_close_matches(self._model, names, n=3, cutoff=0.6)
             advice = f"Did you mean {' or '.join(near)}?" if near and self._model not in near else ""
         return translated(error, exchange, model=self._model, secrets=self._secrets, advice=advice)
+
+    @property
+    def _address(self) -> dict[str, Any]:
+        """Where the model is asked, and as whom, if not as LiteLLM does by itself."""
+        address: dict[str, Any] = {"api_base": self._api_base} if self._api_base else {}
+        if self._api_key or self._keyless:
+            address["api_key"] = self._api_key or "none"
+        return address
 
     @property
     def _secrets(self) -> tuple[str, ...]:

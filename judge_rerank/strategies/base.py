@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload, runtime_checkable
 
 from judge_rerank.types import Candidate, FailureReason, Passage, Query
 
@@ -87,6 +87,34 @@ class ScorePairs(JudgeCall):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A model that is asked elsewhere than the judge's own.
+
+    Attributes:
+        model: LiteLLM's name for it.
+        api_base: another address than the provider's own.
+        api_key: the key; None for the provider's environment variable. It stands in no repr and no trace.
+        params: LiteLLM's parameters for every call, as pairs.
+    """
+
+    model: str
+    api_base: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    params: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RerankCall(JudgeCall):
+    """A question to a rerank API, which scores all candidates in one call.
+
+    Attributes:
+        api: which one, and how it is reached.
+    """
+
+    api: Endpoint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
     """Relevance of each candidate of a call, in the order shown.
 
@@ -154,7 +182,7 @@ class Failed:
     message: str
 
 
-Effect: TypeAlias = JudgeCall | ScorePairs
+Effect: TypeAlias = JudgeCall | ScorePairs | RerankCall
 Outcome: TypeAlias = Scores | Order | Choice | Failed
 Round: TypeAlias = Sequence[Effect]
 Outcomes: TypeAlias = Sequence[Outcome]

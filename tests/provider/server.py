@@ -287,18 +287,22 @@ class Provider:
         told = None if request.fault.kind == "no_usage" else used
         return wire.answer(asked, answer, told, request.fault.kind == "no_choices")
 
-    def _rerank(self, request: Received) -> dict[str, Any]:
+    def _rerank(self, request: Received) -> Any:
         version = shapes.rerank_version(request.path)
         assert version is not None
         body = dict(request.body)
         texts = shapes.rerank_documents(body)
         scores = {index: self._score(body, text) for index, text in enumerate(texts)}
-        units = -(-len(texts) // 100) or 1
         price = self._price.get(str(body.get("model")), self._default_price)
+        silent, empty = request.fault.kind == "no_usage", request.fault.kind == "no_choices"
+        found = {} if empty else scores
+        if request.path.startswith(shapes.BILLED_BY_TOKENS):
+            read = sum(self._count(text) for text in texts) + len(texts) * self._count(str(body.get("query", "")))
+            self.bill.charge(price, Tokens(input=read))
+            return shapes.rerank_by_tokens(request.path, body, found, None if silent else read)
+        units = -(-len(texts) // 100) or 1
         self.bill.charge(replace(price, request=price.request * units), Tokens())
-        if request.fault.kind == "no_choices":
-            scores = {}
-        return shapes.rerank_answer(body, scores, version, None if request.fault.kind == "no_usage" else units)
+        return shapes.rerank_answer(body, found, version, None if silent else units)
 
     def _score(self, body: Mapping[str, Any], text: str) -> float:
         """The judge's own score of one text, from 0 to 1."""

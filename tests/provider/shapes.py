@@ -224,8 +224,9 @@ def rerank_version(path: str) -> Version | None:
 
 
 def rerank_documents(body: Json) -> list[str]:
-    """The texts of a rerank request."""
-    return [one if isinstance(one, str) else str(one.get("text", "")) for one in cast("list[Any]", body["documents"])]
+    """The texts of a rerank request; TEI calls them texts."""
+    documents = cast("list[Any]", body["documents"] if "documents" in body else body["texts"])
+    return [one if isinstance(one, str) else str(one.get("text", "")) for one in documents]
 
 
 def rerank_answer(body: Json, scores: Mapping[int, float], version: Version, units: int | None) -> Json:
@@ -243,3 +244,24 @@ def rerank_answer(body: Json, scores: Mapping[int, float], version: Version, uni
     if units is not None:
         reply["meta"]["billed_units"] = {"search_units": units}
     return reply
+
+
+def rerank_by_tokens(path: str, body: Json, scores: Mapping[int, float], tokens: int | None) -> Any:
+    """The reply of a rerank API that bills tokens or nothing, by the folder that stands before its path.
+
+    `/voyage`, `/jina`, `/vllm` and `/infinity` say how many tokens they read; `/tei` says nothing but scores.
+    """
+    best = sorted(scores, key=lambda index: (-scores[index], index))
+    if path.startswith("/tei/"):
+        return [{"index": index, "score": scores[index]} for index in best]
+    results = [{"index": index, "relevance_score": scores[index]} for index in best]
+    reply: Json = {"id": "rerank-loopback", "model": body.get("model"), "object": "list"}
+    reply["data" if path.startswith("/voyage/") else "results"] = results
+    if tokens is not None:
+        reply["usage"] = {"total_tokens": tokens}
+        if path.startswith("/infinity/"):
+            reply["usage"]["prompt_tokens"] = tokens
+    return reply
+
+
+BILLED_BY_TOKENS = ("/voyage/", "/jina/", "/vllm/", "/infinity/", "/tei/")
