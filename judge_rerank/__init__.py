@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from judge_rerank.calibration import Calibration
     from judge_rerank.cancel import CancelToken
     from judge_rerank.engine import Progress
+    from judge_rerank.hybrid import Hybrid
     from judge_rerank.judge import Judge
     from judge_rerank.llm.pricing import Price
     from judge_rerank.scorers.bm25 import BM25
@@ -87,6 +88,7 @@ _LAZY = {
     "Stage": "strategies.composing",
     "Unsure": "strategies.composing",
     "First": "strategies.first",
+    "Hybrid": "hybrid",
     "Joint": "strategies.joint",
     "Judge": "judge",
     "Listwise": "strategies.listwise",
@@ -120,6 +122,7 @@ __all__ = [
     "Document",
     "Estimate",
     "First",
+    "Hybrid",
     "InputError",
     "Integrity",
     "Joint",

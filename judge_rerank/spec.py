@@ -21,6 +21,7 @@ _STRATEGIES = {
     "blitz": "strategies.blitz:Blitz",
     "bm25": "scorers.bm25:BM25",
     "first": "strategies.first:First",
+    "hybrid": "hybrid:Hybrid",
     "joint": "strategies.joint:Joint",
     "listwise": "strategies.listwise:Listwise",
     "none": "strategies.none:Unchanged",
