@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from judge_rerank.hybrid import Hybrid
     from judge_rerank.judge import Judge
     from judge_rerank.llm.pricing import Price
+    from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
     from judge_rerank.scorers.bm25 import BM25
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.api import RerankAPI
@@ -83,6 +84,10 @@ _LAZY = {
     "Binary": "strategies.binary",
     "Blitz": "strategies.blitz",
     "BM25": "scorers.bm25",
+    "BM25Retriever": "retrieval",
+    "CallableRetriever": "retrieval",
+    "RerankedRetriever": "retrieval",
+    "Retriever": "retrieval",
     "CancelToken": "cancel",
     "Cascade": "strategies.composing",
     "Stage": "strategies.composing",
@@ -108,12 +113,14 @@ __all__ = [
     "BM25",
     "Adaptive",
     "AuthenticationError",
+    "BM25Retriever",
     "Binary",
     "Blitz",
     "Budget",
     "BudgetError",
     "BudgetExceeded",
     "Calibration",
+    "CallableRetriever",
     "CancelToken",
     "Candidate",
     "Cascade",
@@ -151,6 +158,8 @@ __all__ = [
     "RequestRejected",
     "RerankAPI",
     "RerankError",
+    "RerankedRetriever",
+    "Retriever",
     "Score",
     "ScorerError",
     "SelfConsistent",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from judge_rerank.errors import InputError, MissingExtra
 from judge_rerank.scorers.base import LocalScorer
 from judge_rerank.strategies.base import Group
-from judge_rerank.types import Candidate, Query
 
 _WORD = re.compile(r"\w+")
 
@@ -43,21 +42,33 @@ class BM25(LocalScorer):
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Each group's scores with the group's own statistics."""
-        return [self._group(query, candidates) for query, candidates in groups]
+        return [
+            self.index([f"{c.document.title or ''} {c.document.text}" for c in candidates])(query.text)
+            for query, candidates in groups
+        ]
 
     def unit(self, raw: float) -> float:
         """s / (s + 8)."""
         return max(0.0, raw) / (max(0.0, raw) + 8)
 
-    def _group(self, query: Query, candidates: Sequence[Candidate]) -> list[float]:
+    def index(self, texts: Sequence[str]) -> Callable[[str], Sequence[float]]:
+        """A collection made searchable: a function from a query to the score of each text.
+
+        Raises:
+            MissingExtra: bm25s is not installed.
+        """
         bm25s: Any = _bm25s()
-        texts = [_words(f"{c.document.title or ''} {c.document.text}") for c in candidates]
-        asked = _words(query.text)
-        if not asked or not any(texts):
-            return [0.0] * len(texts)
+        words = [_words(text) for text in texts]
+        if not any(words):
+            return lambda _query: [0.0] * len(texts)
         index: Any = bm25s.BM25(k1=self.k1, b=self.b, method=self.method)
-        index.index(texts, show_progress=False)
-        return [float(score) for score in index.get_scores(asked)]
+        index.index(words, show_progress=False)
+
+        def scores(query: str) -> Sequence[float]:
+            asked = _words(query)
+            return [float(score) for score in index.get_scores(asked)] if asked else [0.0] * len(texts)
+
+        return scores
 
 
 def _words(text: str) -> list[str]:

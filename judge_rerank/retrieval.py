@@ -1,0 +1,158 @@
+"""Retrieval in two stages: fetch many candidates cheaply, then have them judged and keep the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from judge_rerank.documents import as_documents, as_query
+from judge_rerank.errors import InputError
+from judge_rerank.scorers.bm25 import BM25
+from judge_rerank.types import Document, Query, Ranking
+
+if TYPE_CHECKING:
+    from judge_rerank.judge import DocumentLike, Judge
+    from judge_rerank.strategies.base import Strategy
+
+
+class Retriever(Protocol):
+    """What finds candidates: a vector store, a search engine, a `BM25Retriever`."""
+
+    def retrieve(self, query: str, k: int) -> Sequence[DocumentLike]:
+        """The best `k` documents, or fewer, best first; scores go into each document's `score`."""
+        ...
+
+
+@dataclass(frozen=True)
+class CallableRetriever:
+    """Any function of a query and a number as a retriever: `CallableRetriever(store.search)`.
+
+    Attributes:
+        search: returns documents, or pairs of a document and its score, best first.
+    """
+
+    search: Callable[[str, int], Iterable[Any]]
+
+    def retrieve(self, query: str, k: int) -> Sequence[Document]:
+        """What the function found, as documents."""
+        return [_scored(item) for item in self.search(query, k)][:k]
+
+
+@dataclass(frozen=True)
+class BM25Retriever:
+    """Searches a collection in memory by BM25, without any other service.
+
+    Attributes:
+        documents: the collection; texts, mappings or `Document`s.
+        bm25: its parameters.
+    """
+
+    documents: Sequence[DocumentLike]
+    bm25: BM25 = field(default_factory=BM25, kw_only=True)
+
+    @classmethod
+    def from_files(cls, *paths: str | Path) -> BM25Retriever:
+        """A retriever over JSONL files (`text`, optional `id`, `title`), text and Markdown files, and folders of them.
+
+        Text is cut into passages, whose titles say where they are from.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        from judge_rerank.readers import read_folder, read_jsonl, read_text
+
+        documents: list[Document] = []
+        for path in map(Path, paths):
+            if path.is_dir():
+                documents += read_folder(path)
+            else:
+                documents += read_jsonl(path) if path.suffix.lower() in {".jsonl", ".ndjson"} else read_text(path)
+        return cls(documents)
+
+    def retrieve(self, query: str, k: int) -> Sequence[Document]:
+        """The `k` documents with the highest scores, best first; those without a word of the query are not found.
+
+        Ties stand in the order of the collection.
+
+        Raises:
+            MissingExtra: bm25s is not installed.
+        """
+        documents, index = self._index
+        scores = index(query)
+        best = sorted((place for place in range(len(scores)) if scores[place] > 0), key=lambda place: -scores[place])
+        return [replace(documents[place], score=round(scores[place], 4)) for place in best[:k]]
+
+    @cached_property
+    def _index(self) -> tuple[Sequence[Document], Callable[[str], Sequence[float]]]:
+        documents = as_documents(self.documents)
+        return documents, self.bm25.index([f"{d.title or ''} {d.text}" for d in documents])
+
+
+@dataclass(frozen=True)
+class RerankedRetriever:
+    """A retriever whose candidates are judged: fetches more than are wanted, and keeps the best.
+
+    One fetch, and the calls and rounds of the strategy for as many documents as were fetched.
+
+    Attributes:
+        base: finds the candidates.
+        judge: puts them in order.
+        strategy: how; None for the judge's own.
+        k: how many documents are wanted, when `retrieve` is not told.
+        overfetch: how many times as many are fetched, or a function from how many are wanted to how many are fetched.
+    """
+
+    base: Retriever
+    judge: Judge
+    strategy: str | Strategy | None = None
+    k: int = field(default=5, kw_only=True)
+    overfetch: float | Callable[[int], int] = field(default=4, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_k(self.k)
+        if not callable(self.overfetch) and not 1 <= self.overfetch < float("inf"):
+            raise InputError(f"overfetch is {self.overfetch}; a factor of at least 1, or a function, was expected.")
+
+    def retrieve(self, query: str | Query, k: int | None = None) -> Ranking:
+        """The best `k` documents, judged. `index` is a document's place among the candidates.
+
+        Raises:
+            InputError: the query is empty, or `k` is below 1.
+        """
+        asked, wanted = as_query(query), self._wanted(k)
+        found = self.base.retrieve(asked.text, self._fetched(wanted))
+        return self.judge.rerank(asked, found, self.strategy, top_n=wanted)
+
+    async def aretrieve(self, query: str | Query, k: int | None = None) -> Ranking:
+        """`retrieve` for asynchronous code; the candidates are fetched in a thread."""
+        import asyncio
+
+        asked, wanted = as_query(query), self._wanted(k)
+        found = await asyncio.to_thread(self.base.retrieve, asked.text, self._fetched(wanted))
+        return await self.judge.arerank(asked, found, self.strategy, top_n=wanted)
+
+    def _wanted(self, k: int | None) -> int:
+        return self.k if k is None else _check_k(k)
+
+    def _fetched(self, wanted: int) -> int:
+        """At least as many as are wanted."""
+        factor = self.overfetch
+        return max(wanted, factor(wanted) if callable(factor) else round(wanted * factor))
+
+
+def _check_k(k: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"k is {k!r}; a whole number of at least 1 was expected.")
+    return k
+
+
+def _scored(item: Any) -> Document:
+    """A document, alone or in a pair with its score."""
+    found, score = item if isinstance(item, tuple) and len(cast("tuple[Any, ...]", item)) == 2 else (item, None)
+    if score is not None and not isinstance(score, (int, float)):
+        raise InputError(f"The retriever gave a score of {score!r}; a number was expected.")
+    (document,) = as_documents([found])
+    return document if score is None else replace(document, score=float(score))
