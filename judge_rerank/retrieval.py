@@ -151,8 +151,13 @@ def _check_k(k: int) -> int:
 
 def _scored(item: Any) -> Document:
     """A document, alone or in a pair with its score."""
-    found, score = item if isinstance(item, tuple) and len(cast("tuple[Any, ...]", item)) == 2 else (item, None)
-    if score is not None and not isinstance(score, (int, float)):
-        raise InputError(f"The retriever gave a score of {score!r}; a number was expected.")
-    (document,) = as_documents([found])
+    score: Any = None
+    if isinstance(item, tuple):
+        pair = cast("tuple[Any, ...]", item)
+        if len(pair) != 2 or not isinstance(pair[1], (int, float)):
+            raise InputError(
+                f"The retriever gave {pair!r:.200}; a document, or a pair of it and a number, was expected."
+            )
+        item, score = pair
+    (document,) = as_documents([cast("Any", item)])
     return document if score is None else replace(document, score=float(score))

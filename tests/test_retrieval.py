@@ -75,5 +75,5 @@ def test_bad_input() -> None:
         RerankedRetriever(base, judge()).retrieve("q", -1)
     with pytest.raises(InputError, match="query is empty"):
         RerankedRetriever(base, judge()).retrieve(" ")
-    with pytest.raises(InputError, match="a score of 'high'"):
+    with pytest.raises(InputError, match="a pair of it and a number"):
         CallableRetriever(lambda _query, _k: [("text", "high")]).retrieve("q", 1)
