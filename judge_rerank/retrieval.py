@@ -159,5 +159,5 @@ def _scored(item: Any) -> Document:
                 f"The retriever gave {pair!r:.200}; a document, or a pair of it and a number, was expected."
             )
         item, score = pair
-    (document,) = as_documents([cast("Any", item)])
+    (document,) = as_documents([item])
     return document if score is None else replace(document, score=float(score))
