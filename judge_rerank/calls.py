@@ -121,14 +121,20 @@ class Desk:
         """A reply, read: from the cache, from a twin that is under way, or from the model."""
         if self._cache is None:
             return await self._bought(prepared, attempts, case)
-        async with self._cache.flight(self._key(prepared)) as flight:
-            if flight.reply is not None:
-                outcome = self._read(prepared, flight.reply)
-                attempts.read(prepared, flight.reply, outcome, cached=True)
-                return _Got(flight.reply, outcome, cached=True)
-            got = await self._bought(prepared, attempts, case)
-            flight.land(got.reply, store=_storable(prepared, got))
-            return got
+        got: _Got | None = None
+        try:
+            async with self._cache.flight(self._key(prepared)) as flight:
+                if flight.reply is not None:
+                    outcome = self._read(prepared, flight.reply)
+                    attempts.read(prepared, flight.reply, outcome, cached=True)
+                    return _Got(flight.reply, outcome, cached=True)
+                got = await self._bought(prepared, attempts, case)
+                flight.land(got.reply, store=_storable(prepared, got))
+        except asyncio.CancelledError:
+            # The ranking ended while the reply was being stored: it was paid for and read, so it counts.
+            if got is None or case.stop.reason is None:
+                raise
+        return got
 
     async def _bought(self, prepared: Prepared, attempts: Attempts, case: Case) -> _Got:
         def count(_number: int, _error: ProviderError, _wait_s: float) -> None:

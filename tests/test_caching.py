@@ -15,6 +15,7 @@ import pytest
 from eval.bench.kills import DOCS as SHARED_DOCS
 from eval.bench.kills import Nursery, Trial, Work
 from judge_rerank import Binary, Budget, Judge, Price
+from judge_rerank.cancel import CancelToken
 from judge_rerank.errors import ProviderUnavailable
 from judge_rerank.llm.base import ChatReply, ModelInfo
 from judge_rerank.testing import FakeBackend
@@ -160,6 +161,22 @@ def test_only_clean_replies_are_kept(kind: str, tmp_path: Path) -> None:
         ranking = judge.rerank("q", DOCS[:1])
     assert len(backend.requests) == 1
     assert (ranking.status, ranking[0].relevance_score, ranking.usage.cached_calls) == ("complete", 0, 0)
+
+
+def test_a_reply_that_was_bought_counts_though_the_ranking_ends_while_it_is_stored(tmp_path: Path) -> None:
+    token = CancelToken()
+
+    def reply(_request: object) -> str:
+        if len(backend.requests) == len(DOCS):
+            token.cancel()
+        return YES
+
+    backend = paid(reply)
+    with judge_of(backend, tmp_path, concurrency=1) as judge:
+        ranking = judge.rerank("q", DOCS, cancel=token)
+        again = judge.rerank("q", DOCS)
+    assert (ranking.usage.calls, ranking.integrity.unjudged, ranking.status) == (6, (), "complete")
+    assert (again.usage.calls, again.usage.cached_calls) == (0, 6)
 
 
 def test_twins_under_way_are_sent_once(tmp_path: Path) -> None:

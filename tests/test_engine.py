@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from decimal import Decimal
 
 import pytest
@@ -230,41 +229,82 @@ def test_one_rejected_document_does_not_end_the_ranking() -> None:
 # --- time, threads, loops ----------------------------------------------------------------------------------------
 
 
+class Halting(SimulatedJudge):
+    """Answers so many requests, one at a time, and no other, ever."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__(QRELS, concurrency=1)
+        self.answers = answers
+        self.halted, self.given_up = threading.Event(), threading.Event()
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        if len(self.requests) < self.answers:
+            return await super().complete(request)
+        self.requests.append(request)
+        self.halted.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.given_up.set()
+        raise AssertionError
+
+
+class Together(SimulatedJudge):
+    """Answers nothing until so many requests are under way at once."""
+
+    def __init__(self, many: int) -> None:
+        super().__init__(QRELS)
+        self._many, self._waiting, self._met = many, 0, asyncio.Event()
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        self._waiting += 1
+        if self._waiting == self._many:
+            self._met.set()
+        await asyncio.wait_for(self._met.wait(), 300)
+        return await super().complete(request)
+
+
 def test_a_deadline_returns_what_there_is() -> None:
-    started = time.monotonic()
-    backend = SimulatedJudge(QRELS, latency_s=0.2, concurrency=1)
+    backend = Halting(2)
     ranking = Judge(backend).rerank(QUERY, DOCS, "binary", deadline_s=0.7)
-    assert time.monotonic() - started < 2
     assert ranking.status == "partial"
     assert "deadline" in ranking.reasons[0]
-    assert 0 < len(ranking) - len(ranking.integrity.unjudged) < 12
+    assert len(ranking) - len(ranking.integrity.unjudged) == min(2, ranking.usage.calls)
     assert sorted(ranking.order) == list(range(12))
 
 
 def test_cancelling_from_another_thread_returns_what_there_is() -> None:
-    token = CancelToken()
-    threading.Timer(0.3, token.cancel).start()
-    ranking = Judge(SimulatedJudge(QRELS, latency_s=0.2, concurrency=1)).rerank(QUERY, DOCS, "binary", cancel=token)
+    token, backend = CancelToken(), Halting(2)
+
+    def cancel() -> None:
+        backend.halted.wait()
+        token.cancel()
+
+    threading.Thread(target=cancel).start()
+    ranking = Judge(backend).rerank(QUERY, DOCS, "binary", cancel=token)
     assert ranking.status == "partial"
     assert "cancelled" in ranking.reasons[0]
+    assert ranking.integrity.unjudged == tuple(range(2, 12))
+    assert len(backend.requests) == 3
     assert Judge(always({})).rerank("q", ["a"], "binary", cancel=token).usage.calls == 0
 
 
 def test_cancelling_the_task_raises_and_stops_the_calls() -> None:
-    backend = SimulatedJudge(QRELS, latency_s=0.05, concurrency=1)
+    backend = Halting(1)
+    judge = Judge(backend)
 
     async def main() -> None:
-        task = asyncio.create_task(Judge(backend).arerank(QUERY, DOCS, "binary"))
-        await asyncio.sleep(0.12)
+        task = asyncio.create_task(judge.arerank(QUERY, DOCS, "binary"))
+        await asyncio.to_thread(backend.halted.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.05)
-        sent = len(backend.requests)
-        await asyncio.sleep(0.2)
-        assert len(backend.requests) <= sent + 1
+        await asyncio.to_thread(backend.given_up.wait)
 
     asyncio.run(main())
+    backend.answers = 100
+    assert judge.rerank(QUERY, DOCS, "binary").order == tuple(IDEAL)
+    assert len(backend.requests) == 2 + 12, "of the cancelled ranking no call followed"
 
 
 def test_rerank_works_inside_a_running_loop() -> None:
@@ -292,13 +332,13 @@ def test_one_judge_serves_many_threads_and_loops() -> None:
 
 
 def test_concurrency_is_limited_over_all_queries() -> None:
-    backend = SimulatedJudge(QRELS, latency_s=0.005)
+    backend = Together(3)
     Judge(backend, concurrency=3).rerank_many([(QUERY, DOCS)] * 4, "binary")
     assert backend.most_at_once == 3
 
 
 def test_many_queries_advance_side_by_side() -> None:
-    backend = SimulatedJudge(QRELS, latency_s=0.02)
+    backend = Together(8)
     Judge(backend, concurrency=8).rerank_many([(QUERY, DOCS)] * 8, "listwise(window_size=4, stride=2)")
     assert backend.most_at_once == 8, "windows of one query come one after the other, those of many together"
 

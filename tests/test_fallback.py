@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -163,11 +162,10 @@ def test_when_all_fail_the_ranking_says_so() -> None:
 
 
 def test_a_deadline_covers_all_models_together() -> None:
-    started = time.monotonic()
-    judge, _, second = two(ProviderUnavailable("down", status=503, retry_after_s=0.3), max_attempts=50)
+    judge, first, second = two(ProviderUnavailable("down", status=503, retry_after_s=0.3), max_attempts=50)
     ranking = judge.rerank("q", DOCS, deadline_s=0.5)
-    assert time.monotonic() - started < 5
-    assert ranking.status in {"partial", "complete"}
+    assert sorted(ranking.order) == list(range(6))
+    assert len(first.requests) <= 2 * 6, "0.3 s pass between two attempts at a document"
     assert all(request.timeout_s <= 0.5 for request in second.requests)
 
 

@@ -69,7 +69,7 @@ def test_commands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         if "|" in command:  # as the shell runs it; the others in this process, which is quicker
             script = shlex.quote(str(Path(sys.executable).with_name("judge-rerank")))
             line = re.sub(r"\bjudge-rerank\b", script, command)
-            done = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=120, check=False)
+            done = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, timeout=600, check=False)
             code, out, err = done.returncode, done.stdout, done.stderr
         else:
             code = run(shlex.split(command)[1:])

@@ -382,6 +382,6 @@ def test_what_was_flushed_survives_a_kill(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     """
     file = tmp_path / "t.db"
-    subprocess.run([sys.executable, "-c", dedent(script), str(file)], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", dedent(script), str(file)], check=False, timeout=300)
     assert [run.id for run in Trace(file).runs()] == ["killed"]
     assert Trace(file).ranking("killed", "q").reasons == ("the run ended before this ranking did",)

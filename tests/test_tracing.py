@@ -79,8 +79,12 @@ def test_what_a_deadline_cuts_off_is_there(tmp_path: Path) -> None:
     with Judge(backend, prices=PRICES, trace=tmp_path / "trace.db") as judge:
         ranking = judge.rerank("q", DOCS, "binary", deadline_s=0.7)
     calls = Trace(tmp_path / "trace.db").calls(failed=True)
-    assert [call.error for call in calls] == ["Cut off before the answer came. The deadline of 0.7 s passed."] * 2
-    assert sum(call.cost_usd or 0 for call in calls) == ranking.usage.cost_usd > 0
+    # As many as were sent by then: two, unless the machine was busy.
+    sent = len(backend.requests)
+    assert sent <= 2
+    assert [call.error for call in calls] == ["Cut off before the answer came. The deadline of 0.7 s passed."] * sent
+    assert sum(call.cost_usd or 0 for call in calls) == ranking.usage.cost_usd
+    assert (ranking.usage.cost_usd or 0) > 0 or not sent
 
 
 def test_what_is_never_sent_is_not_there(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def fetch(model: Model, progress: Progress | None = None, *, notify: Notify | No
         return work.from_mirror() or work.run()
     except OSError as error:
         raise ModelUnavailable(
-            f"{model.name!r} cannot be stored in {work.folder.parent}: {error.strerror or error}. Free some space, or "
+            f"{model.name!r} cannot be stored in {work.folder.parent}: {_reason(error)}. Free some space, or "
             "set JUDGE_RERANK_CACHE_DIR to a folder that can be written to."
         ) from error
 
@@ -176,6 +176,12 @@ class _Fetch:
             f"{file.name} ({_expected(file)}) into {self.folder}, or set JUDGE_RERANK_MODELS to a folder that has it. "
             "What was downloaded so far is kept for the next attempt."
         )
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong, and where, as far as the system says."""
+    where = f" ({error.filename})" if error.filename is not None else ""
+    return f"{error.strerror}{where}" if error.strerror else str(error)
 
 
 def _expected(file: ModelFile) -> str:

@@ -203,12 +203,17 @@ def _pip_download(requirement: str, into: Path, advance: Advance) -> None:
     with log.open("wb") as told, subprocess.Popen(command, stdout=told, stderr=told, env=environment) as pip:  # noqa: S603  no shell
         try:
             while _runs(pip):
-                advance(sum(_size(path) for path in into.rglob("*") if path.suffix != ".log"))
+                advance(bytes_in(into) - _size(log))
         except BaseException:
             pip.kill()
             raise
     if pip.returncode:
         raise SourceFailed(f"pip could not download {requirement}: {_reason(log.read_text(errors='replace'))}")
+
+
+def bytes_in(folder: Path) -> int:
+    """The size of all files under it. pip makes and removes folders there meanwhile, which `Path.rglob` cannot take."""
+    return sum(_size(Path(root, name)) for root, _, names in os.walk(folder) for name in names)
 
 
 def _runs(process: subprocess.Popen[bytes]) -> bool:

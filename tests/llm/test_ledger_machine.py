@@ -147,12 +147,6 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def next_day(self) -> None:
         self.now += DAY_S
-
-        async def wait_for_the_poll() -> None:
-            await asyncio.sleep(0.15)
-
-        if any(call.state == "waiting" for call in self.known):
-            self.runner.run(wait_for_the_poll())
         self.settle_down()
 
     @invariant()

@@ -19,7 +19,7 @@ from tests.provider.judging import Answer, Asked, Judge, QrelsJudge, spoilt_orde
 from tests.provider.meter import Bill, Count, Price, Tokens, quarter_of_bytes
 
 _MOST_BYTES = 64 * 1024 * 1024
-_MOST_HANG_S = 30.0
+_LONGEST_DELAY_S = 30.0
 _HTML = b"<!doctype html><title>Bad gateway</title><p>The page you asked for is not here."
 
 
@@ -220,12 +220,12 @@ class Provider:
     async def _act(self, request: Received, writer: asyncio.StreamWriter) -> bool:
         fault = request.fault
         if fault.delay_s:
-            await asyncio.sleep(min(fault.delay_s, _MOST_HANG_S))
+            await asyncio.sleep(min(fault.delay_s, _LONGEST_DELAY_S))
         if fault.kind == "reset":
             return _reset(writer)
         reply = self._reply(request)
         if fault.kind == "hang":
-            await asyncio.sleep(_MOST_HANG_S)
+            await self._stop.wait()
             return False
         if fault.kind == "drop":
             return _reset(writer)
