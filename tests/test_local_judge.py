@@ -66,7 +66,13 @@ def test_a_model_that_is_not_here_says_how_to_get_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("JUDGE_RERANK_MODELS", "")
     with pytest.raises(ModelUnavailable, match=r"judge-rerank models pull qwen2\.5-coder-1\.5b"):
         Judge("local")
-    with pytest.raises(ModelUnavailable, match="JUDGE_RERANK_MODEL"):
-        Judge()
+    judge = Judge()  # which can still run scorers
+    for needs_a_model in (
+        lambda: judge.model,
+        lambda: judge.rerank("q", ["a", "b"]),
+        lambda: judge.rerank("q", ["a"], "score"),
+    ):
+        with pytest.raises(ModelUnavailable, match="JUDGE_RERANK_MODEL"):
+            needs_a_model()
     with pytest.raises(UnknownName, match=r"qwen2\.5"):
         Judge("local/qwen2.5")
