@@ -16,7 +16,7 @@ from judge_rerank.llm.gate import Gate
 from judge_rerank.llm.ledger import Hold, Label, Ledger
 from judge_rerank.llm.metering import Metered, read_usage
 from judge_rerank.llm.pricing import Price, bill, worst_case
-from judge_rerank.rendering import Prepared
+from judge_rerank.rendering import COUNT_MARGIN, Prepared
 from judge_rerank.strategies.base import Outcome
 from judge_rerank.telemetry import chat_attributes, chat_span_name, reply_attributes, span
 from judge_rerank.trace import CallRecord, Trace
@@ -24,8 +24,6 @@ from judge_rerank.types import Usage
 
 # What a provider adds to each message that no tokenizer shows.
 _TOKENS_PER_MESSAGE = 16
-# A foreign tokenizer's count is out by less than this.
-_COUNT_MARGIN = 2
 # What a gateway says when the model behind it did not answer in time, or not well: the model may have done its work.
 _GATEWAY_STATUSES = frozenset({408, 502, 504, 524})
 
@@ -321,5 +319,5 @@ def most_input_tokens(prepared: Prepared) -> int:
     schema = json.dumps(request.schema.schema) if request.schema is not None else ""
     sent = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
     frame = _TOKENS_PER_MESSAGE * (len(request.messages) + 1) + len(schema.encode("utf-8", "replace"))
-    counted = _COUNT_MARGIN * prepared.input_tokens
+    counted = COUNT_MARGIN * prepared.input_tokens
     return (counted if prepared.documents else min(sent, counted)) + frame

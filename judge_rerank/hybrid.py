@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from judge_rerank import spec
 from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, Choice, Order, Ordering, Outcomes, Plan, Strategy, by_score
+from judge_rerank.strategies.base import Candidates, Choice, Order, Ordering, Outcome, Plan, Strategy, by_score
 from judge_rerank.strategies.composing import Composable
 from judge_rerank.strategies.fusion import Signal, by_place, logistic, minmax, ranks, zscores
-from judge_rerank.strategies.steps import Steps, side_by_side
+from judge_rerank.strategies.steps import Steps, side_by_side, watched
 from judge_rerank.types import Query
 
 FIRST_STAGE = "first-stage"
@@ -111,16 +111,11 @@ _SCALES: Mapping[str, Callable[[Signal], dict[int, float]]] = {
 
 def _heard(plan: Plan) -> Steps[tuple[Signal, tuple[str, ...]]]:
     """What a signal says and notes: its scores, or its places where it has only an order, or nothing."""
-    outcomes: Outcomes | None = None
-    heard = False
-    while True:
-        try:
-            effects = next(plan) if outcomes is None else plan.send(outcomes)
-        except StopIteration as end:
-            ordering: Ordering = end.value
-            return ordering.scores or (by_place(ordering.order) if heard else {}), ordering.notes
-        outcomes = yield effects
-        heard = heard or any(isinstance(outcome, (Order, Choice)) for outcome in outcomes)
+    comparisons: list[Outcome] = []
+    ordering = yield from watched(
+        plan, lambda outcomes: comparisons.extend(o for o in outcomes if isinstance(o, (Order, Choice)))
+    )
+    return ordering.scores or (by_place(ordering.order) if comparisons else {}), ordering.notes
 
 
 def _name(signal: str | Strategy) -> str:

@@ -9,13 +9,15 @@ from functools import lru_cache, partial
 from judge_rerank import parsing
 from judge_rerank.errors import ContextTooLong
 from judge_rerank.llm.base import Backend, ChatRequest, Message, Subject, prompt_text
-from judge_rerank.parsing.base import Task
+from judge_rerank.parsing.base import Reader
 from judge_rerank.strategies.base import JudgeCall
 from judge_rerank.templates import Library, Shown
 from judge_rerank.types import Document
 
 # A chat template wraps each message in a few special tokens that nobody counts.
 MARGIN_TOKENS = 64
+# A foreign tokenizer's count is out by less than this.
+COUNT_MARGIN = 2
 # A document cut below this says too little to be judged.
 _LEAST_TOKENS_PER_DOC = 16
 # No tokenizer in use makes one token of more characters than this on average, so longer text need not be counted.
@@ -39,7 +41,7 @@ class Prepared:
     """
 
     call: JudgeCall
-    task: Task
+    task: Reader
     request: ChatRequest
     input_tokens: int
     truncated: tuple[int, ...] = ()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from judge_rerank.llm.base import ChatRequest, Message, Subject
 from judge_rerank.parsing.rerank import Rerank
-from judge_rerank.rendering import Cutter, Prepared
+from judge_rerank.rendering import COUNT_MARGIN, Cutter, Prepared
 from judge_rerank.strategies.base import JudgeCall
 
 # Cohere's search unit: one query with 100 documents of at most 500 tokens, the query's included; a longer one counts
 # as several. https://docs.cohere.com/docs/rerank-overview
 _DOCUMENTS_PER_UNIT, _TOKENS_PER_CHUNK, _LEAST_CHUNK = 100, 500, 50
-# A foreign tokenizer's count is out by less than this.
-_COUNT_MARGIN = 2
 
 
 class ApiRenderer(Cutter):
@@ -26,8 +24,8 @@ class ApiRenderer(Cutter):
         cuts = [self.cut(candidate.document, self.per_document) for candidate in call.candidates]
         texts = ["\n".join(filter(None, (cut.title, cut.text))) for cut in cuts]
         asked = self.tokens(call.query.text)
-        chunk = max(_LEAST_CHUNK, _TOKENS_PER_CHUNK - _COUNT_MARGIN * asked)
-        chunks = sum(-(-_COUNT_MARGIN * max(1, cut.tokens) // chunk) for cut in cuts)
+        chunk = max(_LEAST_CHUNK, _TOKENS_PER_CHUNK - COUNT_MARGIN * asked)
+        chunks = sum(-(-COUNT_MARGIN * max(1, cut.tokens) // chunk) for cut in cuts)
         return Prepared(
             call=call,
             task=Rerank(),

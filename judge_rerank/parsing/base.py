@@ -8,7 +8,17 @@ from judge_rerank.llm.base import ChatReply, OutputSchema
 from judge_rerank.strategies.base import Choice, Failed, Order, Scores
 
 
-class Task(Protocol):
+class Reader(Protocol):
+    """Reads replies."""
+
+    def read(
+        self, reply: ChatReply, n: int, *, options: tuple[str, ...] = (), explain: bool = False
+    ) -> Scores | Order | Choice | Failed:
+        """The judgment in a reply. Never raises: what cannot be read is `Failed`, with a message to show the judge."""
+        ...
+
+
+class Task(Reader, Protocol):
     """One kind of question.
 
     `n` is the number of documents shown, `options` the labels of a task that chooses among labels. `labels=True`
@@ -39,10 +49,4 @@ class Task(Protocol):
         self, n: int, *, options: tuple[str, ...] = (), explain: bool = False, labels: bool = False
     ) -> int:
         """The most that a well-formed reply needs."""
-        ...
-
-    def read(
-        self, reply: ChatReply, n: int, *, options: tuple[str, ...] = (), explain: bool = False
-    ) -> Scores | Order | Choice | Failed:
-        """The judgment in a reply. Never raises: what cannot be read is `Failed`, with a message to show the judge."""
         ...

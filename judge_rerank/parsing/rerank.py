@@ -6,44 +6,12 @@ import json
 import math
 from typing import Any, cast
 
-from judge_rerank.llm.base import ChatReply, OutputSchema
+from judge_rerank.llm.base import ChatReply
 from judge_rerank.strategies.base import Failed, Scores
 
 
 class Rerank:
     """Reads `[[index, score], ...]`, which the backend of a rerank API makes of its reply."""
-
-    name = "rerank"
-
-    def labels(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> tuple[str, ...]:  # noqa: ARG002
-        """None: there is no text to choose words from."""
-        return ()
-
-    def reply_format(
-        self,
-        n: int,  # noqa: ARG002
-        *,
-        options: tuple[str, ...] = (),  # noqa: ARG002
-        explain: bool = False,  # noqa: ARG002
-        labels: bool = False,  # noqa: ARG002
-    ) -> str:
-        """Nothing: an API is not told how to answer."""
-        return ""
-
-    def schema(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> OutputSchema:  # noqa: ARG002
-        """Pairs of index and score."""
-        return OutputSchema(name="rerank", schema={"type": "array"})
-
-    def output_tokens(
-        self,
-        n: int,  # noqa: ARG002
-        *,
-        options: tuple[str, ...] = (),  # noqa: ARG002
-        explain: bool = False,  # noqa: ARG002
-        labels: bool = False,  # noqa: ARG002
-    ) -> int:
-        """None."""
-        return 0
 
     def read(
         self,

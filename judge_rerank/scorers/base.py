@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from judge_rerank.strategies.base import Candidates, Group, Plan, ScorePairs, Scores, by_score
+from judge_rerank.strategies.base import Candidates, Group, Plan, ScorePairs, by_score, scored
 from judge_rerank.strategies.composing import Composable
 from judge_rerank.types import Query
 
@@ -34,7 +34,5 @@ class LocalScorer(Composable, ABC):
         if not candidates:
             return by_score(candidates, {})
         asked = ScorePairs(scorer=self, task=self.name, query=query, candidates=candidates[:], stage=self.name)
-        (outcome,) = yield [asked]
-        values = outcome.values if isinstance(outcome, Scores) else (None,) * len(candidates)
-        scores = {c.index: value for c, value in zip(candidates, values, strict=True) if value is not None}
-        return by_score(candidates, scores)
+        outcomes = yield [asked]
+        return by_score(candidates, scored([candidates], outcomes))

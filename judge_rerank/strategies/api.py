@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, Endpoint, Plan, RerankCall, Scores, by_score
+from judge_rerank.strategies.base import Candidates, Endpoint, Plan, RerankCall, by_score, scored
 from judge_rerank.strategies.composing import Composable
 from judge_rerank.types import Query
 from judge_rerank.windows import batches
@@ -52,16 +52,11 @@ class RerankAPI(Composable):
         api = Endpoint(
             model=self.model, api_base=self.api_base, api_key=self.api_key, params=tuple(sorted(self.params.items()))
         )
-        scores: dict[int, float] = {}
         asked = [tuple(batch) for batch in batches(candidates[:], self.batch_size)]
-        if asked:
-            calls = [
-                RerankCall(api=api, task="rerank", model=self.model, query=query, candidates=batch, stage=self.name)
-                for batch in asked
-            ]
-            outcomes = yield calls
-            for batch, outcome in zip(asked, outcomes, strict=True):
-                if isinstance(outcome, Scores):
-                    pairs = zip(batch, outcome.values, strict=True)
-                    scores |= {candidate.index: value for candidate, value in pairs if value is not None}
-        return by_score(candidates, scores)
+        if not asked:
+            return by_score(candidates, {})
+        outcomes = yield [
+            RerankCall(api=api, task="rerank", model=self.model, query=query, candidates=batch, stage=self.name)
+            for batch in asked
+        ]
+        return by_score(candidates, scored(asked, outcomes))

@@ -265,8 +265,9 @@ class Candidates(Sequence[Candidate]):
         self._items = tuple(items)
         self.room: Room = room or _Unlimited()
         self.evidence = evidence if evidence is not None else Evidence()
-        given = {c.index: c.document.score for c in self._items if c.document.score is not None}
-        self.prior: Mapping[int, float] = given if prior is None else prior
+        if prior is None:
+            prior = {c.index: c.document.score for c in self._items if c.document.score is not None}
+        self.prior: Mapping[int, float] = prior
 
     @overload
     def __getitem__(self, place: int) -> Candidate: ...
@@ -314,3 +315,14 @@ def by_score(candidates: Candidates, scores: Mapping[int, float]) -> Ordering:
     unscored = float("-inf")
     order = sorted((c.index for c in candidates), key=lambda index: -scores.get(index, unscored))
     return Ordering(order=tuple(order), scores=dict(scores))
+
+
+def scored(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> dict[int, float]:
+    """By `index`, the scores that calls about these candidates gave; without those that have none."""
+    return {
+        candidate.index: value
+        for shown, outcome in zip(asked, outcomes, strict=True)
+        if isinstance(outcome, Scores)
+        for candidate, value in zip(shown, outcome.values, strict=True)
+        if value is not None
+    }

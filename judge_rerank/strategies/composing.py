@@ -144,8 +144,7 @@ class Cascade(Composable):
         object.__setattr__(self, "stages", flat)
         if not flat:
             raise InputError("A cascade needs at least one stage.")
-        kept = [stage.keep for stage in flat if isinstance(stage, Stage) and stage.keep is not None]
-        for before, after in pairwise(kept):
+        for before, after in pairwise(_keeps(flat)):
             if after > before:
                 raise InputError(f"{self.name}: a stage cannot keep {after} of the {before} that it gets.")
 
@@ -172,11 +171,13 @@ class Cascade(Composable):
         return replace(ordering, order=order, cut=tail, notes=notes)
 
 
-def fewest_kept(strategy: object) -> int | None:
+def fewest_kept(strategy: Strategy) -> int | None:
     """How many candidates the last stage of a strategy is left with; None where it gets all of them."""
-    stages = strategy.stages if isinstance(strategy, Cascade) else [strategy]
-    kept = [stage.keep for stage in stages if isinstance(stage, Stage) and stage.keep is not None]
-    return min(kept, default=None)
+    return min(_keeps(_parts(strategy)), default=None)
+
+
+def _keeps(stages: Sequence[Strategy]) -> list[int]:
+    return [stage.keep for stage in stages if isinstance(stage, Stage) and stage.keep is not None]
 
 
 def _parts(stage: Strategy) -> Sequence[Strategy]:

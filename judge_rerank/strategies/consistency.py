@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
-from judge_rerank.strategies.base import Candidates, Failed, Ordering, Outcomes, Plan, Strategy
+from judge_rerank.strategies.base import Candidates, Failed, Ordering, Outcome, Plan, Strategy
 from judge_rerank.strategies.comparing import require, require_one_of
 from judge_rerank.strategies.composing import Composable
 from judge_rerank.strategies.evidence import Evidence
 from judge_rerank.strategies.listwise import Listwise
-from judge_rerank.strategies.steps import Steps, shuffled, side_by_side
+from judge_rerank.strategies.steps import Steps, shuffled, side_by_side, watched
 from judge_rerank.strategies.voting import kemeny, reciprocal_ranks
 from judge_rerank.types import Query
 
@@ -96,15 +96,11 @@ def _reseeded(strategy: Strategy, number: int) -> Strategy:
 
 
 def _voting(plan: Plan) -> Steps[Vote]:
-    outcomes: Outcomes | None = None
-    judged = False
-    while True:
-        try:
-            effects = next(plan) if outcomes is None else plan.send(outcomes)
-        except StopIteration as end:
-            return cast("Ordering", end.value).order if judged else None
-        outcomes = yield effects
-        judged = judged or not all(isinstance(outcome, Failed) for outcome in outcomes)
+    judgments: list[Outcome] = []
+    ordering = yield from watched(
+        plan, lambda outcomes: judgments.extend(o for o in outcomes if not isinstance(o, Failed))
+    )
+    return ordering.order if judgments else None
 
 
 def _agreement(votes: Sequence[Sequence[int]], order: Sequence[int]) -> dict[int, float]:

@@ -14,6 +14,7 @@ from judge_rerank.strategies.base import (
     Plan,
     Scores,
     by_score,
+    scored,
 )
 from judge_rerank.strategies.composing import Composable
 from judge_rerank.types import Candidate, Query
@@ -59,12 +60,12 @@ class Pointwise(Composable):
         asked = batches(candidates[:], size)
         if asked:
             outcomes = yield [self._call(query, batch) for batch in asked]
-            scores |= _scores(asked, outcomes)
+            scores |= scored(asked, outcomes)
             left_out = list(_left_out(asked, outcomes))
             if left_out:
                 alone = [(candidate,) for candidate in left_out]
                 outcomes = yield [self._call(query, one) for one in alone]
-                scores |= _scores(alone, outcomes)
+                scores |= scored(alone, outcomes)
         return by_score(candidates, scores)
 
     def _call(self, query: Query, candidates: Sequence[Candidate]) -> JudgeCall:
@@ -77,16 +78,6 @@ class Pointwise(Composable):
             model=self.model,
             stage=self.name,
         )
-
-
-def _scores(asked: Sequence[Sequence[Candidate]], outcomes: Sequence[Outcome]) -> dict[int, float]:
-    return {
-        candidate.index: value
-        for batch, outcome in zip(asked, outcomes, strict=True)
-        if isinstance(outcome, Scores)
-        for candidate, value in zip(batch, outcome.values, strict=True)
-        if value is not None
-    }
 
 
 def _left_out(asked: Sequence[Sequence[Candidate]], outcomes: Sequence[Outcome]) -> Iterator[Candidate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import TypeAlias, TypeVar
@@ -42,6 +42,18 @@ def side_by_side(parts: Sequence[Steps[T]]) -> Steps[list[T]]:
             advance(place, part, outcomes[start:end])
             start = end
     return [results[place] for place in range(len(parts))]
+
+
+def watched(part: Steps[T], note: Callable[[Outcomes], None]) -> Steps[T]:
+    """The same part, with the outcomes of every round shown to `note` before the part gets them."""
+    outcomes: Outcomes | None = None
+    while True:
+        try:
+            effects = next(part) if outcomes is None else part.send(outcomes)
+        except StopIteration as end:
+            return end.value
+        outcomes = yield effects
+        note(outcomes)
 
 
 def shuffled(part: Steps[T], seed: int | None) -> Steps[T]:
