@@ -19,7 +19,6 @@ from judge_rerank.types import Query
 FIRST_STAGE = "first-stage"
 """The signal that comes with the documents: their scores, or their places where they have none."""
 
-_DEFAULT: Mapping[str, float] = {"bm25": 0.3, "embedding": 0.7}
 _RRF_K = 60
 
 
@@ -40,7 +39,7 @@ class Hybrid(Composable):
         norm: "zscore", "minmax", "rank" (equal steps from 1 to 0), or "rrf", 1 / (60 + rank).
     """
 
-    weights: Mapping[Any, float] = field(default_factory=lambda: dict(_DEFAULT))
+    weights: Mapping[Any, float]
     norm: Literal["zscore", "minmax", "rank", "rrf"] = field(default="zscore", kw_only=True)
 
     def __post_init__(self) -> None:

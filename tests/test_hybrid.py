@@ -90,6 +90,8 @@ def test_weights_that_cannot_be(weights: dict[str, float], message: str) -> None
 
 
 def test_weights_that_name_no_signal() -> None:
+    with pytest.raises(InputError, match=r"'hybrid' needs weights: hybrid\(weights="):
+        spec.resolve("hybrid")
     with pytest.raises(UnknownName, match="Did you mean 'bm25'"):
         Hybrid({"bm52": 1})
     with pytest.raises(InputError, match="norm is 'softmax'"):
