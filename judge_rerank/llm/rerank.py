@@ -47,7 +47,7 @@ class LiteLLMReranker(LiteLLMBackend):
             max_tokens_per_doc=MOST_TOKENS_PER_DOC,
             timeout_s=_TIMEOUT_S,
             strategy="api",
-            endpoint=self._api_base,
+            endpoint=self._public_address,
             params=self._params,
         )
 
@@ -78,6 +78,7 @@ class LiteLLMReranker(LiteLLMBackend):
             "num_retries": 0,
             **self._address,
             **self._params,
+            **self._authorized,
         }
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
