@@ -68,7 +68,7 @@ class LiteLLMReranker(LiteLLMBackend):
 
     def _asked(self, request: ChatRequest) -> dict[str, Any]:
         query, *documents = (message.content for message in request.messages)
-        return {
+        asked: dict[str, Any] = {
             "model": self._model,
             "query": query,
             "documents": documents,
@@ -80,6 +80,9 @@ class LiteLLMReranker(LiteLLMBackend):
             **self._params,
             **self._authorized,
         }
+        if "extra_headers" in asked:  # what LiteLLM calls them in a chat
+            asked["headers"] = asked.pop("extra_headers")
+        return asked
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         results: Any = response.results
