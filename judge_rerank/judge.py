@@ -23,7 +23,7 @@ from judge_rerank.cancel import CancelToken
 from judge_rerank.documents import as_documents, as_query
 from judge_rerank.engine import Engine, Job, Progress, gives_scores
 from judge_rerank.errors import InputError, ModelUnavailable
-from judge_rerank.llm.base import Backend
+from judge_rerank.llm.base import Backend, ModelInfo
 from judge_rerank.llm.cache import ReplyCache
 from judge_rerank.llm.gate import Gate
 from judge_rerank.llm.ledger import Ledger
@@ -41,6 +41,7 @@ from judge_rerank.opening import (
     opened_calibration,
     opened_trace,
 )
+from judge_rerank.redaction import secrets_in
 from judge_rerank.rendering import Renderer
 from judge_rerank.rendering_api import ApiRenderer
 from judge_rerank.strategies.base import Endpoint, Strategy
@@ -71,7 +72,8 @@ class Judge:
         params: further parameters sent with every request (LiteLLM's names), such as {"reasoning_effort": "low"}.
         prompts: a folder of templates, or several; searched before the built-in ones.
         strategy: what `rerank` uses when it is not told; None for the one that measured best with this kind of model.
-        concurrency: the most requests at once, over all queries; None for the backend's own limit.
+        concurrency: the most requests at once to one provider, over all queries; None for the backend's own limit. It
+            halves when the provider says that there are too many, and recovers.
         max_tokens_per_doc: where a document is cut before it is judged; None for the backend's own limit.
         timeout_s: the most one attempt may take; None for 60 seconds, or ten minutes for a model that runs here.
         max_attempts: how often one request is tried when the provider fails in a way that passes.
@@ -138,11 +140,12 @@ class Judge:
         self._ledger = Ledger.of(budget or Budget.from_environment())
         folder = cache_folder(cache_dir, listed(model))
         self._cache = ReplyCache(folder) if folder is not None else None
-        self._trace = opened_trace(trace, api_key)
+        self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
         self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
         self._limits: dict[Cap, int] = {}
         self._backends, self._unavailable = self._opened(listed(model))
         self._desks: dict[str | Endpoint | None, Desk | Fallback] = {}
+        self._gates: dict[tuple[str, str | None, int], Gate] = {}
         self._engine = Engine(
             self._desk,
             model=lambda: self._backends[0].info.name if self._backends else "",
@@ -430,9 +433,14 @@ class Judge:
         info = backend.info
         return Line(
             backend=backend,
-            gate=Gate(self._concurrency or info.concurrency),
+            gate=self._gate_of(info),
             price=Price.free() if info.local else self._pricing.price(info.name),
         )
+
+    def _gate_of(self, info: ModelInfo) -> Gate:
+        """One gate for all models of a provider: they share its limits."""
+        limit = self._concurrency or info.concurrency
+        return self._gates.setdefault((info.name.partition("/")[0], info.endpoint, limit), Gate(limit))
 
 
 def _check_cut(min_score: float, strategy: Strategy) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +88,14 @@ def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | 
     return cache_dir_of_user() if named else None
 
 
-def opened_trace(trace: str | Path | Trace | None, api_key: str | None) -> Trace | None:
-    """The trace that was given, named, or named by the environment; None for none."""
-    if isinstance(trace, Trace):
-        return trace
-    file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
-    return Trace(file, secrets=[api_key] if api_key else []) if file else None
+def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str]) -> Trace | None:
+    """The trace that was given, named, or named by the environment, which keeps no secret; None for none."""
+    if not isinstance(trace, Trace):
+        file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
+        trace = Trace(file) if file else None
+    if trace is not None:
+        trace.hide(secrets)
+    return trace
 
 
 def opened_calibration(calibration: Calibration | str | Path | None) -> Calibration | None:
