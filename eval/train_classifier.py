@@ -1,0 +1,381 @@
+"""Trains the query classifier that the package ships, and says how good it is on questions it has not seen.
+
+    python eval/train_classifier.py [--data ../shared/data/query_labels] [--model judge_rerank/routing/classifier.json]
+                                    [--out eval/results/classifier.md]
+
+Two logistic regressions over the features of `judge_rerank.routing.features`: is a query complex, and if it is not, is
+it semantic rather than factual? Each feature is scaled by its log-count ratio (Wang and Manning 2012, "Baselines and
+Bigrams"). All figures are by five-fold cross-validation over distinct questions; the model itself is trained on all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from judge_rerank.routing import TrainedClassifier
+from judge_rerank.routing.features import features, words
+from judge_rerank.routing.trained import FORMAT
+
+ROOT = Path(__file__).parent.parent
+LABELS = ("factual", "semantic", "complex")
+FOLDS = 5
+# Both chosen by cross-validation, as is the weight of descriptions, of which TREC has too few.
+REGULARISATION = {"complex": 0.3, "semantic": 0.2}
+SEMANTIC_WEIGHT = 1.5
+# There are fifty times as many simple questions as complex ones, and most are from one collection.
+COMPLEX_WEIGHT, SINGLE_WEIGHT = 8.0, 3.0
+LEAST_COUNT = 2
+# How sure the examples can be that words which ask no question want a text, or a fact.
+DOUBT = 0.25
+LEVELS = 400
+"""Weights are whole numbers of at most this size; smaller than a half is left out."""
+
+# How many questions of each TREC class the official test set has (Li and Roth 2002), which this never reads.
+TEST_CLASSES = {
+    "ABBR/abb": 1, "ABBR/exp": 8, "DESC/def": 123, "DESC/desc": 7, "DESC/manner": 2, "DESC/reason": 6,
+    "ENTY/animal": 16, "ENTY/body": 2, "ENTY/color": 10, "ENTY/currency": 6, "ENTY/dismed": 2, "ENTY/event": 2,
+    "ENTY/food": 4, "ENTY/instru": 1, "ENTY/lang": 2, "ENTY/other": 12, "ENTY/plant": 5, "ENTY/product": 4,
+    "ENTY/sport": 1, "ENTY/substance": 15, "ENTY/techmeth": 1, "ENTY/termeq": 7, "ENTY/veh": 4, "HUM/desc": 3,
+    "HUM/gr": 6, "HUM/ind": 55, "HUM/title": 1, "LOC/city": 18, "LOC/country": 3, "LOC/mount": 3, "LOC/other": 50,
+    "LOC/state": 7, "NUM/count": 9, "NUM/date": 47, "NUM/dist": 16, "NUM/money": 3, "NUM/other": 12,
+    "NUM/period": 8, "NUM/perc": 3, "NUM/speed": 6, "NUM/temp": 5, "NUM/weight": 4,
+}  # fmt: skip
+
+
+VARIANTS: dict[str, Callable[[str], str]] = {
+    "lower case": str.lower,
+    "UPPER CASE": str.upper,
+    "no question mark": lambda text: re.sub(r"\s*\?\s*$", "", text),
+    "question mark added": lambda text: re.sub(r"[\s?.]*$", "?", text),
+    "space before every mark": lambda text: re.sub(r"\s*([?.,;:!])", r" \1", re.sub(r"(\w)('s)\b", r"\1 \2", text)),
+    "no space before a mark": lambda text: re.sub(r"\s+([?.,;:!]|'s\b|n't\b)", r"\1", text),
+    "no quotation marks": lambda text: re.sub(r"``|''|\"", "", text),
+    "typographic apostrophes": lambda text: text.replace("'", "\u2019"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """`label` is None for a question that is only known not to be complex."""
+
+    text: str
+    label: str | None
+    source: str
+    kind: str = ""
+
+    @property
+    def is_complex(self) -> bool:
+        return self.label == "complex"
+
+
+def main() -> None:
+    options = arguments()
+    examples = read(options.data)
+    matrix, names = counted([example.text for example in examples])
+    typed = {name: counted([change(e.text) for e in examples], names)[0] for name, change in VARIANTS.items()}
+    held_out, retyped = cross_validated(examples, matrix, typed)
+    slopes = tuple(slope(*answered(examples, held_out, question)) for question in (0, 1))
+    everything = np.arange(len(examples))
+    fits = [fit(examples, matrix, everything, question) for question in (0, 1)]
+    write_model(options.model, names, fits, slopes)
+    text = report(examples, probabilities(held_out, slopes), retyped, options.model, options.data.parent)
+    options.out.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/query_labels"))
+    parser.add_argument("--model", type=Path, default=ROOT / "judge_rerank/routing/classifier.json")
+    parser.add_argument("--out", type=Path, default=ROOT / "eval/results/classifier.md")
+    return parser.parse_args()
+
+
+def read(folder: Path) -> list[Example]:
+    """Every distinct question once; two that differ only in case, punctuation or numbers are the same."""
+    found: dict[str, Example] = {}
+    trec = (line.split("\t", 2) for line in lines(folder / "trec_qc_train.tsv"))
+    hops = (line.split("\t", 2) for line in lines(folder / "hops_train.tsv"))
+    own = (line.split("\t", 1) for line in lines(ROOT / "eval/query_examples.tsv"))
+    examples = [
+        *(Example(text=t, label="complex" if n == "multi" else None, source="hops", kind=s) for n, s, t in hops),
+        *(Example(text=t, label=label, source="examples") for label, t in own),
+        *(
+            Example(text=t, label="semantic" if c == "DESC" else "factual", source="trec", kind=f"{c}/{f}")
+            for c, f, t in trec
+        ),
+    ]
+    for example in examples:
+        found.setdefault(" ".join(words(example.text)), example)
+    return list(found.values())
+
+
+def lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").split("\n")[1:] if line]
+
+
+def counted(texts: Iterable[str], names: list[str] | None = None) -> tuple[csr_matrix, list[str]]:
+    """Which text has which feature, for the features named, or those of at least two of them."""
+    found = [features(text) for text in texts]
+    counts = Counter(name for each in found for name in each)
+    names = names or sorted(name for name, count in counts.items() if count >= LEAST_COUNT)
+    column = {name: place for place, name in enumerate(names)}
+    rows = [sorted(column[name] for name in each if name in column) for each in found]
+    starts = np.cumsum([0, *map(len, rows)])
+    return csr_matrix((np.ones(starts[-1]), np.concatenate(rows), starts), shape=(len(rows), len(names))), names
+
+
+def targets(examples: Sequence[Example], question: int) -> tuple[np.ndarray, np.ndarray]:
+    """The answer to a question for each example, and its weight; weight 0 where the answer is not known."""
+    if question == 0:
+        answers = np.array([example.is_complex for example in examples])
+        singles = np.array([SINGLE_WEIGHT if e.source != "trec" else 1.0 for e in examples])
+        return answers, np.where(answers, COMPLEX_WEIGHT, singles)
+    answers = np.array([example.label == "semantic" for example in examples])
+    known = np.array([example.label in ("factual", "semantic") for example in examples])
+    return answers, np.where(known, np.where(answers, SEMANTIC_WEIGHT, 1.0), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    weights: np.ndarray
+    bias: float
+
+    def log_odds(self, matrix: csr_matrix) -> np.ndarray:
+        return matrix @ self.weights + self.bias
+
+
+def fit(examples: Sequence[Example], matrix: csr_matrix, rows: np.ndarray, question: int) -> Fit:
+    answers, weights = targets(examples, question)
+    rows = rows[weights[rows] > 0]
+    here, said, weight = matrix[rows], answers[rows], weights[rows]
+    yes, no = 1 + said @ here, 1 + (~said) @ here
+    ratio = np.log(yes / yes.sum()) - np.log(no / no.sum())
+    # A doubtful example stands once for each answer, with the weights of its probabilities.
+    doubtful = np.array([DOUBT if asks_nothing(examples[row]) else 0.0 for row in rows]) if question == 1 else 0 * weight
+    unsure = np.flatnonzero(doubtful)
+    model = LogisticRegression(
+        C=REGULARISATION["semantic" if question else "complex"], solver="liblinear", tol=1e-4, random_state=0
+    )
+    scaled = here.multiply(ratio).tocsr()
+    model.fit(
+        scaled[np.concatenate([np.arange(len(rows)), unsure])],
+        np.concatenate([said, ~said[unsure]]),
+        sample_weight=np.concatenate([weight * (1 - doubtful), (weight * doubtful)[unsure]]),
+    )
+    return Fit(model.coef_[0] * ratio, float(model.intercept_[0]))
+
+
+def asks_nothing(example: Example) -> bool:
+    """Keywords and claims: those of the examples that begin with a content word or a determiner."""
+    return example.source == "examples" and not re.match(
+        r"(what|who|why|how|when|where|which|in which|to whom|is|are|do|does|did|can|could|should|has|name|tell|give|explain"
+        r"|describe|define|please)",
+        example.text,
+    )
+
+
+def cross_validated(
+    examples: Sequence[Example], matrix: csr_matrix, typed: dict[str, csr_matrix]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Log-odds of both questions for each example, as it stands and typed otherwise, from a model that has not seen it."""
+    found = np.zeros((len(examples), 2))
+    retyped = {name: np.zeros((len(examples), 2)) for name in typed}
+    strata = [f"{example.source} {example.label}" for example in examples]
+    for train, test in StratifiedKFold(FOLDS, shuffle=True, random_state=1).split(strata, strata):
+        for question in (0, 1):
+            fitted = fit(examples, matrix, train, question)
+            found[test, question] = fitted.log_odds(matrix[test])
+            for name, other in typed.items():
+                retyped[name][test, question] = fitted.log_odds(other[test])
+    return found, retyped
+
+
+def answered(examples: Sequence[Example], log_odds: np.ndarray, question: int) -> tuple[np.ndarray, np.ndarray]:
+    """Held-out log-odds with their right answers, of the questions from the collections alone."""
+    answers, weights = targets(examples, question)
+    chosen = (weights > 0) & np.array([example.source == ("trec" if question else "hops") for example in examples])
+    return log_odds[chosen, question], answers[chosen]
+
+
+def slope(log_odds: np.ndarray, answers: np.ndarray) -> float:
+    """The factor that makes probabilities of log-odds; without an offset, so that no label changes."""
+    tried = np.geomspace(0.2, 3, 60)
+    losses = [np.mean(np.logaddexp(0, np.where(answers, -1, 1) * factor * log_odds)) for factor in tried]
+    return round(float(tried[int(np.argmin(losses))]), 3)
+
+
+def sigmoid(log_odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-log_odds))
+
+
+def write_model(path: Path, names: Sequence[str], fits: Sequence[Fit], slopes: Sequence[float]) -> None:
+    largest = max(float(np.abs(each.weights).max()) for each in fits)
+    unit = largest / LEVELS
+    whole = np.column_stack([np.rint(each.weights / unit).astype(int) for each in fits])
+    kept = {name: pair for name, pair in zip(names, whole.tolist(), strict=True) if any(pair)}
+    record = {
+        "format": FORMAT,
+        "unit": round(unit, 9),
+        "bias": [round(each.bias, 6) for each in fits],
+        "slope": list(slopes),
+        "weights": kept,
+    }
+    path.write_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def probabilities(log_odds: np.ndarray, slopes: Sequence[float]) -> np.ndarray:
+    """Of factual, semantic and complex, as `TrainedClassifier` has them."""
+    hard, meant = (1 / (1 + np.exp(-slopes[q] * log_odds[:, q])) for q in (0, 1))
+    return np.column_stack([(1 - hard) * (1 - meant), (1 - hard) * meant, hard])
+
+
+def labels(log_odds: np.ndarray) -> np.ndarray:
+    """Of the labels, their places."""
+    return np.where(log_odds[:, 0] > 0, 2, np.where(log_odds[:, 1] > 0, 1, 0))
+
+
+def report(
+    examples: Sequence[Example], spread: np.ndarray, retyped: dict[str, np.ndarray], model: Path, data: Path
+) -> str:
+    called = np.where(spread[:, 2] > 0.5, 2, np.where(spread[:, 1] > spread[:, 0], 1, 0))
+    right = correct(examples, called)
+    trec = np.array([example.source == "trec" for example in examples])
+    hops = np.array([example.source == "hops" for example in examples])
+    own = np.array([example.source == "examples" for example in examples])
+    multi = np.array([example.is_complex for example in examples])
+    blocks = [
+        "# Query classifier\n",
+        (__doc__ or "").strip() + "\n",
+        f"{trec.sum():,} TREC questions, {hops.sum()} of one or several hops, {own.sum()} examples of our own "
+        f"(`eval/query_examples.tsv`); the model has {size(model)}.\n",
+        "## Accuracy on unseen questions\n",
+        table(
+            ("what", "questions", "right"),
+            [
+                ("factual against semantic, TREC", trec.sum(), share(right[trec])),
+                ("the same, classes as frequent as in the official test set", "", as_in_the_test(examples, right)),
+                ("of them called complex", trec.sum(), share(called[trec] == 2)),
+                ("single against multi-hop", hops.sum(), share(right[hops])),
+                ("single-hop alone", (hops & ~multi).sum(), share(right[hops & ~multi])),
+                ("multi-hop alone", (hops & multi).sum(), share(right[hops & multi])),
+                ("our own examples", own.sum(), share(right[own])),
+            ],
+        ),
+        "A question that is called complex counts as wrong among the TREC questions.\n",
+        "## Confusion\n",
+        confusion(examples, called),
+        "## Where factual and semantic are mixed up\n",
+        worst_kinds(examples, right),
+        "TREC's own labels are at odds in places: `What does laser stand for ?` is a description, and `What does "
+        "CNN stand for ?` an abbreviation.\n",
+        "## Confidence\n",
+        calibration(spread.max(axis=1)[trec | hops], right[trec | hops]),
+        "## The same questions, typed otherwise\n",
+        table(
+            ("typed", "TREC: right", "hops: right", "same label as before"),
+            [variant(name, examples, labels(odds), called, trec, hops) for name, odds in retyped.items()],
+        ),
+        "## Queries of collections without labels\n",
+        unlabelled(TrainedClassifier(model), data),
+    ]
+    return "\n".join(blocks)
+
+
+def correct(examples: Sequence[Example], called: np.ndarray) -> np.ndarray:
+    return np.array(
+        [
+            LABELS[place] == example.label or (example.label is None and place != 2)
+            for example, place in zip(examples, called, strict=True)
+        ]
+    )
+
+
+def as_in_the_test(examples: Sequence[Example], right: np.ndarray) -> str:
+    by_kind: dict[str, list[bool]] = {}
+    for example, ok in zip(examples, right, strict=True):
+        by_kind.setdefault(example.kind, []).append(bool(ok))
+    total = sum(TEST_CLASSES.values())
+    return f"{sum(n * statistics.mean(by_kind[kind]) for kind, n in TEST_CLASSES.items()) / total:.1%}"
+
+
+def confusion(examples: Sequence[Example], called: np.ndarray) -> str:
+    rows: dict[str, Counter[int]] = {}
+    for example, place in zip(examples, called, strict=True):
+        truth = f"{example.source}: {example.label or 'single-hop (factual or semantic)'}"
+        rows.setdefault(truth, Counter())[int(place)] += 1
+    return table(("truth", *LABELS), [(name, *(rows[name][place] for place in range(3))) for name in sorted(rows)])
+
+
+def worst_kinds(examples: Sequence[Example], right: np.ndarray) -> str:
+    wrong = Counter(e.kind for e, ok in zip(examples, right, strict=True) if e.source == "trec" and not ok)
+    total = Counter(e.kind for e in examples)
+    return table(("class", "questions", "wrong"), [(kind, total[kind], n) for kind, n in wrong.most_common(10)])
+
+
+def calibration(confidence: np.ndarray, right: np.ndarray) -> str:
+    rows: list[tuple[object, ...]] = []
+    error = 0.0
+    for low, high in ((0, 0.6), (0.6, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 0.99), (0.99, 1.01)):
+        held = (confidence >= low) & (confidence < high)
+        if held.any():
+            error += held.sum() * abs(confidence[held].mean() - right[held].mean())
+            rows.append(
+                (f"{low:.0%} to {min(high, 1):.0%}", held.sum(), f"{confidence[held].mean():.1%}", share(right[held]))
+            )
+    shown = table(("confidence", "questions", "mean confidence", "right"), rows)
+    return f"{shown}\nExpected calibration error over these bins: {error / len(right):.3f}\n"
+
+
+def variant(
+    name: str, examples: Sequence[Example], now: np.ndarray, before: np.ndarray, trec: np.ndarray, hops: np.ndarray
+) -> tuple[object, ...]:
+    right = correct(examples, now)
+    return name, share(right[trec]), share(right[hops]), share(now == before)
+
+
+def unlabelled(classifier: TrainedClassifier, data: Path) -> str:
+    rows: list[tuple[object, ...]] = []
+    seconds: list[float] = []
+    for path in sorted(data.glob("*/queries.jsonl")):
+        texts = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        started = time.perf_counter()
+        found = classifier.classify_many(texts)
+        seconds.append((time.perf_counter() - started) / len(texts))
+        counts = Counter(each.label for each in found)
+        confidence = statistics.mean(each.confidence or 0 for each in found)
+        rows.append((path.parent.name, len(texts), *(counts[label] for label in LABELS), f"{confidence:.2f}"))
+    print(f"{max(seconds, default=0) * 1000:.2f} ms a query at most (mean of a collection)")
+    return table(("collection", "queries", *LABELS, "mean confidence"), rows)
+
+
+def size(model: Path) -> str:
+    weights = json.loads(model.read_text(encoding="utf-8"))["weights"]
+    return f"{len(weights):,} features in {math.ceil(model.stat().st_size / 1000)} KB"
+
+
+def share(values: np.ndarray) -> str:
+    return f"{values.mean():.1%}" if len(values) else ""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    ruled = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in ruled) + "\n"
+
+
+if __name__ == "__main__":
+    main()
