@@ -105,7 +105,8 @@ def selected(
 
     Args:
         dataset: all of it.
-        queries: how many, drawn by the seed from those that are not left out; None for all.
+        queries: how many, drawn by the seed from those that are not left out, and in the order drawn; None
+            for all, in their own order.
         depth: how many candidates of each, from the top; None for all.
         seed: of the draw.
         min_grade: the lowest grade that is relevant.
@@ -126,7 +127,7 @@ def selected(
         raise DataError("No query of it has a relevant candidate; nothing can be measured.", path=dataset.source)
     if queries is not None and queries < len(kept):
         drawn = Random(f"queries/{seed}").sample(range(len(kept)), queries)  # noqa: S311
-        kept = [kept[place] for place in sorted(drawn)]
+        kept = [kept[place] for place in drawn]
     return replace(dataset, topics=tuple(kept)), len(dropped)
 
 
