@@ -14,7 +14,7 @@ from judge_rerank.errors import InputError, UnknownName
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
-from judge_rerank.strategies.base import Candidates, JudgeCall, Outcome, Outcomes, Plan, Room, Round, Strategy
+from judge_rerank.strategies.base import Candidates, JudgeCall, Outcome, Outcomes, Plan, Room, ScorePairs, Strategy
 from judge_rerank.templates import Library
 from judge_rerank.types import Query
 
@@ -51,14 +51,12 @@ class Prompted:
                 effects = next(plan) if outcomes is None else plan.send(outcomes)
             except StopIteration as end:
                 return end.value
-            outcomes = yield self._prompted(effects)
-
-    def _prompted(self, effects: Round) -> Round:
-        return [self.call(effect) if isinstance(effect, JudgeCall) else effect for effect in effects]  # pyright: ignore[reportUnnecessaryIsInstance]
+            outcomes = yield [self.call(effect) for effect in effects]
 
     def call(self, call: JudgeCall) -> JudgeCall:
         """The call with the prompt of its task, if it has none of its own."""
-        return call if call.prompt is not None else replace(call, prompt=self.prompts.get(call.task))
+        given = self.prompts.get(call.task) if call.prompt is None else None
+        return call if given is None else replace(call, prompt=given)
 
 
 class _PromptedRoom:
@@ -150,7 +148,8 @@ def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
 def open_tasks(strategy: Strategy) -> list[str]:
     """The tasks that a strategy asks without naming a prompt, found by running it on neutral answers."""
     run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], _neutral)
-    return list(dict.fromkeys(call.task for call in run.calls if call.prompt is None))
+    asked = (call for call in run.calls if not isinstance(call, ScorePairs))
+    return list(dict.fromkeys(call.task for call in asked if call.prompt is None))
 
 
 def _neutral(call: JudgeCall) -> Outcome:
