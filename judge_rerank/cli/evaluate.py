@@ -132,7 +132,7 @@ def _forecast(experiment: Experiment, limit: int | None, only: Sequence[str], st
         emit(json.dumps(rows, indent=2, default=str) + "\n")
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("variant", overflow="fold")
+    table.add_column("variant", overflow="fold", min_width=24)
     table.add_column("dataset", no_wrap=True)
     for heading in ("queries", "calls", "tokens in", "out, at most", "cost, at most"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -165,11 +165,12 @@ def _as_table(summary: Summary) -> str:
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        caption="* no other variant gains as much for less " + ("money" if summary.axis == "usd" else "time"),
+        caption=f"* no other variant gains as much for less {'money' if summary.axis == 'usd' else 'time'} · $/1,000: "
+        "dollars for 1,000 queries · p50, p95, calls: of a query · bad: replies without a judgment",
         caption_justify="left",
     )
-    table.add_column("variant", overflow="fold", ratio=1)
-    for heading in (summary.metric, "gain", "$/1,000 q.", "p50", "p95", "calls", "bad replies"):
+    table.add_column("variant", overflow="fold", ratio=1, min_width=24)
+    for heading in (summary.metric, "gain", "$/1,000", "p50", "p95", "calls", "bad"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.rows:
         table.add_row(Text(row.variant.name + " *" * row.pareto), *_cells(row, summary.metric))
@@ -184,8 +185,8 @@ def _cells(row: Row, metric: str) -> list[str]:
     usd = row.usd_per_1000_queries
     return [
         *shown,
-        "unknown" if usd is None else dollars(Decimal(str(round(usd, 6)))),
-        *("" if seconds is None else f"{seconds:.1f} s" for seconds in (row.latency_p50_s, row.latency_p95_s)),
+        "?" if usd is None else dollars(Decimal(str(round(usd, 6)))),
+        *("" if seconds is None else f"{seconds:.1f}s" for seconds in (row.latency_p50_s, row.latency_p95_s)),
         f"{row.calls:.1f}",
         f"{row.parse_failure_rate:.1%}",
     ]
