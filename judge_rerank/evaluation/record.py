@@ -22,6 +22,8 @@ class Variant:
         name: unique in the run.
         model, strategy: by name and spec string; empty for the reference rows.
         prompts: template names by task.
+        prompt_hashes: the templates' hashes by task.
+        settings: what else the model was given: its endpoint, its parameters.
         reference: "first-stage" or "ideal" for the two orders that no judge made, None for a real variant.
     """
 
@@ -30,6 +32,8 @@ class Variant:
     strategy: str = ""
     prompts: Mapping[str, str] = field(default_factory=dict[str, str])
     reference: str | None = None
+    prompt_hashes: Mapping[str, str] = field(default_factory=dict[str, str])
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
