@@ -41,7 +41,7 @@ class BettingProcess:
         return highest + math.log(math.fsum(math.exp(c - highest) for c in self._capitals) / len(_BETS))
 
 
-def coin_e_value(heads: int, tails: int) -> float:
+def log_coin_evidence(heads: int, tails: int) -> float:
     """The logarithm of the evidence against a fair coin: the mean over all biases of how much likelier they make this.
 
     It is an e-process in the tosses, two-sided (Robbins, 1970): 2ⁿ · heads! · tails! / (n + 1)!

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from judge_rerank.errors import InputError, UnknownName
 from judge_rerank.evaluation.racing import Race
-from judge_rerank.evaluation.sequential import BettingProcess, coin_e_value
+from judge_rerank.evaluation.sequential import BettingProcess, log_coin_evidence
 
 observations = st.lists(st.floats(-1, 1, allow_nan=False), max_size=30)
 
@@ -42,10 +42,10 @@ def test_the_bet_is_fair(values: list[float], mean: float, spread: float) -> Non
 
 def test_the_evidence_about_a_coin_is_fair_too() -> None:
     for heads, tails in ((0, 0), (3, 1), (10, 40)):
-        after = math.exp(coin_e_value(heads + 1, tails)) + math.exp(coin_e_value(heads, tails + 1))
-        assert after / 2 == pytest.approx(math.exp(coin_e_value(heads, tails)))
-    assert coin_e_value(0, 0) == pytest.approx(0)
-    assert coin_e_value(40, 10) > math.log(1000)
+        after = math.exp(log_coin_evidence(heads + 1, tails)) + math.exp(log_coin_evidence(heads, tails + 1))
+        assert after / 2 == pytest.approx(math.exp(log_coin_evidence(heads, tails)))
+    assert log_coin_evidence(0, 0) == pytest.approx(0)
+    assert log_coin_evidence(40, 10) > math.log(1000)
 
 
 def raced(shifts: list[float], *, queries: int, seed: int, alpha: float = 0.05) -> Race:
