@@ -97,7 +97,7 @@ def grade(
     ):
         grades = Grader(judge, prompt=prompt, batch_size=batch_size).grade(pairs, known=known, progress=bar.update)
     report(grades.rankings, time.perf_counter() - started)
-    _write(qrels_lines(_with(known, grades)), output)
+    _write(_with(known, grades), output)
     if left := sum(map(len, grades.missing.values())):
         warning_line(f"{counted(left, 'document')} got no grade and {'has' if left == 1 else 'have'} no line.")
         raise typer.Exit(_PARTIAL)
@@ -109,7 +109,8 @@ def _with(known: Qrels, grades: Grades) -> Qrels:
     return {query: {**known.get(query, {}), **grades.qrels.get(query, {})} for query in queries}
 
 
-def _write(text: str, output: Path | None) -> None:
+def _write(qrels: Qrels, output: Path | None) -> None:
+    text = qrels_lines(qrels)
     if output is None:
         emit(text)
         return
@@ -117,3 +118,5 @@ def _write(text: str, output: Path | None) -> None:
         output.expanduser().write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}.") from error
+    count = sum(map(len, qrels.values()))
+    emit(f"{counted(count, 'grade')} of {counted(len(qrels), 'query', 'queries')} written to {output}\n")

@@ -19,7 +19,7 @@ def test_from_grades_to_agreement(
     graded = tmp_path / "llm.qrels"
     ran = command("grade", *judge, *run_files, "-o", graded)
     assert ran.code == 0, ran.err
-    assert ran.out == ""
+    assert ran.out == f"8 grades of 2 queries written to {graded}\n"
     assert graded.read_text() == HUMAN
     assert provider.requests == 8
     human = tmp_path / "human.qrels"
