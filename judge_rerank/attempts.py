@@ -289,7 +289,10 @@ def _may_be_billed(error: ProviderError) -> bool:
 
 
 def _used(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
-    """What the provider says it used; None where it does not say, or counts by something that has no price here. No provider says how many documents it was sent."""
+    """What the provider says it used; None where it does not say, or bills by something that has no price here.
+
+    No provider says how many documents it was sent.
+    """
     used = read_usage(reply.usage)
     if used is None and reply.input_tokens is not None and reply.output_tokens is not None:
         cached = reply.cached_input_tokens or 0

@@ -48,6 +48,7 @@ def build() -> typer.Typer:
     import typer
 
     from judge_rerank.cli import (
+        agreement,
         bias,
         cache,
         calibrate,
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
         doctor,
         estimate,
         evaluate,
+        grade,
         logs,
         models,
         prompts,
@@ -76,6 +78,8 @@ def build() -> typer.Typer:
     app.command("calibrate")(calibrate.calibrate)
     app.command("eval")(evaluate.evaluate)
     app.add_typer(data.app, name="data")
+    app.command("grade")(grade.grade)
+    app.command("agreement")(agreement.agreement)
     app.add_typer(models.app, name="models")
     app.add_typer(prompts.app, name="prompts")
     app.add_typer(cache.app, name="cache")
