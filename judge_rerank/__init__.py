@@ -46,6 +46,7 @@ from judge_rerank.types import (
 )
 
 if TYPE_CHECKING:
+    from judge_rerank.auto import Auto, ClassIs, DefaultCascade
     from judge_rerank.budget import Budget
     from judge_rerank.calibration import Calibration
     from judge_rerank.cancel import CancelToken
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from judge_rerank.judge import Judge
     from judge_rerank.llm.pricing import Price
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
+    from judge_rerank.routing.routes import Route, Routes
     from judge_rerank.scorers.bm25 import BM25
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.api import RerankAPI
@@ -78,7 +80,12 @@ __version__ = "0.1.0"
 _LAZY = {
     "Price": "llm.pricing",
     "Trace": "trace",
+    "Auto": "auto",
     "Budget": "budget",
+    "ClassIs": "auto",
+    "DefaultCascade": "auto",
+    "Route": "routing.routes",
+    "Routes": "routing.routes",
     "Adaptive": "strategies.adaptive",
     "Calibration": "calibration",
     "Binary": "strategies.binary",
@@ -113,6 +120,7 @@ __all__ = [
     "BM25",
     "Adaptive",
     "AuthenticationError",
+    "Auto",
     "BM25Retriever",
     "Binary",
     "Blitz",
@@ -124,8 +132,10 @@ __all__ = [
     "CancelToken",
     "Candidate",
     "Cascade",
+    "ClassIs",
     "ContextTooLong",
     "DataError",
+    "DefaultCascade",
     "Document",
     "Estimate",
     "First",
@@ -160,6 +170,8 @@ __all__ = [
     "RerankError",
     "RerankedRetriever",
     "Retriever",
+    "Route",
+    "Routes",
     "Score",
     "ScorerError",
     "SelfConsistent",

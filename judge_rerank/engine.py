@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from judge_rerank.attempts import Case
-from judge_rerank.budget import Cap, to_usd
+from judge_rerank.budget import Cap, Charge, to_usd
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Answer, Desk, Fallback
 from judge_rerank.cancel import CancelToken, Stop
@@ -229,6 +229,30 @@ class Engine:
             cost_usd=None if None in costs else to_usd(sum(cost or 0 for cost in costs)),
             scored_pairs=scored,
         )
+
+    def exceeded(self, job: Job, strategy: Strategy) -> str:
+        """Which cap, or the deadline, the job would exceed with another strategy; "" for none.
+
+        It reckons with two seconds a call of a hosted model and one of a model that runs here.
+        """
+        if not job.caps and job.deadline_s is None:
+            return ""
+        forecast = self.estimate(replace(job, strategy=strategy))
+        if not forecast.calls:
+            return ""
+        if job.deadline_s is not None:
+            info = self._desk(None).info
+            waits = max(forecast.rounds, forecast.calls / info.concurrency)
+            if waits * (1 if info.local else 2) > job.deadline_s:
+                return "the deadline"
+        if forecast.cost_usd is None and any("usd" in cap.limits for cap in job.caps):
+            return ""  # what is missing is the price, and the first call says so
+        charge = Charge(
+            micro_usd=int((forecast.cost_usd or 0) * 1_000_000),
+            calls=forecast.calls,
+            tokens=forecast.input_tokens + forecast.output_tokens,
+        )
+        return next((f"the cap {cap.source}" for cap in job.caps if cap.verdict(charge) != "grant"), "")
 
     def _candidates(self, job: Job) -> Candidates:
         items = (Candidate(index=index, document=document) for index, document in enumerate(job.documents))

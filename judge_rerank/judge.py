@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mappin
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from judge_rerank import spec
 from judge_rerank.attempts import Line
+from judge_rerank.auto import Auto, DefaultCascade, Situation, judge_kind
 from judge_rerank.budget import Amount, Budget, Cap
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Desk, Fallback
@@ -376,7 +378,7 @@ class Judge:
         if top_n is not None and kept is not None and top_n > kept:
             msg = f"top_n is {top_n}, but {resolved.name!r} keeps only {kept}; keep more, or ask for at most {kept}."
             raise InputError(msg)
-        return Job(
+        job = Job(
             query=as_query(query),
             documents=as_documents(docs),
             strategy=resolved,
@@ -388,6 +390,14 @@ class Judge:
             caps=self._caps_here() + ((Cap("max_usd", usd=max_usd),) if max_usd is not None else ()),
             on_exhausted=_known_choice(on_exhausted or self._on_exhausted),
         )
+        if isinstance(resolved, (Auto, DefaultCascade)):
+            return replace(job, strategy=resolved.at(self._situation(job)))
+        return job
+
+    def _situation(self, job: Job) -> Situation:
+        """What a strategy that chooses has to know of a ranking."""
+        info = self._backends[0].info if self._backends else None
+        return Situation(judge=judge_kind(info), fits=partial(self._engine.exceeded, job))
 
     def _caps_here(self) -> tuple[Cap, ...]:
         """The blocks of `limit` that a ranking begins in; in a thread that is in none, those of other threads."""

@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "scorers": {"types", "errors", "strategies", "scorers"},
     "templates": {"types", "errors", "quoting", "front_matter", "sandbox", "llm.base"},
     "parsing": {"types", "errors", "parsing", "llm.base", "strategies.base"},
-    "llm": {"types", "errors", "llm", "parsing", "budget"},
+    "llm": {"types", "errors", "llm", "parsing", "budget", "redaction"},
     "spec": {"types", "errors", "strategies", "scorers"},
     "rendering": {"types", "errors", "llm.base", "parsing", "strategies.base", "templates"},
 }

@@ -56,6 +56,7 @@ def build() -> typer.Typer:
         doctor,
         estimate,
         evaluate,
+        fitting,
         grade,
         logs,
         models,
@@ -76,6 +77,8 @@ def build() -> typer.Typer:
     app.command("estimate")(estimate.estimate)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
+    app.command("tune")(fitting.tune)
+    app.add_typer(fitting.routes, name="routes")
     app.command("eval")(evaluate.evaluate)
     app.add_typer(data.app, name="data")
     app.command("grade")(grade.grade)
