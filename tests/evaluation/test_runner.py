@@ -219,7 +219,7 @@ def test_repetitions_ask_anew_and_are_paid_for_once(written: Written, tmp_path: 
 
 
 def priced(**changes: Any) -> dict[str, Any]:
-    price = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 1}
+    price = {"input_usd_per_mtok": 1}  # output is free, so that the most a call can cost is what it costs
     return {"models": [{"name": "fake", "price": price}], "strategies": ["listwise"], "prompts": None} | changes
 
 
@@ -236,15 +236,13 @@ def test_a_budget_that_is_too_small_for_a_variant(written: Written, tmp_path: Pa
 
 
 def test_a_budget_holds_over_all_parts_of_a_run(written: Written, tmp_path: Path) -> None:
-    strategies = ["score(prompt='rubric')", "score", "listwise"]
+    strategies = [f"score(prompt='rubric', batch_size={size})" for size in (1, 2, 3, 4, 5)]
     experiment = Experiment.load(written(**priced(strategies=strategies)))
     backend = FakeBackend(reply, local=False)
     with Judges(experiment, backends={"fake": backend}) as judges:
         cells = forecast(design(experiment), judges)
     assert [(cell.variant, cell.queries, cell.estimate.calls) for cell in cells] == [
-        (strategies[0], QUERIES, POINTWISE),
-        ("score", QUERIES, POINTWISE),
-        ("listwise", QUERIES, QUERIES),
+        (strategy, QUERIES, QUERIES * calls) for strategy, calls in zip(strategies, (5, 3, 2, 2, 1), strict=True)
     ]
     assert not backend.requests
     # Enough for the dearest variant, and not for all of them.
