@@ -166,11 +166,11 @@ def _as_table(summary: Summary) -> str:
         show_edge=False,
         pad_edge=False,
         caption=f"* no other variant gains as much for less {'money' if summary.axis == 'usd' else 'time'} · $/1,000: "
-        "dollars for 1,000 queries · p50, p95, calls: of a query · bad: replies without a judgment",
+        "dollars for 1,000 queries · p50: seconds for a query · bad: questions without a judgment",
         caption_justify="left",
     )
     table.add_column("variant", overflow="fold", ratio=1, min_width=24)
-    for heading in (summary.metric, "gain", "$/1,000", "p50", "p95", "calls", "bad"):
+    for heading in (summary.metric, "gain", "$/1,000", "p50", "calls", "bad"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.rows:
         table.add_row(Text(row.variant.name + " *" * row.pareto), *_cells(row, summary.metric))
@@ -181,12 +181,12 @@ def _cells(row: Row, metric: str) -> list[str]:
     value = row.metrics.get(metric)
     shown = ["" if value is None else f"{value:.4f}", "" if row.gain is None else f"{row.gain:+.4f}"]
     if row.variant.reference is not None or not row.results:
-        return [*shown, "", "", "", "", ""]
+        return [*shown, "", "", "", ""]
     usd = row.usd_per_1000_queries
     return [
         *shown,
         "?" if usd is None else dollars(Decimal(str(round(usd, 6)))),
-        *("" if seconds is None else f"{seconds:.1f}s" for seconds in (row.latency_p50_s, row.latency_p95_s)),
+        "" if row.latency_p50_s is None else f"{row.latency_p50_s:.1f}s",
         f"{row.calls:.1f}",
         f"{row.parse_failure_rate:.1%}",
     ]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -54,8 +54,8 @@ class Board:
             self._live.update(board(standing, self._metric, self._cap, time.monotonic() - self._started))
 
 
-def board(standing: Standing, metric: str, cap: Decimal | None, seconds: float) -> Table:
-    """The table: results done, what was spent of the cap, time left, and each variant's mean so far.
+def board(standing: Standing, metric: str, cap: Decimal | None, seconds: float) -> Group:
+    """The board: results done, what was spent of the cap, time left, and each variant's mean so far.
 
     Args:
         standing: where the run stands.
@@ -64,17 +64,13 @@ def board(standing: Standing, metric: str, cap: Decimal | None, seconds: float) 
         seconds: since this process began; what an earlier one did says nothing about speed.
     """
     spent = dollars(standing.spent_usd) + (f" of {dollars(cap)}" if cap is not None else "")
-    table = Table(
-        box=None,
-        pad_edge=False,
-        title=f"{standing.done:,} of {standing.total:,} · {spent} · {_left(standing, seconds)}",
-        title_justify="left",
-    )
+    line = f"{standing.done:,} of {standing.total:,} · {spent} · {_left(standing, seconds)}"
+    table = Table(box=None, pad_edge=False)
     for heading in ("variant", "queries", metric):
         table.add_column(heading, justify="left" if heading == "variant" else "right")
     for name, (results, mean) in sorted(standing.means.items(), key=lambda item: -item[1][1]):
         table.add_row(Text(name), f"{results:,}", f"{mean:.4f}")
-    return table
+    return Group(Text(line), table)
 
 
 def _left(standing: Standing, seconds: float) -> str:

@@ -70,10 +70,10 @@ class _Part(BaseModel):
 class PriceSpec(_Part):
     """What a model costs that LiteLLM does not know; in dollars per million tokens."""
 
-    input_usd_per_mtok: float | str = 0
-    output_usd_per_mtok: float | str = 0
+    input_usd_per_mtok: float | str = 0.0
+    output_usd_per_mtok: float | str = 0.0
     cached_input_usd_per_mtok: float | str | None = None
-    per_call_usd: float | str = 0
+    per_call_usd: float | str = 0.0
 
 
 class ModelSpec(_Part):

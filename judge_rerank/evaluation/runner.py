@@ -273,7 +273,7 @@ def _joined(now: RunInfo, before: RunInfo | None) -> RunInfo:
     """The run as it is now, with what an earlier part of it had and this one was not asked for."""
     if before is None:
         return now
-    variants = {each.name: each for each in (*before.variants, *now.variants)}
+    variants = {each.name: each for each in (*now.variants, *before.variants)}
     datasets = {each.name: each for each in before.datasets} | {each.name: each for each in now.datasets}
     baseline = before.baseline if now.baseline not in variants else now.baseline
     seeds = list(dict.fromkeys((*before.seeds, *now.seeds)))

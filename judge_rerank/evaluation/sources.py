@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from judge_rerank.errors import DataError, InputError, MissingExtra, SetupError, UnknownName
+from judge_rerank.errors import DataError, InputError, MissingExtra, SetupError
 from judge_rerank.evaluation.datasets import Dataset, Topic, checked
 from judge_rerank.readers.jsonl import document_of, json_value, record_id
 from judge_rerank.readers.lines import numbered_lines, reading
@@ -197,9 +197,7 @@ def _catalogued(name: str, files: Files) -> Dataset:
     try:
         dataset = catalogue.load(name)
     except KeyError:
-        raise UnknownName(
-            "dataset of ir_datasets", name, (), "See https://ir-datasets.com for what there is."
-        ) from None
+        raise InputError(f"There is no dataset {name!r} in ir_datasets; https://ir-datasets.com lists them.") from None
     try:
         queries = {query.query_id: Query(text=_text(query), id=query.query_id) for query in dataset.queries_iter()}
         grades: dict[str, dict[str, float]] = {}

@@ -37,9 +37,9 @@ class Row:
         calls, rounds: as the strategy makes them.
         input_tokens, output_tokens: None where every reply came from the cache.
         cached_share: of all calls, those that the cache answered.
-        parse_failure_rate: of all replies, those that gave no judgment even when asked for again.
-        repair_rate: of all replies, those that were read after mending them.
-        reask_rate: of all replies, those that were asked for once more.
+        parse_failure_rate: of all questions that were answered, those without a judgment even when asked again.
+        repair_rate: of these, the ones whose answer was read after mending it.
+        reask_rate: of these, the ones that were asked again.
         pareto: whether no other row gains as much for less, or more for the same.
     """
 
@@ -135,7 +135,7 @@ def _with_costs(row: Row, results: Sequence[Result]) -> Row:
     usd = float(sum(map(Decimal, map(str, costs)), Decimal(0))) if None not in costs else None
     per_1000 = None if usd is None or share is None else 1000 * usd * share / n
     latencies = sorted(float(r.usage.get("latency_s", 0.0)) for r in results if not r.usage.get("cached_calls"))
-    replies = calls + _total(results, "reasks")
+    answered = sum(_answered(result) for result in results)
     good = bool(row.gain and row.gain > 0)
     return replace(
         row,
@@ -148,9 +148,9 @@ def _with_costs(row: Row, results: Sequence[Result]) -> Row:
         input_tokens=None if share is None else _total(results, "input_tokens") * share / n,
         output_tokens=None if share is None else _total(results, "output_tokens") * share / n,
         cached_share=cached / calls if calls else 0.0,
-        parse_failure_rate=_rate(sum(bad_replies(result) for result in results), replies),
-        repair_rate=_rate(sum(int(result.integrity.get("repaired", 0)) for result in results), replies),
-        reask_rate=_rate(_total(results, "reasks"), replies),
+        parse_failure_rate=_rate(sum(bad_replies(result) for result in results), answered),
+        repair_rate=_rate(sum(int(result.integrity.get("repaired", 0)) for result in results), answered),
+        reask_rate=_rate(_total(results, "reasks"), answered),
     )
 
 
@@ -158,6 +158,12 @@ def bad_replies(result: Result) -> int:
     """Replies that came and gave no judgment."""
     failed: Mapping[str, int] = result.integrity.get("failed") or {}
     return sum(failed.get(reason, 0) for reason in _BAD_REPLIES)
+
+
+def _answered(result: Result) -> int:
+    """Questions whose answer came, whatever could be read from it."""
+    read = (int(result.integrity.get(kind, 0)) for kind in ("parsed", "repaired"))
+    return sum(read) + bad_replies(result)
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

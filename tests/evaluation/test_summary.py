@@ -32,7 +32,7 @@ def result(variant: str, query: str, ndcg: float, *, dataset: str = "d", failed:
         query=query,
         metrics={"nDCG@10": ndcg, "P@1": 1.0},
         usage={"calls": 0, "cached_calls": 0, "rounds": 0, "cost_usd": "0", "latency_s": 0.0} | usage,
-        integrity={"repaired": 1, "failed": {"unreadable": failed, "budget": 5}} if failed else {},
+        integrity={"parsed": 7, "repaired": 1, "failed": {"unreadable": failed, "budget": 5}} if failed else {},
     )
 
 
@@ -90,10 +90,10 @@ def test_an_unknown_price_stays_unknown() -> None:
 
 
 def test_replies_that_could_not_be_read() -> None:
-    row = summary(result("a", "q1", 0.5, calls=9, reasks=1, failed=2), result("a", "q2", 0.5, calls=10)).row("a")
-    assert row.parse_failure_rate == pytest.approx(2 / 20)
-    assert row.repair_rate == pytest.approx(1 / 20)
-    assert row.reask_rate == pytest.approx(1 / 20)
+    row = summary(result("a", "q1", 0.5, calls=10, reasks=1, failed=2), result("a", "q2", 0.5, calls=10)).row("a")
+    assert row.parse_failure_rate == pytest.approx(2 / 10)
+    assert row.repair_rate == pytest.approx(1 / 10)
+    assert row.reask_rate == pytest.approx(1 / 10)
 
 
 def test_the_gain_is_over_the_queries_that_there_are() -> None:
