@@ -45,6 +45,9 @@ def evaluate(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    race: Annotated[
+        bool, typer.Option("--race", help="Stop variants that are certain to lose, and save their remaining calls.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it takes: calls, tokens and dollars. Nothing is sent.")
     ] = False,
@@ -76,9 +79,11 @@ def evaluate(
         _forecast(experiment, limit, only or (), style)
         return
     folder = output or Path("runs") / _slug(experiment.name)
-    found = _run(experiment, folder, limit, only or (), resume=resume, kept=_cache(cache, cache_dir))
+    found = _run(experiment, folder, limit, only or (), resume=resume, race=race, kept=_cache(cache, cache_dir))
     emit(_as_json(found) if style == "json" else _as_table(found.summary))
     note(f"The results are in {folder}.")
+    for stopped in found.stopped:
+        note(stopped)
     for reason in found.unfinished:
         warning_line(reason)
     if found.unfinished:
@@ -92,7 +97,14 @@ def evaluate(
 
 
 def _run(
-    experiment: Experiment, folder: Path, limit: int | None, only: Sequence[str], *, resume: bool, kept: Path | None
+    experiment: Experiment,
+    folder: Path,
+    limit: int | None,
+    only: Sequence[str],
+    *,
+    resume: bool,
+    race: bool,
+    kept: Path | None,
 ) -> Evaluation:
     from judge_rerank.cli.standing import Board
     from judge_rerank.evaluation.runner import evaluate as run
@@ -105,6 +117,7 @@ def _run(
             limit=limit,
             only=only,
             resume=resume,
+            race=race,
             cache_dir=kept,
             watch=board.update,
             cancel=cancel,

@@ -18,6 +18,7 @@ from judge_rerank.evaluation.judges import Judges, require_room
 from judge_rerank.evaluation.matrix import Planned
 from judge_rerank.evaluation.measuring import ranked_result, reference_result
 from judge_rerank.evaluation.preparing import Design, Prepared, design, require_same
+from judge_rerank.evaluation.racing import Race
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.runfolder import Lines, RunFolder
 from judge_rerank.evaluation.summary import Summary, summarize
@@ -62,6 +63,7 @@ class Evaluation:
         results: every result there is, of earlier runs in the same folder too.
         unfinished: why results are missing, one sentence each; empty when none is.
         failures: which limits of the experiment were missed, one sentence each; empty when none was.
+        stopped: which variants a race stopped, and what that saved, one sentence each.
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Evaluation:
     results: Sequence[Result]
     unfinished: Sequence[str] = ()
     failures: Sequence[str] = ()
+    stopped: Sequence[str] = ()
 
     @property
     def summary(self) -> Summary:
@@ -83,6 +86,7 @@ def evaluate(
     limit: int | None = None,
     only: Iterable[str] = (),
     resume: bool = False,
+    race: bool = False,
     backends: Mapping[str, Backend] | None = None,
     cache_dir: str | Path | None = DEFAULT_CACHE,
     watch: Callable[[Standing], None] | None = None,
@@ -96,6 +100,8 @@ def evaluate(
         limit: only the first so many queries of each dataset.
         only: only variants whose name holds one of these, or that a pattern such as "score*" describes.
         resume: go on with the run that is in the folder.
+        race: stop variants as soon as it is certain that they lose by the first metric (`evaluation.racing`), and save
+            their remaining calls. The baseline is never stopped.
         backends: by model name, instead of opening one; such as a `FakeBackend`.
         cache_dir: where replies are kept, as in `Judge`; it is what saves the calls of a query that was cut short.
         watch: called after every result, in another thread.
@@ -127,7 +133,7 @@ def evaluate(
             folder.write_documents(prepared.info.name, prepared.documents().values())
         results = {result.key: result for result in folder.results()}
         with folder.appending() as lines:
-            runner = _Runner(plan, judges, lines, results, watch, cancel)
+            runner = _Runner(plan, judges, lines, results, watch, cancel, race=_race(plan) if race else None)
             runner.references()
             run(runner.run())
     finished = not runner.unfinished
@@ -140,6 +146,7 @@ def evaluate(
         results=found,
         unfinished=runner.unfinished,
         failures=missed(plan.experiment, summarize(shown, found)),
+        stopped=runner.stopped(),
     )
 
 
@@ -171,7 +178,10 @@ class _Runner:
         results: dict[Key, Result],
         watch: Callable[[Standing], None] | None,
         cancel: CancelToken | None,
+        *,
+        race: Race | None,
     ) -> None:
+        self._race = race
         self._plan, self._judges, self._lines, self._results = plan, judges, lines, results
         self._watch, self._cancel = watch, cancel
         self._tally = _Tally(total=plan.results)
@@ -201,10 +211,13 @@ class _Runner:
                 topics = prepared.dataset.topics
                 for start in range(0, len(topics), _BATCH):
                     for planned in real:
+                        if self._race is not None and planned.variant.name in self._race.stopped:
+                            continue
                         for seed in self._plan.experiment.seeds:
                             batch = self._pending(planned, prepared, seed, topics[start : start + _BATCH])
                             if not await self._batch(planned, prepared, seed, batch):
                                 return
+                    self._bet(prepared, topics[start : start + _BATCH])
         except BudgetExceeded as error:
             self.unfinished.append(f"The run ended early: {error}")
 
@@ -235,6 +248,30 @@ class _Runner:
             self.unfinished.append(missing)
         return len(failed) < len(topics)
 
+    def _bet(self, prepared: Prepared, topics: Sequence[Topic]) -> None:
+        """Tell the race what each variant made of some queries, in the mean over the seeds."""
+        if self._race is None:
+            return
+        metric, seeds = self._plan.metrics.names[0], self._plan.experiment.seeds
+        for topic in topics:
+            for name in self._race.variants:
+                found = [self._results.get((name, prepared.info.name, seed, topic.id)) for seed in seeds]
+                values = [result.metrics[metric] for result in found if result is not None]
+                if len(values) == len(seeds):
+                    self._race.add(name, f"{prepared.info.name}/{topic.id}", fmean(values))
+
+    def stopped(self) -> list[str]:
+        """What the race stopped, and what that saved."""
+        if self._race is None or not self._race.stopped:
+            return []
+        made: defaultdict[str, list[int]] = defaultdict(list)
+        for result in self._results.values():
+            made[result.variant].append(int(result.usage.get("calls", 0)) + int(result.usage.get("cached_calls", 0)))
+        calls = {name: fmean(made[name]) * len(self._plan.experiment.seeds) for name in self._race.variants}
+        saved = self._race.saved(sum(len(each.dataset.topics) for each in self._plan.datasets), calls)
+        total = f"The race saved {saved.saved:,.0f} of {saved.planned:,.0f} calls ({saved.share:.0%})."
+        return [*map(str, self._race.stopped.values()), total]
+
     def _pending(self, planned: Planned, prepared: Prepared, seed: int, topics: Sequence[Topic]) -> list[Topic]:
         done = self._results
         return [t for t in topics if (planned.variant.name, prepared.info.name, seed, t.id) not in done]
@@ -242,6 +279,12 @@ class _Runner:
     def _keep(self, result: Result) -> None:
         self._lines.add(asdict(result))
         self._results[result.key] = result
+
+
+def _race(plan: Design) -> Race:
+    """All variants that a judge makes, for the first metric."""
+    real = [each.variant.name for each in plan.variants if each.variant.reference is None]
+    return Race(real, keep=[name for name in real if name == plan.info().baseline])
 
 
 @dataclass(slots=True)

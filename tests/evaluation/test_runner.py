@@ -292,3 +292,31 @@ def test_limits(written: Written, tmp_path: Path, limit: dict[str, Any], message
     found = run(file, tmp_path / "run", backend)
     assert len(found.failures) == (message is not None)
     assert not message or found.failures[0].startswith(message)
+
+
+def test_a_race_stops_a_variant_that_cannot_win(tmp_path: Path) -> None:
+    lines = [
+        {
+            "id": f"q{q}",
+            "query": f"query {q}",
+            "candidates": [{"id": f"q{q}d{d}", "text": f"text {d} of {q}", "grade": int(d == 4)} for d in range(5)],
+        }
+        for q in range(80)
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    experiment = {
+        "name": "race",
+        "datasets": [{"name": "log", "path": str(tmp_path / "log.jsonl"), "no_relevant": "zero"}],
+        "models": ["fake"],
+        "strategies": ["score", "none", "binary"],
+        "metrics": ["nDCG@5"],
+        "baseline": "first-stage",
+    }
+    judge = SimulatedJudge({line["id"]: {f"{line['id']}d4": 1.0} for line in lines})
+    found = evaluate(experiment, output=tmp_path / "run", backends={"fake": judge}, race=True)
+    done = Counter(result.variant for result in found.results)
+    assert done["score"] == done["binary"] == 80
+    assert done["none"] < 80
+    assert found.stopped[0].startswith("none was stopped after ")
+    assert "saved 0 of" in found.stopped[-1]  # it makes no calls
+    assert found.info.finished
