@@ -16,22 +16,213 @@ _GAP = "…"
 _START, _END = "^", "$"
 
 _SHAPING = frozenset(
-    """a an the this that these those some any each every all both either neither no another other others such same
-    what which who whom whose when where why how is are was were be been being am do does did done has have had having
-    can could may might will would shall should must i you he she it we they me him her us them my your his its our
-    their one ones there of in on at by for from to with without into onto over under between among through during
-    before after above below since until against about around within near as than per via out up down off and or but
-    nor if because while though although so not more most less least first last only also too very much many few long
-    far old big tall often 's 0""".split()
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "some",
+        "any",
+        "each",
+        "every",
+        "all",
+        "both",
+        "either",
+        "neither",
+        "no",
+        "another",
+        "other",
+        "others",
+        "such",
+        "same",
+        "what",
+        "which",
+        "who",
+        "whom",
+        "whose",
+        "when",
+        "where",
+        "why",
+        "how",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "am",
+        "do",
+        "does",
+        "did",
+        "done",
+        "has",
+        "have",
+        "had",
+        "having",
+        "can",
+        "could",
+        "may",
+        "might",
+        "will",
+        "would",
+        "shall",
+        "should",
+        "must",
+        "i",
+        "you",
+        "he",
+        "she",
+        "it",
+        "we",
+        "they",
+        "me",
+        "him",
+        "her",
+        "us",
+        "them",
+        "my",
+        "your",
+        "his",
+        "its",
+        "our",
+        "their",
+        "one",
+        "ones",
+        "there",
+        "of",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "from",
+        "to",
+        "with",
+        "without",
+        "into",
+        "onto",
+        "over",
+        "under",
+        "between",
+        "among",
+        "through",
+        "during",
+        "before",
+        "after",
+        "above",
+        "below",
+        "since",
+        "until",
+        "against",
+        "about",
+        "around",
+        "within",
+        "near",
+        "as",
+        "than",
+        "per",
+        "via",
+        "out",
+        "up",
+        "down",
+        "off",
+        "and",
+        "or",
+        "but",
+        "nor",
+        "if",
+        "because",
+        "while",
+        "though",
+        "although",
+        "so",
+        "not",
+        "more",
+        "most",
+        "less",
+        "least",
+        "first",
+        "last",
+        "only",
+        "also",
+        "too",
+        "very",
+        "much",
+        "many",
+        "few",
+        "long",
+        "far",
+        "old",
+        "big",
+        "tall",
+        "often",
+        "'s",
+        "0",
+    ]
 )
 """Words that make the shape of a query; all others are its content."""
 
-_LINKING = frozenset("of in by from with for to at on that who whom whose which where when after before".split())
+_COUNTED = {
+    "verbs": frozenset(
+        [
+            "is",
+            "are",
+            "was",
+            "were",
+            "be",
+            "been",
+            "being",
+            "do",
+            "does",
+            "did",
+            "has",
+            "have",
+            "had",
+            "can",
+            "could",
+            "may",
+            "might",
+            "will",
+            "would",
+            "shall",
+            "should",
+            "must",
+        ]
+    ),
+    "clauses": frozenset(
+        ["that", "who", "whom", "whose", "which", "where", "when", "what", "while", "after", "before"]
+    ),
+    "links": frozenset(
+        [
+            "of",
+            "in",
+            "by",
+            "from",
+            "with",
+            "for",
+            "to",
+            "at",
+            "on",
+            "into",
+            "during",
+            "between",
+            "under",
+            "among",
+            "through",
+        ]
+    ),
+    "articles": frozenset(("the", "a", "an")),
+}
+"""What a long chain has more of: kinds of word, and (as "things") runs of content."""
 
 _LOOSE_CLITIC = re.compile(r"\s+(?=n't\b|'(?:s|re|ll|ve|d|m)\b)")
 _IS = re.compile(r"\b(what|who|where|when|how|why|there)'?s\b")
 _ARE = re.compile(r"\b(what|who|where|when|how|why|there|they|you|we)'re\b")
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})  # noqa: RUF001
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})
 _WORD = re.compile(r"'s\b|[^\W\d_]+|\d[\d.,]*")
 
 
@@ -48,7 +239,8 @@ def features(query: str) -> set[str]:
 
     `w` one to three words; `s` two to four places of the shape, with a gap for each content word; `k` two to five with
     runs of content taken together; `p` how the shape begins; `c` three to five letters of a content word; `o` the
-    words before the first content; `h` the last word of the first content; `oh` both; `n` how many links there are.
+    words before the first content; `h` the last word of the first content; `oh` both; `oa` the words before it, its length
+    and the word after; `n` that there are at least so many runs of content, verbs, clauses, links, articles.
     """
     spoken = words(query)
     shape = [word if word in _SHAPING else _GAP for word in spoken]
@@ -61,8 +253,10 @@ def features(query: str) -> set[str]:
     for word in spoken:
         if word not in _SHAPING:
             found.update(f"c:{letters}" for letters in _letters(f"<{word}>"))
-    links = sum(word in _LINKING for word in spoken[1:])
-    found.update(f"n:{count}" for count in range(2, min(links, 6) + 1))
+    counts = {what: sum(word in kind for word in spoken[1:]) for what, kind in _COUNTED.items()}
+    counts["things"] = shorter.count(_GAP)
+    for what, count in counts.items():
+        found.update(f"n:{least} {what}" for least in range(1, min(count, 9) + 1))
     return found | _opening(spoken, shape)
 
 
@@ -104,12 +298,13 @@ _SAID = {
     "h": "it is about “{}”",
     "oh": "it asks for “{}”",
     "oa": "it begins like “{}”",
-    "n": "it links at least {} things",
+    "n": "it has at least {}",
 }
 
 
 def in_words(feature: str) -> str:
     """A feature's name for people."""
     kind, _, what = feature.partition(":")
+    what = f"{what[0]} {what[2:-1] if what[0] == '1' else what[2:]}" if kind == "n" else what
     what = what.replace(_START, "").replace(_END, "").replace("<", "").replace(">", "").strip()
     return _SAID[kind].format(what or _GAP)

@@ -97,9 +97,7 @@ class TrainedClassifier:
         hard, meant = model.probability(found, 0), model.probability(found, 1)
         probabilities = {"complex": hard, "semantic": (1 - hard) * meant, "factual": (1 - hard) * (1 - meant)}
         label = "complex" if hard > 0.5 else "semantic" if meant > 0.5 else "factual"
-        return QueryClass(
-            label=label, confidence=round(probabilities[label], 4), reasons=_reasons(model, found, label)
-        )
+        return QueryClass(label=label, confidence=round(probabilities[label], 4), reasons=_reasons(model, found, label))
 
     def classify_many(self, queries: Iterable[str]) -> list[QueryClass]:
         """The classes of several queries, in their order."""
