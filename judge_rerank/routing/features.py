@@ -4,6 +4,9 @@ Case, punctuation, quotation marks, the question mark and how an apostrophe is s
 same question gives the same features however it is typed.
 """
 
+# Words in a row are easier to read than a list of them.
+# ruff: noqa: SIM905
+
 from __future__ import annotations
 
 import re
@@ -17,21 +20,34 @@ _START, _END = "^", "$"
 
 _SHAPING = frozenset(
     """a an the this that these those some any each every all both either neither no another other others such same
-    what which who whom whose when where why how is are was were be been being am do does did done has have had having
-    can could may might will would shall should must i you he she it we they me him her us them my your his its our
-    their one ones there of in on at by for from to with without into onto over under between among through during
-    before after above below since until against about around within near as than per via out up down off and or but
-    nor if because while though although so not more most less least first last only also too very much many few long
-    far old big tall often 's 0""".split()
+    what which who whom whose when where why how is are was were be been being am do does did done has have had
+    having can could may might will would shall should must i you he she it we they me him her us them my your
+    his its our their one ones there of in on at by for from to with without into onto over under between among
+    through during before after above below since until against about around within near as than per via out up
+    down off and or but nor if because while though although so not more most less least first last only also
+    too very much many few long far old big tall often 's 0""".split()
 )
 """Words that make the shape of a query; all others are its content."""
 
-_LINKING = frozenset("of in by from with for to at on that who whom whose which where when after before".split())
+_AUXILIARIES = frozenset(
+    "is are was were be been being do does did has have had can could may might will would shall should must".split()
+)
+_COUNTED = {
+    "verbs": _AUXILIARIES,
+    "clauses": frozenset("that who whom whose which where when what while after before".split()),
+    "links": frozenset("of in by from with for to at on into during between under among through".split()),
+    "articles": frozenset(["the", "a", "an"]),
+}
+"""What a long chain has more of: kinds of word, and (as "things") runs of content."""
+
+_ASKING_ANYWHERE = frozenset("what why how".split())
+_ASKING_AT_THE_EDGE = frozenset("which who whom whose when where whats".split())
+_ASKING_FIRST = _AUXILIARIES | frozenset("name tell give list explain describe define find compare please".split())
 
 _LOOSE_CLITIC = re.compile(r"\s+(?=n't\b|'(?:s|re|ll|ve|d|m)\b)")
 _IS = re.compile(r"\b(what|who|where|when|how|why|there)'?s\b")
 _ARE = re.compile(r"\b(what|who|where|when|how|why|there|they|you|we)'re\b")
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})  # noqa: RUF001
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})
 _WORD = re.compile(r"'s\b|[^\W\d_]+|\d[\d.,]*")
 
 
@@ -43,14 +59,14 @@ def words(query: str) -> list[str]:
     return ["0" if word[0].isdigit() else word for word in found]
 
 
-def features(query: str) -> set[str]:
-    """Names of everything that the query has, each a kind, a colon and what was found.
+def features(spoken: Sequence[str]) -> set[str]:
+    """Names of everything that a query of these words has, each a kind, a colon and what was found.
 
     `w` one to three words; `s` two to four places of the shape, with a gap for each content word; `k` two to five with
     runs of content taken together; `p` how the shape begins; `c` three to five letters of a content word; `o` the
-    words before the first content; `h` the last word of the first content; `oh` both; `n` how many links there are.
+    words before the first content; `h` the last word of the first content; `oh` both; `oa` the words before it, its
+    length and the word after; `n` that there are at least so many runs of content, verbs, clauses, links, articles.
     """
-    spoken = words(query)
     shape = [word if word in _SHAPING else _GAP for word in spoken]
     shorter = [mark for place, mark in enumerate(shape) if not (mark == _GAP and shape[place - 1 : place] == [_GAP])]
     bounded, collapsed = [_START, *shape, _END], [_START, *shorter, _END]
@@ -61,9 +77,20 @@ def features(query: str) -> set[str]:
     for word in spoken:
         if word not in _SHAPING:
             found.update(f"c:{letters}" for letters in _letters(f"<{word}>"))
-    links = sum(word in _LINKING for word in spoken[1:])
-    found.update(f"n:{count}" for count in range(2, min(links, 6) + 1))
+    counts = {what: sum(word in kind for word in spoken[1:]) for what, kind in _COUNTED.items()}
+    counts["things"] = shorter.count(_GAP)
+    for what, count in counts.items():
+        found.update(f"n:{least} {what}" for least in range(1, min(count, 9) + 1))
     return found | _opening(spoken, shape)
+
+
+def asks(spoken: Sequence[str]) -> bool:
+    """Whether the words are a question or a request, rather than keywords or a claim."""
+    return (
+        not _ASKING_ANYWHERE.isdisjoint(spoken)
+        or not _ASKING_AT_THE_EDGE.isdisjoint((*spoken[:3], *spoken[-3:]))
+        or (bool(spoken) and spoken[0] in _ASKING_FIRST)
+    )
 
 
 def _opening(spoken: Sequence[str], shape: Sequence[str]) -> set[str]:
@@ -104,12 +131,13 @@ _SAID = {
     "h": "it is about “{}”",
     "oh": "it asks for “{}”",
     "oa": "it begins like “{}”",
-    "n": "it links at least {} things",
+    "n": "it has at least {}",
 }
 
 
 def in_words(feature: str) -> str:
     """A feature's name for people."""
     kind, _, what = feature.partition(":")
+    what = f"{what[0]} {what[2:-1] if what[0] == '1' else what[2:]}" if kind == "n" else what
     what = what.replace(_START, "").replace(_END, "").replace("<", "").replace(">", "").strip()
     return _SAID[kind].format(what or _GAP)

@@ -146,9 +146,7 @@ def _read(outcome: Outcome, query: str, labels: tuple[str, ...], fallback: Query
     if instead is None:
         return QueryClass(label=labels[0], reasons=(*reasons, "the first label stands in"), fallback=True)
     found = instead.classify(query)
-    return QueryClass(
-        label=found.label, confidence=found.confidence, reasons=(*reasons, *found.reasons), fallback=True
-    )
+    return QueryClass(label=found.label, confidence=found.confidence, reasons=(*reasons, *found.reasons), fallback=True)
 
 
 def _trained_for(labels: tuple[str, ...]) -> QueryClassifier | None:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from judge_rerank.errors import DataError
 from judge_rerank.routing.base import QueryClass, checked
-from judge_rerank.routing.features import features, in_words
+from judge_rerank.routing.features import asks, features, in_words, words
 
 FORMAT = 1
 _REASONS = 3
@@ -30,15 +30,17 @@ class TrainedModel:
 
     Attributes:
         weights: by feature, what it adds to the log-odds of "complex" and of "semantic", in units of `unit`.
-        unit: log-odds of a weight of 1.
+        unit: log-odds of a weight of 1, of both.
         bias: log-odds of both without any feature.
         slope: by which both log-odds are multiplied, so that probabilities are right on unseen queries.
+        no_question: offset and slope instead, of "semantic" for keywords and claims, which few questions teach.
     """
 
     weights: Weights
-    unit: float
+    unit: tuple[float, float]
     bias: tuple[float, float]
     slope: tuple[float, float]
+    no_question: tuple[float, float]
 
     @classmethod
     def load(cls, text: str, *, path: Path | str) -> TrainedModel:
@@ -52,21 +54,26 @@ class TrainedModel:
             if record["format"] != FORMAT:
                 raise KeyError("format")  # noqa: TRY301
             weights = {str(name): (int(pair[0]), int(pair[1])) for name, pair in record["weights"].items()}
-            (b0, b1), (s0, s1) = record["bias"], record["slope"]
-            return cls(
-                weights=weights,
-                unit=float(record["unit"]),
-                bias=(float(b0), float(b1)),
-                slope=(float(s0), float(s1)),
+            unit, bias, slope, no_question = (
+                (float(record[name][0]), float(record[name][1])) for name in ("unit", "bias", "slope", "no_question")
             )
+            return cls(weights=weights, unit=unit, bias=bias, slope=slope, no_question=no_question)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             msg = "This is not a classifier of this version; make one with eval/train_classifier.py."
             raise DataError(msg, path=path) from error
 
-    def probability(self, found: Iterable[str], question: int) -> float:
-        """Of "complex" (question 0), or of "semantic" if it is not (question 1)."""
+    def complex(self, found: Iterable[str]) -> float:
+        """The probability that a query with these features is complex."""
+        return _sigmoid(self.slope[0] * self._log_odds(found, 0))
+
+    def semantic(self, found: Iterable[str], *, asks: bool) -> float:
+        """The probability that it is semantic, if it is not complex."""
+        offset, slope = (0.0, self.slope[1]) if asks else self.no_question
+        return _sigmoid(offset + slope * self._log_odds(found, 1))
+
+    def _log_odds(self, found: Iterable[str], question: int) -> float:
         total = sum(pair[question] for name in found if (pair := self.weights.get(name)))
-        return _sigmoid(self.slope[question] * (self.bias[question] + self.unit * total))
+        return self.bias[question] + self.unit[question] * total
 
 
 class TrainedClassifier:
@@ -93,13 +100,12 @@ class TrainedClassifier:
         Raises:
             InputError: the query is empty.
         """
-        model, found = self._loaded(), features(checked(query))
-        hard, meant = model.probability(found, 0), model.probability(found, 1)
+        model, spoken = self._loaded(), words(checked(query))
+        found, question = features(spoken), asks(spoken)
+        hard, meant = model.complex(found), model.semantic(found, asks=question)
         probabilities = {"complex": hard, "semantic": (1 - hard) * meant, "factual": (1 - hard) * (1 - meant)}
         label = "complex" if hard > 0.5 else "semantic" if meant > 0.5 else "factual"
-        return QueryClass(
-            label=label, confidence=round(probabilities[label], 4), reasons=_reasons(model, found, label)
-        )
+        return QueryClass(label=label, confidence=round(probabilities[label], 4), reasons=_reasons(model, found, label))
 
     def classify_many(self, queries: Iterable[str]) -> list[QueryClass]:
         """The classes of several queries, in their order."""
