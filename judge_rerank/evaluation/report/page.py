@@ -22,12 +22,12 @@ from judge_rerank.types import Document
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_FOLDER = files("judge_rerank.evaluation.report") / "page"
+_FOLDER = files("judge_rerank.evaluation.report") / "assets"
 # What ends a script, opens a comment in one, or ends a line in JavaScript, written so that JSON reads the same.
 _ESCAPED = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
 
 
-def html(scopes: Sequence[Scope], results: Iterable[Result], documents: Mapping[tuple[str, str], Document]) -> str:
+def page(scopes: Sequence[Scope], results: Iterable[Result], documents: Mapping[tuple[str, str], Document]) -> str:
     """The page.
 
     Args:
