@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from judge_rerank.evaluation.report import figures
 from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL, Row
+
+_Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 _CHARACTER = 6.6
 """Pixels of a character in a label, on average."""
@@ -108,6 +112,7 @@ def chart(scope: Scope, *, width: int = 880, height: int = 420, narrow: bool = F
         for cost in (costs[row.variant.name],)
     ]
     start = next((mark for mark in marks if mark.kind == "start"), None)
+    best = _steps([mark for row, mark in zip(rows, marks, strict=True) if row.pareto])
     return Chart(
         width=width,
         height=height,
@@ -115,10 +120,11 @@ def chart(scope: Scope, *, width: int = 880, height: int = 420, narrow: bool = F
         right=right,
         top=top,
         bottom=bottom,
-        marks=_labelled(marks, left, right, top, bottom),
-        x_ticks=x.ticks,
+        marks=_labelled(marks, _segments(best, ending), left, right, top, bottom),
+        # The last one would run into the word for what has no price.
+        x_ticks=[tick for tick in x.ticks if not unknown or tick.at < ending - 18],
         y_ticks=y.ticks,
-        front=_steps([mark for row, mark in zip(rows, marks, strict=True) if row.pareto], ending),
+        front=_path(best, ending),
         x_title="Dollars per 1,000 queries" if scope.summary.axis == "usd" else "Median time of a query",
         y_title=scope.metric,
         told=_told(scope, rows),
@@ -204,21 +210,37 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
     return [number * step for number in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
 
 
-def _steps(front: Sequence[Mark], right: float) -> str:
-    """The path of the front: for each price the best that can be had for it."""
+def _steps(front: Sequence[Mark]) -> list[Mark]:
+    """The marks of the front from left to right, each better than the ones before it."""
     best: list[Mark] = []
     for mark in sorted(front, key=lambda mark: (mark.x, mark.y)):
         if not best or mark.y < best[-1].y:
             best.append(mark)
+    return best
+
+
+def _path(best: Sequence[Mark], right: float) -> str:
+    """The line of the front: for each price the best that can be had for it."""
     if not best:
         return ""
     path = f"M{best[0].x:.1f} {best[0].y:.1f}"
     return path + "".join(f"H{mark.x:.1f}V{mark.y:.1f}" for mark in best[1:]) + f"H{right:.1f}"
 
 
-def _labelled(marks: Sequence[Mark], left: float, right: float, top: float, bottom: float) -> list[Mark]:
+def _segments(best: Sequence[Mark], right: float) -> Iterator[_Box]:
+    """Where that line runs, so that no label stands on it."""
+    for mark, following in zip(best, [*best[1:], None], strict=True):
+        end = following.x if following else right
+        yield mark.x, mark.y - 1, end, mark.y + 1
+        if following:
+            yield end - 1, following.y, end + 1, mark.y
+
+
+def _labelled(
+    marks: Sequence[Mark], lines: Iterable[_Box], left: float, right: float, top: float, bottom: float
+) -> list[Mark]:
     """Labels beside their marks where nothing else stands, the best variants first to choose."""
-    taken = [(mark.x - 7, mark.y - 7, mark.x + 7, mark.y + 7) for mark in marks]
+    taken = [*((mark.x - 7, mark.y - 7, mark.x + 7, mark.y + 7) for mark in marks), *lines]
     placed: dict[str, Mark] = {}
     for mark in sorted(marks, key=lambda mark: mark.y):
         size = len(mark.label) * _CHARACTER
@@ -236,6 +258,10 @@ def _labelled(marks: Sequence[Mark], left: float, right: float, top: float, bott
 
 
 def _places(mark: Mark) -> Iterator[Mark]:
+    """Where a label may stand, the best first: above the line of the front, which runs to the right of its marks."""
+    if mark.kind == "front":
+        yield replace(mark, label_x=mark.x + 5, label_y=mark.y - 10, anchor="start")
+        yield replace(mark, label_x=mark.x - 9, label_y=mark.y - 7, anchor="end")
     for away in (0, 1, 2):
         for sign in (-1, 1) if away else (0,):
             y = mark.y + 4 + sign * away * _LINE
@@ -245,12 +271,12 @@ def _places(mark: Mark) -> Iterator[Mark]:
                 yield replace(mark, label_x=mark.x, label_y=y, anchor="middle")
 
 
-def _box(mark: Mark, size: float) -> tuple[float, float, float, float]:
+def _box(mark: Mark, size: float) -> _Box:
     start = mark.label_x - {"start": 0.0, "middle": size / 2, "end": size}[mark.anchor]
     return start, mark.label_y - 11, start + size, mark.label_y + 3
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _overlap(a: _Box, b: _Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -111,6 +112,15 @@ def _in_script(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPED)
 
 
+def _together(text: str) -> str:
+    """The text with every figure kept on one line with its unit and with the metric before it."""
+    return re.sub(
+        r"(?<=\d) (?=(?:%|s|ms)\b|%)|(?<=@\d) (?=\d)|(?<=@\d\d) (?=\d)|(?<=\bp) (?=[<=])|(?<=[<=]) (?=\d)",
+        "\u00a0",
+        text,
+    )
+
+
 def _text(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
@@ -120,4 +130,5 @@ def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["together"] = _together
     return environment.from_string(_text("page.html.j2"))

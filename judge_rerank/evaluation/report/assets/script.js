@@ -116,13 +116,15 @@ function compare() {
 
 function waterfall(values) {
   if (!values.length) return $("waterfall").replaceChildren();
-  const most = Math.max(...values.map(Math.abs), 0.01), width = 1000, height = 120, step = width / values.length;
+  const width = 1000, height = 96, step = width / values.length;
+  const up = Math.max(values[0], 0), down = Math.max(-values[values.length - 1], 0);
+  const scale = (height - 4) / Math.max(up + down, 0.01), zero = 2 + up * scale;
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": "Differences of all queries, from the best for B to the best for A" });
   values.forEach((value, place) => {
-    const tall = Math.max(Math.abs(value) / most * (height / 2 - 2), 0.6);
-    svg.append(drawn("rect", { class: side(value), x: (place * step).toFixed(2), width: Math.max(step * 0.86, 0.4).toFixed(2), y: (value > 0 ? height / 2 - tall : height / 2).toFixed(2), height: tall.toFixed(2) }));
+    const tall = Math.max(Math.abs(value) * scale, 0.6);
+    svg.append(drawn("rect", { class: side(value), x: (place * step).toFixed(2), width: Math.max(step * 0.86, 0.4).toFixed(2), y: (value > 0 ? zero - tall : zero).toFixed(2), height: tall.toFixed(2) }));
   });
-  svg.append(drawn("line", { x1: 0, x2: width, y1: height / 2, y2: height / 2, "vector-effect": "non-scaling-stroke" }));
+  svg.append(drawn("line", { x1: 0, x2: width, y1: zero, y2: zero, "vector-effect": "non-scaling-stroke" }));
   return $("waterfall").replaceChildren(svg);
 }
 
@@ -266,7 +268,7 @@ function top_(number, columns, fill) {
   controls.append(make("label", { class: "grow" }, search));
   return make("div", { class: "bar-top" },
     make("div", { class: "line" },
-      make("div", {}, make("h2", { id: "query-text" }, query.text), make("p", { class: "where" }, query.dataset + " · " + query.id)),
+      make("div", {}, make("h2", { id: "query-text", tabindex: "-1", autofocus: true }, query.text), make("p", { class: "where" }, query.dataset + " · " + query.id)),
       make("div", { class: "steps" }, step(-1, "↑", "Previous query"), step(1, "↓", "Next query"),
         make("button", { type: "button", "aria-label": "Close", title: "Close", onclick: () => dialog.close() }, "✕"))),
     controls, sides);
@@ -312,13 +314,13 @@ function placed(which, place, rank, shared) {
     score === null ? null : make("span", {}, "score " + score.toFixed(2)),
     elsewhere === undefined ? null : make("span", { class: "delta " + (elsewhere === rank ? "" : other) }, other.toUpperCase() + ": " + elsewhere));
   const details = make("details", { class: "place", "data-document": String(number), ontoggle: () => {
-    if (details.open && details.childElementCount === 1) details.append(body(text, title, id, judgments, shared));
+    if (details.open && details.childElementCount === 1) details.append(body(text, id, judgments, shared));
     dialog.querySelectorAll(".place").forEach((one) => one.classList.toggle("same", details.open && one.dataset.document === String(number)));
   } }, make("summary", {}, make("span", { class: "rank" }, String(rank)), make("span", {}, make("span", { class: "snippet" }, title || (text ?? "").slice(0, 240) || id), chips)));
   return make("li", {}, details);
 }
 
-function body(text, title, id, judgments, shared) {
+function body(text, id, judgments, shared) {
   const told = judgments.map(([call, score, label, position, reason]) => {
     const [stage, round, prompt, model, reply, repairs, failure, input, output, cost, latency, cached, window] = shared.calls[call];
     const verdict = failure ? make("b", { class: "failed" }, "no judgment: " + failure)
@@ -330,7 +332,7 @@ function body(text, title, id, judgments, shared) {
       repairs?.length ? make("p", { class: "facts" }, "mended: " + repairs.join("; ")) : null,
       reply === null || reply === undefined ? null : make("pre", { "aria-label": "Raw reply" }, reply));
   });
-  return make("div", { class: "body" }, title ? make("b", {}, title) : null, make("p", { class: "text" }, text || "The run's folder does not hold this document's text."),
+  return make("div", { class: "body" }, make("p", { class: "text" }, text || "The run's folder does not hold this document's text."),
     make("p", { class: "facts" }, id), ...told, told.length ? null : make("p", { class: "facts" }, "No judgment of it; it stands where the first stage or the ties put it."));
 }
 
