@@ -162,7 +162,7 @@ def _read(path: Path) -> list[Rule]:
 
     try:
         text = path.read_text(encoding="utf-8-sig")
-        node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+        node: Any = cast("Any", yaml.compose(text, Loader=yaml.SafeLoader))
         values: Any = yaml.safe_load(text)
     except OSError as error:
         raise DataError(f"The rules cannot be read: {error.strerror}.", path=path) from error
@@ -176,8 +176,9 @@ def _read(path: Path) -> list[Rule]:
         raise DataError(f"This is not YAML: {str(error).splitlines()[0]}.", path=path) from error
     if not isinstance(values, list) or not values:
         raise DataError("A list of rules was expected, such as '- {label: factual, starts_with: who}'.", path=path)
-    found = zip(cast("Sequence[object]", values), node.value, strict=True)
-    return [_rule(value, path, each.start_mark.line + 1) for value, each in found]
+    places = cast("Sequence[Any]", node.value)
+    found = zip(cast("Sequence[object]", values), places, strict=True)
+    return [_rule(value, path, place.start_mark.line + 1) for value, place in found]
 
 
 def _rule(value: object, path: Path, line: int) -> Rule:
