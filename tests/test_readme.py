@@ -1,5 +1,6 @@
 """Every example of the README runs: Python against a provider on loopback, commands as a user would type them."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -56,6 +57,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     candidates = ", ".join(f'{{"text": "{text}", "clicks": {clicks}}}' for text, clicks in DOCS.items())
     (tmp_path / "log.jsonl").write_text(f'{{"query": "who wrote Dune?", "candidates": [{candidates}]}}\n')
     (tmp_path / "experiment.yaml").write_text(EXPERIMENT)
+    (tmp_path / "collection").mkdir()
+    with (tmp_path / "collection" / "log.jsonl").open("w") as log:
+        for number in range(12):
+            graded = [{"id": f"d{number}-{i}", "text": t, "grade": min(g, 1)} for i, (t, g) in enumerate(DOCS.items())]
+            log.write(
+                json.dumps({"id": f"q{number}", "query": f"who wrote Dune, {number}?", "candidates": graded}) + "\n"
+            )
     (tmp_path / "my_prompts" / "score").mkdir(parents=True)
     (tmp_path / "my_prompts" / "score" / "strict.j2").write_text(STRICT)
     monkeypatch.chdir(tmp_path)
