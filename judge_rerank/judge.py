@@ -18,12 +18,12 @@ from typing import Any, Literal, Self, TypeVar
 from judge_rerank import spec
 from judge_rerank.attempts import Line
 from judge_rerank.auto import Auto, DefaultCascade, Situation, judge_kind
-from judge_rerank.budget import Amount, Budget, Cap
+from judge_rerank.budget import Amount, Budget, Cap, to_micro_usd
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Desk, Fallback
 from judge_rerank.cancel import CancelToken
 from judge_rerank.documents import as_documents, as_query
-from judge_rerank.engine import Engine, Job, Progress, gives_scores
+from judge_rerank.engine import Engine, Job, Progress, gives_scores, usual_latency_s
 from judge_rerank.errors import InputError, ModelUnavailable
 from judge_rerank.llm.base import Backend, ModelInfo
 from judge_rerank.llm.cache import ReplyCache
@@ -50,7 +50,7 @@ from judge_rerank.strategies.base import Endpoint, Strategy
 from judge_rerank.strategies.composing import fewest_kept
 from judge_rerank.templates import Library
 from judge_rerank.trace import Trace
-from judge_rerank.types import Document, Estimate, Query, Ranking
+from judge_rerank.types import Document, Estimate, Query, Ranking, Recommendation
 
 T = TypeVar("T")
 
@@ -333,6 +333,53 @@ class Judge:
         It is the strategy itself, run against neutral replies on the real prompts.
         """
         return self._engine.estimate(self._job(query, docs, strategy))
+
+    def plan(
+        self,
+        n_docs: int,
+        tokens_per_doc: int = 100,
+        *,
+        usd: Amount | None = None,
+        latency_s: float | None = None,
+        call_latency_s: float | None = None,
+    ) -> Recommendation:
+        """Which strategy to use for rankings of this size, and what it will take. Nothing is sent.
+
+        The expected nDCG@10 was measured with simulated judges that can compare documents (`eval/bench/fit_plan.py`):
+        it tells strategies apart, and is no promise for a model. Small models are better at judging documents one at
+        a time ("score", "binary").
+
+        Args:
+            n_docs: documents a ranking, at least 1.
+            tokens_per_doc: their length, at least 1.
+            usd: the most that a ranking may cost, retries aside.
+            latency_s: the most that it may take, with the judge's concurrency.
+            call_latency_s: how long a call lasts; None for two seconds, or one with a model that runs here.
+
+        Returns:
+            The strategy with the highest expected nDCG@10; of those as good as that, the one with fewest tokens. And
+            all others that fit.
+
+        Raises:
+            InputError: an option is out of range, or nothing fits: the message has the quickest and the cheapest.
+            PricingUnknown: `usd` is given, and nobody says what the model costs.
+        """
+        from judge_rerank.planning import Limits, recommend
+
+        for name, value in (
+            ("n_docs", n_docs),
+            ("tokens_per_doc", tokens_per_doc),
+            ("latency_s", latency_s),
+            ("call_latency_s", call_latency_s),
+        ):
+            if value is not None and not value > 0:
+                msg = f"{name} is {value}; it has to be greater than 0."
+                raise InputError(msg)
+        if usd is not None:
+            to_micro_usd(usd, "usd")  # says what is wrong with it
+        info = self._own_backends()[0].info
+        limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s or usual_latency_s(info))
+        return recommend(self._engine, info, n_docs, tokens_per_doc, limits)
 
     def close(self) -> None:
         """Release connections and memory. The judge can be used again; it opens what it needs."""

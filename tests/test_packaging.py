@@ -35,6 +35,7 @@ def test_the_wheel_holds_every_prompt_and_module(wheel: Path, tmp_path: Path) ->
     assert in_tree <= {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py")}
     assert prompts == {path.relative_to(tmp_path / "judge_rerank/prompts") for path in tmp_path.rglob("*.j2")}
     assert (tmp_path / "judge_rerank/py.typed").exists()
+    assert (tmp_path / "judge_rerank/plan.json").exists()
 
 
 def test_the_wheel_and_the_checkout_name_the_same_prompts(wheel: Path, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def build() -> typer.Typer:
         grade,
         logs,
         models,
+        plan,
         prompts,
         rerank,
         version,
@@ -75,6 +76,7 @@ def build() -> typer.Typer:
     app.callback()(version.root)
     app.command("rerank", epilog=EXIT_CODES)(rerank.rerank)
     app.command("estimate")(estimate.estimate)
+    app.command("plan")(plan.plan)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
     app.command("tune")(fitting.tune)
