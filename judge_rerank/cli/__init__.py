@@ -53,6 +53,7 @@ def build() -> typer.Typer:
         cache,
         calibrate,
         data,
+        diff,
         doctor,
         estimate,
         evaluate,
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
         logs,
         models,
         prompts,
+        report,
         rerank,
         version,
     )
@@ -80,6 +82,8 @@ def build() -> typer.Typer:
     app.command("tune")(fitting.tune)
     app.add_typer(fitting.routes, name="routes")
     app.command("eval")(evaluate.evaluate)
+    app.command("report")(report.report)
+    app.command("diff")(diff.diff)
     app.add_typer(data.app, name="data")
     app.command("grade")(grade.grade)
     app.command("agreement")(agreement.agreement)

@@ -65,7 +65,7 @@ def packed(
     starts: list[int] = []
     rankings: list[str] = []
     texts: list[str] = []
-    for (dataset, _), found in by_query.items():
+    for found in by_query.values():
         starts.append(len(numbers))
         rankings.append(_blob(_query(found, variant, numbers)))
         new = list(numbers)[starts[-1] :] if len(numbers) > starts[-1] else []

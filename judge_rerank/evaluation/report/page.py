@@ -86,9 +86,10 @@ def _row(record: Record, shown: Sequence[Column], scope: Scope) -> Mapping[str, 
     }
 
 
-def _sortable(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return str(value[0])
+def _sortable(value: float | str | tuple[float, float] | None) -> str:
+    """What a column is sorted by: the lower end of an interval, the wins of "wins/ties/losses"."""
+    if isinstance(value, tuple):
+        return repr(value[0])
     if isinstance(value, str):
         return value.partition("/")[0]
     return "" if value is None else repr(value)
