@@ -53,6 +53,7 @@ def build() -> typer.Typer:
         cache,
         calibrate,
         data,
+        diff,
         doctor,
         estimate,
         evaluate,
@@ -62,6 +63,7 @@ def build() -> typer.Typer:
         models,
         plan,
         prompts,
+        report,
         rerank,
         version,
     )
@@ -82,6 +84,8 @@ def build() -> typer.Typer:
     app.command("tune")(fitting.tune)
     app.add_typer(fitting.routes, name="routes")
     app.command("eval")(evaluate.evaluate)
+    app.command("report")(report.report)
+    app.command("diff")(diff.diff)
     app.add_typer(data.app, name="data")
     app.command("grade")(grade.grade)
     app.command("agreement")(agreement.agreement)

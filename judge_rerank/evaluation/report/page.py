@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.report.chart import chart
@@ -86,9 +86,10 @@ def _row(record: Record, shown: Sequence[Column], scope: Scope) -> Mapping[str, 
     }
 
 
-def _sortable(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return str(cast("Sequence[Any]", value)[0])
+def _sortable(value: float | str | tuple[float, float] | None) -> str:
+    """What a column is sorted by: the lower end of an interval, the wins of "wins/ties/losses"."""
+    if isinstance(value, tuple):
+        return repr(value[0])
     if isinstance(value, str):
         return value.partition("/")[0]
     return "" if value is None else repr(value)
