@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from judge_rerank.engine import Progress
     from judge_rerank.hybrid import Hybrid
     from judge_rerank.judge import Judge
+    from judge_rerank.llm.cache import ReplyCache
     from judge_rerank.llm.pricing import Price
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
     from judge_rerank.routing.routes import Route, Routes
@@ -81,6 +82,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Price": "llm.pricing",
+    "ReplyCache": "llm.cache",
     "Trace": "trace",
     "Auto": "auto",
     "Budget": "budget",
@@ -169,6 +171,7 @@ __all__ = [
     "Ranking",
     "RateLimited",
     "Recommendation",
+    "ReplyCache",
     "RequestRejected",
     "RerankAPI",
     "RerankError",

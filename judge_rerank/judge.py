@@ -34,12 +34,12 @@ from judge_rerank.llm.retry import Retrier
 from judge_rerank.loop import run, submit
 from judge_rerank.opening import (
     DEFAULT_CACHE,
-    cache_folder,
     folders,
     listed,
     named_by_environment,
     open_backend,
     open_reranker,
+    opened_cache,
     opened_calibration,
     opened_trace,
 )
@@ -85,7 +85,8 @@ class Judge:
             `BudgetExceeded`, which holds it.
         prices: what models cost, by name, or a YAML file of it; it comes before what LiteLLM knows.
         cache_dir: where replies are kept, so that no request is paid for twice; several processes may share it. By
-            default the user's cache folder for models given by name, and no cache for a `Backend`. None keeps none.
+            default the user's cache folder for models given by name, and no cache for a `Backend`. None keeps none. A
+            `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` says how much is kept, and for how long.
         trace: a SQLite file that every attempt at every call is written to, with the documents, or a `Trace`; None
             takes the environment variable JUDGE_RERANK_TRACE, else writes none.
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
@@ -119,7 +120,7 @@ class Judge:
         budget: Budget | None = None,
         on_exhausted: OnExhausted = "partial",
         prices: Mapping[str, Price] | str | Path | None = None,
-        cache_dir: str | Path | None = DEFAULT_CACHE,
+        cache_dir: str | Path | ReplyCache | None = DEFAULT_CACHE,
         trace: str | Path | Trace | None = None,
         calibration: Calibration | str | Path | None = None,
     ) -> None:
@@ -140,8 +141,7 @@ class Judge:
         self._on_exhausted: OnExhausted = _known_choice(on_exhausted)
         self._pricing = Pricing(prices)
         self._ledger = Ledger.of(budget or Budget.from_environment())
-        folder = cache_folder(cache_dir, listed(model))
-        self._cache = ReplyCache(folder) if folder is not None else None
+        self._cache = opened_cache(cache_dir, listed(model))
         self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
         self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
         self._limits: dict[Cap, int] = {}

@@ -10,6 +10,7 @@ from typing import Any
 from judge_rerank.calibration import Calibration
 from judge_rerank.errors import InputError, ModelUnavailable
 from judge_rerank.llm.base import Backend
+from judge_rerank.llm.cache import ReplyCache
 from judge_rerank.llm.models import cache_dir as cache_dir_of_user
 from judge_rerank.strategies.base import Endpoint
 from judge_rerank.trace import Trace
@@ -79,13 +80,17 @@ def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[st
     return model
 
 
-def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | None]) -> Path | None:
-    """Where replies are kept: as named, the user's own for models given by name, or nowhere."""
+def opened_cache(
+    cache_dir: str | Path | ReplyCache | None, models: Sequence[str | Backend | None]
+) -> ReplyCache | None:
+    """Where replies are kept: as named, the user's own folder for models given by name, or nowhere."""
+    if cache_dir is None or isinstance(cache_dir, ReplyCache):
+        return cache_dir
     if cache_dir != DEFAULT_CACHE:
-        return None if cache_dir is None else Path(cache_dir).expanduser()
+        return ReplyCache(cache_dir)
     # What a backend of the caller's own answers may depend on what nobody here knows.
     named = all(each is None or isinstance(each, str) for each in models)
-    return cache_dir_of_user() if named else None
+    return ReplyCache(cache_dir_of_user()) if named else None
 
 
 def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str]) -> Trace | None:
