@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from judge_rerank.engine import Progress
     from judge_rerank.judge import Judge
     from judge_rerank.llm.pricing import Price
+    from judge_rerank.routing.base import QueryClass, QueryClassifier
+    from judge_rerank.routing.judged import JudgeClassifier
+    from judge_rerank.routing.rules import Rule, Rules
+    from judge_rerank.routing.trained import TrainedClassifier
     from judge_rerank.scorers.bm25 import BM25
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.binary import Binary
@@ -88,6 +92,12 @@ _LAZY = {
     "First": "strategies.first",
     "Joint": "strategies.joint",
     "Judge": "judge",
+    "JudgeClassifier": "routing.judged",
+    "QueryClass": "routing.base",
+    "QueryClassifier": "routing.base",
+    "Rule": "routing.rules",
+    "Rules": "routing.rules",
+    "TrainedClassifier": "routing.trained",
     "Listwise": "strategies.listwise",
     "Pairwise": "strategies.pairwise",
     "Partition": "strategies.partition",
@@ -122,6 +132,7 @@ __all__ = [
     "Integrity",
     "Joint",
     "Judge",
+    "JudgeClassifier",
     "Judgment",
     "LedgerError",
     "Listwise",
@@ -139,12 +150,16 @@ __all__ = [
     "ProviderTimeout",
     "ProviderUnavailable",
     "Query",
+    "QueryClass",
+    "QueryClassifier",
     "QuotaExhausted",
     "RankedDocument",
     "Ranking",
     "RateLimited",
     "RequestRejected",
     "RerankError",
+    "Rule",
+    "Rules",
     "Score",
     "ScorerError",
     "SelfConsistent",
@@ -154,6 +169,7 @@ __all__ = [
     "StrategyError",
     "Tournament",
     "Trace",
+    "TrainedClassifier",
     "Unchanged",
     "UnknownName",
     "Unsure",
