@@ -48,7 +48,8 @@ COMPOSED = 1_200
 COMPLEX_KINDS = frozenset(("w", "s", "k", "p", "o", "n"))
 """What a complex question is known by: its shape and its small words, hardly its subject."""
 LEAST_COUNT = 2
-LEVELS = 100
+TAB = "\t"
+LEVELS = 60
 """Weights are whole numbers of at most this size; smaller than a half is left out."""
 
 # How many questions of each TREC class the official test set has (Li and Roth 2002), which this never reads.
@@ -261,14 +262,17 @@ def statements(examples: Sequence[Example], log_odds: np.ndarray) -> tuple[float
 def write_model(
     path: Path, names: Sequence[str], fits: Sequence[Fit], slopes: Sequence[float], no_question: Sequence[float]
 ) -> None:
-    pairs = np.column_stack([each.weights for each in fits]).tolist()
+    by_weights: dict[str, list[str]] = {}
+    for name, hard, meant in zip(names, *(each.weights.tolist() for each in fits), strict=True):
+        if hard or meant:
+            by_weights.setdefault(f"{hard} {meant}", []).append(name)
     record = {
         "format": FORMAT,
         "unit": [round(each.unit, 9) for each in fits],
         "bias": [round(each.bias, 6) for each in fits],
         "slope": list(slopes),
         "no_question": list(no_question),
-        "weights": {name: pair for name, pair in zip(names, pairs, strict=True) if any(pair)},
+        "weights": {weights: TAB.join(having) for weights, having in sorted(by_weights.items())},
     }
     path.write_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
 
@@ -405,8 +409,9 @@ def unlabelled(classifier: TrainedClassifier, data: Path) -> str:
 
 
 def size(model: Path) -> str:
-    weights = json.loads(model.read_text(encoding="utf-8"))["weights"]
-    return f"{len(weights):,} features in {math.ceil(model.stat().st_size / 1000)} KB"
+    having = json.loads(model.read_text(encoding="utf-8"))["weights"].values()
+    kilobytes = math.ceil(model.stat().st_size / 1000)
+    return f"{sum(len(names.split(TAB)) for names in having):,} features in {kilobytes} KB"
 
 
 def share(values: np.ndarray) -> str:

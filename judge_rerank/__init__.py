@@ -58,7 +58,11 @@ if TYPE_CHECKING:
     from judge_rerank.llm.cache import ReplyCache
     from judge_rerank.llm.pricing import Price
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
+    from judge_rerank.routing.base import QueryClass, QueryClassifier
+    from judge_rerank.routing.judged import JudgeClassifier
     from judge_rerank.routing.routes import Route, Routes
+    from judge_rerank.routing.rules import Rule, Rules
+    from judge_rerank.routing.trained import TrainedClassifier
     from judge_rerank.scorers.bm25 import BM25
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.api import RerankAPI
@@ -107,6 +111,12 @@ _LAZY = {
     "Hybrid": "hybrid",
     "Joint": "strategies.joint",
     "Judge": "judge",
+    "JudgeClassifier": "routing.judged",
+    "QueryClass": "routing.base",
+    "QueryClassifier": "routing.base",
+    "Rule": "routing.rules",
+    "Rules": "routing.rules",
+    "TrainedClassifier": "routing.trained",
     "Listwise": "strategies.listwise",
     "Pairwise": "strategies.pairwise",
     "Partition": "strategies.partition",
@@ -149,6 +159,7 @@ __all__ = [
     "Integrity",
     "Joint",
     "Judge",
+    "JudgeClassifier",
     "Judgment",
     "LedgerError",
     "Listwise",
@@ -166,6 +177,8 @@ __all__ = [
     "ProviderTimeout",
     "ProviderUnavailable",
     "Query",
+    "QueryClass",
+    "QueryClassifier",
     "QuotaExhausted",
     "RankedDocument",
     "Ranking",
@@ -179,6 +192,8 @@ __all__ = [
     "Retriever",
     "Route",
     "Routes",
+    "Rule",
+    "Rules",
     "Score",
     "ScorerError",
     "SelfConsistent",
@@ -188,6 +203,7 @@ __all__ = [
     "StrategyError",
     "Tournament",
     "Trace",
+    "TrainedClassifier",
     "Unchanged",
     "UnknownName",
     "Unsure",

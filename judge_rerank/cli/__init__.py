@@ -52,6 +52,7 @@ def build() -> typer.Typer:
         bias,
         cache,
         calibrate,
+        classify,
         data,
         diff,
         doctor,
@@ -89,6 +90,7 @@ def build() -> typer.Typer:
     app.add_typer(data.app, name="data")
     app.command("grade")(grade.grade)
     app.command("agreement")(agreement.agreement)
+    app.command("classify")(classify.classify)
     app.add_typer(models.app, name="models")
     app.add_typer(prompts.app, name="prompts")
     app.add_typer(cache.app, name="cache")

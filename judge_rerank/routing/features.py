@@ -30,7 +30,8 @@ _SHAPING = frozenset(
 """Words that make the shape of a query; all others are its content."""
 
 _AUXILIARIES = frozenset(
-    "is are was were be been being do does did has have had can could may might will would shall should must".split()
+    """is are was were be been being do does did has have had can could may might will would shall should
+    must""".split()
 )
 _COUNTED = {
     "verbs": _AUXILIARIES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -162,7 +162,7 @@ def _read(path: Path) -> list[Rule]:
 
     try:
         text = path.read_text(encoding="utf-8-sig")
-        node: Any = cast("Any", yaml.compose(text, Loader=yaml.SafeLoader))
+        node = cast("Any", yaml.compose(text, Loader=yaml.SafeLoader))
         values: Any = yaml.safe_load(text)
     except OSError as error:
         raise DataError(f"The rules cannot be read: {error.strerror}.", path=path) from error
@@ -176,9 +176,8 @@ def _read(path: Path) -> list[Rule]:
         raise DataError(f"This is not YAML: {str(error).splitlines()[0]}.", path=path) from error
     if not isinstance(values, list) or not values:
         raise DataError("A list of rules was expected, such as '- {label: factual, starts_with: who}'.", path=path)
-    places = cast("Sequence[Any]", node.value)
-    found = zip(cast("Sequence[object]", values), places, strict=True)
-    return [_rule(value, path, place.start_mark.line + 1) for value, place in found]
+    lines = [int(each.start_mark.line) + 1 for each in node.value]
+    return [_rule(value, path, line) for value, line in zip(cast("list[object]", values), lines, strict=True)]
 
 
 def _rule(value: object, path: Path, line: int) -> Rule:

@@ -53,7 +53,10 @@ class TrainedModel:
             record: dict[str, Any] = json.loads(text)
             if record["format"] != FORMAT:
                 raise KeyError("format")  # noqa: TRY301
-            weights = {str(name): (int(pair[0]), int(pair[1])) for name, pair in record["weights"].items()}
+            weights: dict[str, tuple[int, int]] = {}
+            for pair, names in record["weights"].items():
+                hard, meant = map(int, pair.split())
+                weights.update(dict.fromkeys(names.split("\t"), (hard, meant)))
             unit, bias, slope, no_question = (
                 (float(record[name][0]), float(record[name][1])) for name in ("unit", "bias", "slope", "no_question")
             )
