@@ -16,7 +16,7 @@ from judge_rerank.evaluation.matrix import Planned
 from judge_rerank.evaluation.preparing import Design, Prepared
 from judge_rerank.judge import Judge
 from judge_rerank.llm.base import Backend
-from judge_rerank.opening import DEFAULT_CACHE, cache_folder, open_backend
+from judge_rerank.opening import DEFAULT_CACHE, opened_cache, open_backend
 from judge_rerank.types import Estimate
 
 
@@ -95,9 +95,10 @@ class Judges:
 
     def _cache(self, repetition: int) -> Path | None:
         # A backend of the caller's own is not known by its name; it is remembered only where that is asked for.
-        folder = cache_folder(self._cache_dir, [*self._given.values()])
-        first = repetition == self._experiment.seeds[0]
-        return folder if folder is None or first else folder / f"repetition-{repetition}"
+        shared = opened_cache(self._cache_dir, [*self._given.values()])
+        if shared is None or repetition == self._experiment.seeds[0]:
+            return shared and shared.folder
+        return shared.folder / f"repetition-{repetition}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
