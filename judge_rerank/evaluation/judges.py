@@ -16,7 +16,7 @@ from judge_rerank.evaluation.matrix import Planned
 from judge_rerank.evaluation.preparing import Design, Prepared
 from judge_rerank.judge import Judge
 from judge_rerank.llm.base import Backend
-from judge_rerank.opening import DEFAULT_CACHE, opened_cache, open_backend
+from judge_rerank.opening import DEFAULT_CACHE, open_backend, opened_cache
 from judge_rerank.types import Estimate
 
 
