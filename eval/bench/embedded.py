@@ -31,7 +31,8 @@ from judge_rerank.testing import read_grades
 TITLE = """# How well the embedded judge judges
 
 `python eval/bench/embedded.py --out eval/results/embedded.md`: the best 20 candidates of each query, shuffled, put
-in order by a model that runs in this process. Differences are paired by query; ± is a 95 % interval of their mean."""
+in order by a model that runs in this process. Differences are paired by query; ± is a 95 % interval of their mean.
+Seconds are those of the machine as it was, with whatever else it did."""
 
 HEAD = (
     "| set | model | strategy | queries | nDCG@10 before | after | difference | s/query | calls "
