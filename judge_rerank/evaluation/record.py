@@ -1,8 +1,8 @@
 """What an experiment leaves behind: a folder that reports, comparisons and a resumed run read.
 
-    RUN/run.json         the experiment: `RunInfo`
-    RUN/results.jsonl    a line for each variant, dataset, seed and query: `Result`; appended as they come
-    RUN/documents.jsonl  each document once: dataset, id, title, text
+RUN/run.json         the experiment: `RunInfo`
+RUN/results.jsonl    a line for each variant, dataset, seed and query: `Result`; appended as they come
+RUN/documents.jsonl  each document once: dataset, id, title, text
 """
 
 from __future__ import annotations
