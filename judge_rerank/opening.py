@@ -83,14 +83,20 @@ def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[st
 def opened_cache(
     cache_dir: str | Path | ReplyCache | None, models: Sequence[str | Backend | None]
 ) -> ReplyCache | None:
-    """Where replies are kept: as named, the user's own folder for models given by name, or nowhere."""
-    if cache_dir is None or isinstance(cache_dir, ReplyCache):
+    """The cache that was given, or one in the folder where replies are kept; None where they are not."""
+    if isinstance(cache_dir, ReplyCache):
         return cache_dir
+    folder = cache_folder(cache_dir, models)
+    return ReplyCache(folder) if folder is not None else None
+
+
+def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | None]) -> Path | None:
+    """Where replies are kept: as named, the user's own for models given by name, or nowhere."""
     if cache_dir != DEFAULT_CACHE:
-        return ReplyCache(cache_dir)
+        return None if cache_dir is None else Path(cache_dir).expanduser()
     # What a backend of the caller's own answers may depend on what nobody here knows.
     named = all(each is None or isinstance(each, str) for each in models)
-    return ReplyCache(cache_dir_of_user()) if named else None
+    return cache_dir_of_user() if named else None
 
 
 def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str]) -> Trace | None:
