@@ -67,7 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", default="../shared/data")
     parser.add_argument("--sets", nargs="+", default=["wikiqa", "dl19"])
     parser.add_argument("--models", nargs="+", default=["local/qwen2.5-coder-1.5b"])
-    parser.add_argument("--strategies", nargs="+", default=["binary", "score", "listwise"])
+    parser.add_argument("--strategies", nargs="+", default=["binary", "score", "setwise", "listwise"])
     parser.add_argument("--queries", type=int, default=20)
     parser.add_argument("--depth", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
