@@ -36,24 +36,33 @@ from judge_rerank.types import (
     Candidate,
     Document,
     Estimate,
+    Forecast,
     Integrity,
     Judgment,
     Passage,
     Query,
     RankedDocument,
     Ranking,
+    Recommendation,
     Usage,
 )
 
 if TYPE_CHECKING:
+    from judge_rerank.auto import Auto, ClassIs, DefaultCascade
     from judge_rerank.budget import Budget
     from judge_rerank.calibration import Calibration
     from judge_rerank.cancel import CancelToken
     from judge_rerank.engine import Progress
     from judge_rerank.hybrid import Hybrid
     from judge_rerank.judge import Judge
+    from judge_rerank.llm.cache import ReplyCache
     from judge_rerank.llm.pricing import Price
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
+    from judge_rerank.routing.base import QueryClass, QueryClassifier
+    from judge_rerank.routing.judged import JudgeClassifier
+    from judge_rerank.routing.routes import Route, Routes
+    from judge_rerank.routing.rules import Rule, Rules
+    from judge_rerank.routing.trained import TrainedClassifier
     from judge_rerank.scorers.bm25 import BM25
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.api import RerankAPI
@@ -77,8 +86,14 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Price": "llm.pricing",
+    "ReplyCache": "llm.cache",
     "Trace": "trace",
+    "Auto": "auto",
     "Budget": "budget",
+    "ClassIs": "auto",
+    "DefaultCascade": "auto",
+    "Route": "routing.routes",
+    "Routes": "routing.routes",
     "Adaptive": "strategies.adaptive",
     "Calibration": "calibration",
     "Binary": "strategies.binary",
@@ -96,6 +111,12 @@ _LAZY = {
     "Hybrid": "hybrid",
     "Joint": "strategies.joint",
     "Judge": "judge",
+    "JudgeClassifier": "routing.judged",
+    "QueryClass": "routing.base",
+    "QueryClassifier": "routing.base",
+    "Rule": "routing.rules",
+    "Rules": "routing.rules",
+    "TrainedClassifier": "routing.trained",
     "Listwise": "strategies.listwise",
     "Pairwise": "strategies.pairwise",
     "Partition": "strategies.partition",
@@ -113,6 +134,7 @@ __all__ = [
     "BM25",
     "Adaptive",
     "AuthenticationError",
+    "Auto",
     "BM25Retriever",
     "Binary",
     "Blitz",
@@ -124,16 +146,20 @@ __all__ = [
     "CancelToken",
     "Candidate",
     "Cascade",
+    "ClassIs",
     "ContextTooLong",
     "DataError",
+    "DefaultCascade",
     "Document",
     "Estimate",
     "First",
+    "Forecast",
     "Hybrid",
     "InputError",
     "Integrity",
     "Joint",
     "Judge",
+    "JudgeClassifier",
     "Judgment",
     "LedgerError",
     "Listwise",
@@ -151,15 +177,23 @@ __all__ = [
     "ProviderTimeout",
     "ProviderUnavailable",
     "Query",
+    "QueryClass",
+    "QueryClassifier",
     "QuotaExhausted",
     "RankedDocument",
     "Ranking",
     "RateLimited",
+    "Recommendation",
+    "ReplyCache",
     "RequestRejected",
     "RerankAPI",
     "RerankError",
     "RerankedRetriever",
     "Retriever",
+    "Route",
+    "Routes",
+    "Rule",
+    "Rules",
     "Score",
     "ScorerError",
     "SelfConsistent",
@@ -169,6 +203,7 @@ __all__ = [
     "StrategyError",
     "Tournament",
     "Trace",
+    "TrainedClassifier",
     "Unchanged",
     "UnknownName",
     "Unsure",

@@ -209,7 +209,8 @@ class Attempts:
 
     def _priced(self, prepared: Prepared, reply: ChatReply, worst: int | None) -> ChatReply:
         """The reply with its price: by our own reckoning where the price is known, else what the backend says."""
-        price, used = self._line.price, _used(prepared, reply)
+        price = self._line.price
+        used = _used(prepared, reply, price)
         cost_usd = reply.cost_usd
         if price is not None:
             cost_usd = to_usd(bill(price, used) if used is not None else worst or 0)
@@ -217,7 +218,7 @@ class Attempts:
         return replace(reply, cost_usd=cost_usd)
 
     def _settle(self, hold: Hold, prepared: Prepared, reply: ChatReply) -> None:
-        used = _used(prepared, reply)
+        used = _used(prepared, reply, self._line.price)
         if used is None:
             hold.forfeit()  # the provider did not say what it used
             return
@@ -285,13 +286,18 @@ def _may_be_billed(error: ProviderError) -> bool:
     return error.sent and (error.status is None or error.status < 400 or error.status in _GATEWAY_STATUSES)
 
 
-def _used(prepared: Prepared, reply: ChatReply) -> Metered | None:
-    """What the provider says it used; None where it does not say. No provider says how many documents it was sent."""
+def _used(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
+    """What the provider says it used; None where it does not say, or bills by something that has no price here.
+
+    No provider says how many documents it was sent.
+    """
     used = read_usage(reply.usage)
     if used is None and reply.input_tokens is not None and reply.output_tokens is not None:
         cached = reply.cached_input_tokens or 0
         used = Metered(input_tokens=reply.input_tokens, output_tokens=reply.output_tokens, cached_input_tokens=cached)
-    return None if used is None else replace(used, documents=prepared.documents)
+    if used is None or (price is not None and prepared.documents and not price.covers(used)):
+        return None
+    return replace(used, documents=prepared.documents)
 
 
 def _micro_usd(usd: Decimal) -> int:

@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import Literal
 
 from judge_rerank.attempts import Case
-from judge_rerank.budget import Cap, to_usd
+from judge_rerank.budget import Cap, Charge, to_usd
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Answer, Desk, Fallback
 from judge_rerank.cancel import CancelToken, Stop
 from judge_rerank.errors import AuthenticationError, ProviderError, QuotaExhausted
+from judge_rerank.llm.base import ModelInfo
 from judge_rerank.llm.ledger import Label, Ledger
 from judge_rerank.results import Record, checked
 from judge_rerank.scoring import ScoringDesk
@@ -83,6 +84,11 @@ class Job:
     cancel: CancelToken | None = None
     caps: tuple[Cap, ...] = ()
     on_exhausted: Literal["partial", "raise"] = "partial"
+
+
+def usual_latency_s(info: ModelInfo) -> float:
+    """What a call is taken to last where nobody says: two seconds, or one with a model that runs here."""
+    return 1.0 if info.local else 2.0
 
 
 class Engine:
@@ -199,8 +205,12 @@ class Engine:
             ranking=trace.begin(job.query, job.documents, strategy=job.strategy.name, model=model) if trace else "",
         )
 
-    def estimate(self, job: Job) -> Estimate:
-        """The same run against neutral outcomes: every reply clean, no document better than another."""
+    def estimate(self, job: Job, *, answer: Callable[[JudgeCall], Outcome] | None = None) -> Estimate:
+        """The same run against answers that cost nothing.
+
+        By default they are neutral: every reply clean, no document better than another.
+        """
+        answer = answer or _neutral
         candidates = self._candidates(job)
         plan = job.strategy.plan(job.query, candidates)
         calls = rounds = input_tokens = output_tokens = scored = 0
@@ -218,7 +228,7 @@ class Engine:
                 calls += 1
                 input_tokens += prepared.input_tokens
                 output_tokens += prepared.request.max_output_tokens
-            outcomes = [_neutral(call) for call in effects]
+            outcomes = [answer(call) for call in effects]
             _note(candidates, effects, outcomes)
             effects = _advanced(plan, outcomes)
         return Estimate(
@@ -229,6 +239,30 @@ class Engine:
             cost_usd=None if None in costs else to_usd(sum(cost or 0 for cost in costs)),
             scored_pairs=scored,
         )
+
+    def exceeded(self, job: Job, strategy: Strategy) -> str:
+        """Which cap, or the deadline, the job would exceed with another strategy; "" for none.
+
+        It reckons with `usual_latency_s` a call.
+        """
+        if not job.caps and job.deadline_s is None:
+            return ""
+        forecast = self.estimate(replace(job, strategy=strategy))
+        if not forecast.calls:
+            return ""
+        if job.deadline_s is not None:
+            info = self._desk(None).info
+            waits = max(forecast.rounds, forecast.calls / info.concurrency)
+            if waits * usual_latency_s(info) > job.deadline_s:
+                return "the deadline"
+        if forecast.cost_usd is None and any("usd" in cap.limits for cap in job.caps):
+            return ""  # what is missing is the price, and the first call says so
+        charge = Charge(
+            micro_usd=int((forecast.cost_usd or 0) * 1_000_000),
+            calls=forecast.calls,
+            tokens=forecast.input_tokens + forecast.output_tokens,
+        )
+        return next((f"the cap {cap.source}" for cap in job.caps if cap.verdict(charge) != "grant"), "")
 
     def _candidates(self, job: Job) -> Candidates:
         items = (Candidate(index=index, document=document) for index, document in enumerate(job.documents))

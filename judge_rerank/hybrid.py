@@ -69,7 +69,10 @@ class Hybrid(Composable):
             found[FIRST_STAGE] = candidates.prior or by_place([c.index for c in candidates])
         missing = [name for name, values in found.items() if not values and len(candidates)]
         notes = tuple(f"hybrid: the signal {name!r} has no value for any document" for name in missing)
-        ordering = by_score(candidates, self._summed({name: values for name, values in found.items() if values}))
+        weights = {name: weight for name, (_, weight) in self._signals.items()}
+        ordering = by_score(
+            candidates, summed({n: values for n, values in found.items() if values}, weights, self.norm)
+        )
         said = tuple(note for _, each in results for note in each)
         return Ordering(order=ordering.order, scores=ordering.scores, notes=(*notes, *said))
 
@@ -82,14 +85,15 @@ class Hybrid(Composable):
             if weight
         }
 
-    def _summed(self, found: Mapping[str, Signal]) -> dict[int, float]:
-        """By `index`, the weighted mean over the signals that have a value."""
-        scaled = {name: _SCALES[self.norm](values) for name, values in found.items()}
-        sums: dict[int, float] = {}
-        for index in {index for values in scaled.values() for index in values}:
-            parts = [(self._signals[name][1], values[index]) for name, values in scaled.items() if index in values]
-            sums[index] = sum(w * value for w, value in parts) / sum(w for w, _ in parts)
-        return {index: logistic(total) for index, total in sums.items()} if self.norm == "zscore" else sums
+
+def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str) -> dict[int, float]:
+    """By `index`, the weighted mean of the signals that have a value, each put on one scale."""
+    scaled = {name: _SCALES[norm](values) for name, values in found.items() if weights.get(name)}
+    sums: dict[int, float] = {}
+    for index in sorted({index for values in scaled.values() for index in values}):
+        parts = [(weights[name], values[index]) for name, values in scaled.items() if index in values]
+        sums[index] = sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts)
+    return {index: logistic(total) for index, total in sums.items()} if norm == "zscore" else sums
 
 
 def reciprocal(values: Signal) -> dict[int, float]:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mappin
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,14 +17,15 @@ from typing import Any, Literal, Self, TypeVar
 
 from judge_rerank import spec
 from judge_rerank.attempts import Line
-from judge_rerank.budget import Amount, Budget, Cap
+from judge_rerank.auto import Auto, DefaultCascade, Situation, judge_kind
+from judge_rerank.budget import Amount, Budget, Cap, to_micro_usd
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Desk, Fallback
 from judge_rerank.cancel import CancelToken
 from judge_rerank.documents import as_documents, as_query
-from judge_rerank.engine import Engine, Job, Progress, gives_scores
+from judge_rerank.engine import Engine, Job, Progress, gives_scores, usual_latency_s
 from judge_rerank.errors import InputError, ModelUnavailable
-from judge_rerank.llm.base import Backend
+from judge_rerank.llm.base import Backend, ModelInfo
 from judge_rerank.llm.cache import ReplyCache
 from judge_rerank.llm.gate import Gate
 from judge_rerank.llm.ledger import Ledger
@@ -32,22 +34,23 @@ from judge_rerank.llm.retry import Retrier
 from judge_rerank.loop import run, submit
 from judge_rerank.opening import (
     DEFAULT_CACHE,
-    cache_folder,
     folders,
     listed,
     named_by_environment,
     open_backend,
     open_reranker,
+    opened_cache,
     opened_calibration,
     opened_trace,
 )
+from judge_rerank.redaction import secrets_in
 from judge_rerank.rendering import Renderer
 from judge_rerank.rendering_api import ApiRenderer
 from judge_rerank.strategies.base import Endpoint, Strategy
 from judge_rerank.strategies.composing import fewest_kept
 from judge_rerank.templates import Library
 from judge_rerank.trace import Trace
-from judge_rerank.types import Document, Estimate, Query, Ranking
+from judge_rerank.types import Document, Estimate, Query, Ranking, Recommendation
 
 T = TypeVar("T")
 
@@ -71,7 +74,8 @@ class Judge:
         params: further parameters sent with every request (LiteLLM's names), such as {"reasoning_effort": "low"}.
         prompts: a folder of templates, or several; searched before the built-in ones.
         strategy: what `rerank` uses when it is not told; None for the one that measured best with this kind of model.
-        concurrency: the most requests at once, over all queries; None for the backend's own limit.
+        concurrency: the most requests at once to one provider, over all queries; None for the backend's own limit. It
+            halves when the provider says that there are too many, and recovers.
         max_tokens_per_doc: where a document is cut before it is judged; None for the backend's own limit.
         timeout_s: the most one attempt may take; None for 60 seconds, or ten minutes for a model that runs here.
         max_attempts: how often one request is tried when the provider fails in a way that passes.
@@ -81,7 +85,8 @@ class Judge:
             `BudgetExceeded`, which holds it.
         prices: what models cost, by name, or a YAML file of it; it comes before what LiteLLM knows.
         cache_dir: where replies are kept, so that no request is paid for twice; several processes may share it. By
-            default the user's cache folder for models given by name, and no cache for a `Backend`. None keeps none.
+            default the user's cache folder for models given by name, and no cache for a `Backend`. None keeps none. A
+            `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` says how much is kept, and for how long.
         trace: a SQLite file that every attempt at every call is written to, with the documents, or a `Trace`; None
             takes the environment variable JUDGE_RERANK_TRACE, else writes none.
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
@@ -115,7 +120,7 @@ class Judge:
         budget: Budget | None = None,
         on_exhausted: OnExhausted = "partial",
         prices: Mapping[str, Price] | str | Path | None = None,
-        cache_dir: str | Path | None = DEFAULT_CACHE,
+        cache_dir: str | Path | ReplyCache | None = DEFAULT_CACHE,
         trace: str | Path | Trace | None = None,
         calibration: Calibration | str | Path | None = None,
     ) -> None:
@@ -136,13 +141,13 @@ class Judge:
         self._on_exhausted: OnExhausted = _known_choice(on_exhausted)
         self._pricing = Pricing(prices)
         self._ledger = Ledger.of(budget or Budget.from_environment())
-        folder = cache_folder(cache_dir, listed(model))
-        self._cache = ReplyCache(folder) if folder is not None else None
-        self._trace = opened_trace(trace, api_key)
+        self._cache = opened_cache(cache_dir, listed(model))
+        self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
         self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
         self._limits: dict[Cap, int] = {}
         self._backends, self._unavailable = self._opened(listed(model))
         self._desks: dict[str | Endpoint | None, Desk | Fallback] = {}
+        self._gates: dict[tuple[str, str | None, int], Gate] = {}
         self._engine = Engine(
             self._desk,
             model=lambda: self._backends[0].info.name if self._backends else "",
@@ -329,6 +334,53 @@ class Judge:
         """
         return self._engine.estimate(self._job(query, docs, strategy))
 
+    def plan(
+        self,
+        n_docs: int,
+        tokens_per_doc: int = 100,
+        *,
+        usd: Amount | None = None,
+        latency_s: float | None = None,
+        call_latency_s: float | None = None,
+    ) -> Recommendation:
+        """Which strategy to use for rankings of this size, and what it will take. Nothing is sent.
+
+        The expected nDCG@10 was measured with simulated judges that can compare documents (`eval/bench/fit_plan.py`):
+        it tells strategies apart, and is no promise for a model. Small models are better at judging documents one at
+        a time ("score", "binary").
+
+        Args:
+            n_docs: documents a ranking, at least 1.
+            tokens_per_doc: their length, at least 1.
+            usd: the most that a ranking may cost, retries aside.
+            latency_s: the most that it may take, with the judge's concurrency.
+            call_latency_s: how long a call lasts; None for two seconds, or one with a model that runs here.
+
+        Returns:
+            The strategy with the highest expected nDCG@10; of those as good as that, the one with fewest tokens. And
+            all others that fit.
+
+        Raises:
+            InputError: an option is out of range, or nothing fits: the message has the quickest and the cheapest.
+            PricingUnknown: `usd` is given, and nobody says what the model costs.
+        """
+        from judge_rerank.planning import Limits, recommend
+
+        for name, value in (
+            ("n_docs", n_docs),
+            ("tokens_per_doc", tokens_per_doc),
+            ("latency_s", latency_s),
+            ("call_latency_s", call_latency_s),
+        ):
+            if value is not None and not value > 0:
+                msg = f"{name} is {value}; it has to be greater than 0."
+                raise InputError(msg)
+        if usd is not None:
+            to_micro_usd(usd, "usd")  # says what is wrong with it
+        info = self._own_backends()[0].info
+        limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s or usual_latency_s(info))
+        return recommend(self._engine, info, n_docs, tokens_per_doc, limits)
+
     def close(self) -> None:
         """Release connections and memory. The judge can be used again; it opens what it needs."""
         desks, self._desks = self._desks, {}
@@ -373,7 +425,7 @@ class Judge:
         if top_n is not None and kept is not None and top_n > kept:
             msg = f"top_n is {top_n}, but {resolved.name!r} keeps only {kept}; keep more, or ask for at most {kept}."
             raise InputError(msg)
-        return Job(
+        job = Job(
             query=as_query(query),
             documents=as_documents(docs),
             strategy=resolved,
@@ -385,6 +437,14 @@ class Judge:
             caps=self._caps_here() + ((Cap("max_usd", usd=max_usd),) if max_usd is not None else ()),
             on_exhausted=_known_choice(on_exhausted or self._on_exhausted),
         )
+        if isinstance(resolved, (Auto, DefaultCascade)):
+            return replace(job, strategy=resolved.at(self._situation(job)))
+        return job
+
+    def _situation(self, job: Job) -> Situation:
+        """What a strategy that chooses has to know of a ranking."""
+        info = self._backends[0].info if self._backends else None
+        return Situation(judge=judge_kind(info), fits=partial(self._engine.exceeded, job))
 
     def _caps_here(self) -> tuple[Cap, ...]:
         """The blocks of `limit` that a ranking begins in; in a thread that is in none, those of other threads."""
@@ -430,9 +490,14 @@ class Judge:
         info = backend.info
         return Line(
             backend=backend,
-            gate=Gate(self._concurrency or info.concurrency),
+            gate=self._gate_of(info),
             price=Price.free() if info.local else self._pricing.price(info.name),
         )
+
+    def _gate_of(self, info: ModelInfo) -> Gate:
+        """One gate for all models of a provider: they share its limits."""
+        limit = self._concurrency or info.concurrency
+        return self._gates.setdefault((info.name.partition("/")[0], info.endpoint, limit), Gate(limit))
 
 
 def _check_cut(min_score: float, strategy: Strategy) -> None:

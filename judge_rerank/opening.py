@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from judge_rerank.calibration import Calibration
 from judge_rerank.errors import InputError, ModelUnavailable
 from judge_rerank.llm.base import Backend
+from judge_rerank.llm.cache import ReplyCache
 from judge_rerank.llm.models import cache_dir as cache_dir_of_user
 from judge_rerank.strategies.base import Endpoint
 from judge_rerank.trace import Trace
@@ -79,6 +80,16 @@ def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[st
     return model
 
 
+def opened_cache(
+    cache_dir: str | Path | ReplyCache | None, models: Sequence[str | Backend | None]
+) -> ReplyCache | None:
+    """The cache that was given, or one in the folder where replies are kept; None where they are not."""
+    if isinstance(cache_dir, ReplyCache):
+        return cache_dir
+    folder = cache_folder(cache_dir, models)
+    return ReplyCache(folder) if folder is not None else None
+
+
 def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | None]) -> Path | None:
     """Where replies are kept: as named, the user's own for models given by name, or nowhere."""
     if cache_dir != DEFAULT_CACHE:
@@ -88,12 +99,14 @@ def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | 
     return cache_dir_of_user() if named else None
 
 
-def opened_trace(trace: str | Path | Trace | None, api_key: str | None) -> Trace | None:
-    """The trace that was given, named, or named by the environment; None for none."""
-    if isinstance(trace, Trace):
-        return trace
-    file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
-    return Trace(file, secrets=[api_key] if api_key else []) if file else None
+def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str]) -> Trace | None:
+    """The trace that was given, named, or named by the environment, which keeps no secret; None for none."""
+    if not isinstance(trace, Trace):
+        file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
+        trace = Trace(file) if file else None
+    if trace is not None:
+        trace.hide(secrets)
+    return trace
 
 
 def opened_calibration(calibration: Calibration | str | Path | None) -> Calibration | None:

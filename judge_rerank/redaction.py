@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 REDACTED = "[redacted]"
 
@@ -24,8 +26,43 @@ _KEY_SHAPED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SECRET_NAME = re.compile(
-    r"(?:^|[-_])(?:api[-_]?key|key|secret|password|token|authorization|credentials?|cookie)$", re.I
+    r"(?:^|[-_])(?:api[-_]?key|key|secret|password|token|auth|authorization|credentials?|cookie)$", re.I
 )
+
+
+def secrets_in(params: Mapping[str, Any], url: str | None = None) -> tuple[str, ...]:
+    """What must not be written down of a caller's parameters and address: every value under a name such as api_key,
+    headers included, and the user and password in the address."""
+    found = [text for name, value in params.items() for text in _secret_texts(name, value)]
+    if url:
+        parts = urlsplit(url)
+        found += [text for part in (parts.username, parts.password) if part for text in {part, unquote(part)}]
+        found += [text for header in basic_auth(url).values() for text in (header, header.rpartition(" ")[2])]
+        found += [value for name, value in parse_qsl(parts.query) if _SECRET_NAME.search(name)]
+    return tuple(found)
+
+
+def basic_auth(url: str) -> dict[str, str]:
+    """The header that says the user and password in an address; none where it has none."""
+    parts = urlsplit(url)
+    if parts.username is None and parts.password is None:
+        return {}
+    named = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {b64encode(named.encode()).decode()}"}
+
+
+def without_user(url: str) -> str:
+    """The address without the user and the password in it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
+
+
+def public_url(url: str) -> str:
+    """The address without the user, the password and the keys in it."""
+    parts = urlsplit(without_user(url))
+    pairs = parts.query.split("&")
+    public = [pair for pair in pairs if not _SECRET_NAME.search(pair.partition("=")[0])]
+    return url if public == pairs and "@" not in url else urlunsplit(parts._replace(query="&".join(public)))
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -48,6 +85,15 @@ def redact_params(params: Mapping[str, Any], secrets: Iterable[str] = ()) -> dic
         str(name): REDACTED if _SECRET_NAME.search(str(name)) and value else _redacted(value, known)
         for name, value in params.items()
     }
+
+
+def _secret_texts(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for inner, held in cast("Mapping[str, Any]", value).items():
+            yield from _secret_texts(str(inner), held)
+    elif isinstance(value, str) and _SECRET_NAME.search(name):
+        # The provider may quote "Bearer abc" as "abc".
+        yield from {value, value.rpartition(" ")[2]}
 
 
 def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:

@@ -17,9 +17,11 @@ from judge_rerank.strategies.composing import Cascade, Stage
 _STRATEGIES = {
     "adaptive": "strategies.adaptive:Adaptive",
     "api": "strategies.api:RerankAPI",
+    "auto": "auto:Auto",
     "binary": "strategies.binary:Binary",
     "blitz": "strategies.blitz:Blitz",
     "bm25": "scorers.bm25:BM25",
+    "cascade": "auto:DefaultCascade",
     "first": "strategies.first:First",
     "hybrid": "hybrid:Hybrid",
     "joint": "strategies.joint:Joint",
@@ -35,7 +37,7 @@ _STRATEGIES = {
     "tournament": "strategies.tournament:Tournament",
 }
 # What may stand in `stage(when=...)`.
-_CONDITIONS = {"unsure": "strategies.composing:Unsure"}
+_CONDITIONS = {"class-is": "auto:ClassIs", "unsure": "strategies.composing:Unsure"}
 
 _FORM = "name(option=value, ...), with % N for what is kept and >> for what comes then"
 

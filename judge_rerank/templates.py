@@ -53,6 +53,7 @@ DEFAULT: Mapping[str, str] = MappingProxyType(
         "binary": "terse",
         "classify": "terse",
         "first": "terse",
+        "grade": "umbrela",
         "listwise": "terse",
         "pairwise": "terse",
         "score": "terse",

@@ -195,6 +195,8 @@ class SimulatedJudge(FakeBackend):
     def _verdict(self, task: str, grade: float) -> dict[str, object]:
         if task == "binary":
             return {"reason": "by its grade", "relevant": grade > self._top / 2}
+        if task == "grade":
+            return {"reason": "by its grade", "grade": min(3, max(0, round(3 * grade / self._top)))}
         return {"reason": "by its grade", "score": min(10, max(1, round(1 + 9 * grade / self._top)))}
 
     def _worded(self, task: str, grade: float) -> ChatReply:
@@ -202,6 +204,8 @@ class SimulatedJudge(FakeBackend):
         p = self._probability(grade)
         if task == "binary":
             weights = {"yes": p, "no": 1 - p}
+        elif task == "grade":
+            weights = {str(self._verdict(task, grade)["grade"]): 1.0}
         else:
             low = min(9, 1 + math.floor(9 * p))
             share = 1 + 9 * p - low

@@ -20,7 +20,7 @@ import secrets as tokens
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,9 +69,13 @@ class Trace:
     def __init__(self, file: Path | str | None, *, secrets: Iterable[str] = (), run: str | None = None) -> None:
         self.file = None if file is None else Path(file).expanduser().absolute()
         self.run = run or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{tokens.token_hex(2)}"
-        self._secrets = tuple(secrets)
+        self._secrets = list(secrets)
         self._starting = threading.Lock()
         self._thread: _WriterThread | None = None
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take these out of everything that is written from now on as well."""
+        self._secrets.extend(secrets)
 
     def begin(self, query: Query, documents: Sequence[Document], *, strategy: str, model: str | None = None) -> str:
         """Note that a ranking begins, its documents in first-stage order; returns its id."""
@@ -186,7 +190,7 @@ class Trace:
 class _WriterThread(threading.Thread):
     """Takes jobs and writes them, as many at once as are waiting."""
 
-    def __init__(self, path: Path, secrets: Sequence[str]) -> None:
+    def __init__(self, path: Path, secrets: Collection[str]) -> None:
         super().__init__(name="judge-rerank-trace", daemon=True)
         self.jobs: queue.SimpleQueue[_Job | threading.Event | None] = queue.SimpleQueue()
         self.pid = os.getpid()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, cast
@@ -131,7 +131,7 @@ class TracedCall:
 class Writer:
     """Writes records through one connection. Known secrets are taken out of every text."""
 
-    def __init__(self, connection: sqlite3.Connection, secrets: Sequence[str]) -> None:
+    def __init__(self, connection: sqlite3.Connection, secrets: Collection[str]) -> None:
         self._connection = connection
         self._secrets = secrets
         self._stored: set[str] = set()

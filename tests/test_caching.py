@@ -18,6 +18,7 @@ from judge_rerank import Binary, Budget, Judge, Price
 from judge_rerank.cancel import CancelToken
 from judge_rerank.errors import ProviderUnavailable
 from judge_rerank.llm.base import ChatReply, ModelInfo
+from judge_rerank.llm.cache import ReplyCache
 from judge_rerank.testing import FakeBackend
 from tests.provider import Faults, Provider, QrelsJudge
 
@@ -62,6 +63,17 @@ def test_it_survives_restarts_and_is_shared(tmp_path: Path) -> None:
     with judge_of(late, tmp_path) as judge:
         assert judge.rerank("q", DOCS)[0].relevance_score == 1
     assert late.requests == []
+
+
+def test_how_much_is_kept_and_for_how_long_can_be_said(tmp_path: Path) -> None:
+    small = ReplyCache(tmp_path / "small", size_limit_bytes=200_000)
+    with Judge(paid(), prices=PRICES, cache_dir=small) as judge:
+        judge.rerank("q", [f"document {n}" for n in range(1000)], "binary")
+    assert 0 < small.info().entries < 1000
+    small.close()
+    old = ReplyCache(tmp_path / "old", expire_s=0.000_001)
+    with Judge(paid(), prices=PRICES, cache_dir=old) as judge:
+        assert [judge.rerank("q", DOCS, "binary").usage.cached_calls for _ in range(2)] == [0, 0]
 
 
 def test_no_cache_asks_every_time() -> None:

@@ -169,6 +169,30 @@ def test_a_deadline_covers_all_models_together() -> None:
     assert all(request.timeout_s <= 0.5 for request in second.requests)
 
 
+class Counted(Named):
+    """One of several that count together how many requests they have at once."""
+
+    inside = most = 0
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        Counted.inside += 1
+        Counted.most = max(Counted.most, Counted.inside)
+        try:
+            return await super().complete(request)
+        finally:
+            Counted.inside -= 1
+
+
+@pytest.mark.parametrize(("names", "limit"), [(("one/a", "one/b"), 2), (("one/a", "two/b"), 4)])
+def test_models_of_one_provider_share_its_limit(names: tuple[str, str], limit: int) -> None:
+    Counted.most = 0
+    half = iter([DOWN, YES] * 50)
+    backends = [Counted(names[0], lambda _: next(half), latency_s=0.02), Counted(names[1], YES, latency_s=0.02)]
+    docs = [f"document {n}" for n in range(40)]
+    assert Judge(backends, strategy="binary", concurrency=2, max_attempts=1).rerank("q", docs).usage.calls == 40
+    assert 2 <= Counted.most <= limit
+
+
 def test_an_empty_list_of_models_is_refused() -> None:
     with pytest.raises(InputError, match="list of models is empty"):
         Judge([])

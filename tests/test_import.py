@@ -32,6 +32,12 @@ def test_strategies_are_light() -> None:
     assert not loaded & (HEAVY - {"asyncio"})
 
 
+def test_classifying_is_light() -> None:
+    assert not loaded_by("from judge_rerank.routing import TrainedClassifier; TrainedClassifier().classify('why?')") & (
+        HEAVY - {"asyncio"}
+    )
+
+
 def test_every_public_name_is_there() -> None:
     for name in judge_rerank.__all__:
         assert getattr(judge_rerank, name).__doc__, name
@@ -51,9 +57,11 @@ MAY_IMPORT = {
     "cancel": {"types", "errors"},
     "strategies": {"types", "errors", "windows", "strategies"},
     "scorers": {"types", "errors", "strategies", "scorers"},
+    "routing.judged": {"types", "errors", "routing", "strategies.base", "judge"},  # the judge for its type alone
+    "routing": {"types", "errors", "routing"},
     "templates": {"types", "errors", "quoting", "front_matter", "sandbox", "llm.base"},
     "parsing": {"types", "errors", "parsing", "llm.base", "strategies.base"},
-    "llm": {"types", "errors", "llm", "parsing", "budget"},
+    "llm": {"types", "errors", "llm", "parsing", "budget", "redaction"},
     "spec": {"types", "errors", "strategies", "scorers"},
     "rendering": {"types", "errors", "llm.base", "parsing", "strategies.base", "templates"},
 }

@@ -15,7 +15,7 @@ from judge_rerank.strategies.base import Choice, Failed, Order, Outcome, Scores
 OPTIONS = ("HUM", "LOC", "not a question")
 CASES = [
     (name, n, explain)
-    for name in ("binary", "score", "listwise", "classify")
+    for name in ("binary", "score", "grade", "listwise", "classify")
     for n in (1, 2, 20)
     for explain in (False, True)
 ]
@@ -60,7 +60,7 @@ def _example(schema: dict[str, Any], n: int) -> Any:
         return list(range(n, 0, -1))
     if kind == "array":
         return [{**_example(schema["items"], n), "id": number} for number in range(1, n + 1)]
-    return {"integer": 5, "boolean": True, "string": "Because it does."}[kind]
+    return {"integer": 3, "boolean": True, "string": "Because it does."}[kind]
 
 
 @pytest.mark.parametrize(("name", "n", "explain"), CASES)
@@ -87,7 +87,8 @@ def test_labels_are_for_single_words() -> None:
     assert task("classify").labels(0, options=("HUM", "LOC")) == ("HUM", "LOC")
     assert task("classify").labels(0, options=OPTIONS) == ()
     assert task("classify").labels(0, options=("a", "A")) == ()
-    for name in ("binary", "score"):
+    assert task("grade").labels(1) == ("0", "1", "2", "3")
+    for name in ("binary", "score", "grade"):
         assert task(name).labels(2) == ()
         assert task(name).labels(1, explain=True) == ()
     assert task("listwise").labels(3) == ()

@@ -38,6 +38,7 @@ POINTWISE: Mapping[str, Mode] = {
 }
 MODES: Mapping[str, Mapping[str, Mode]] = {
     "binary": POINTWISE,
+    "grade": POINTWISE,
     "score": POINTWISE,
     "listwise": {"a window": (3, LIST, False, False), "a window, explained": (3, LIST, True, False)},
     "first": {"one letter": (3, WORD, False, True), "a window": (3, LIST, False, False)},
@@ -96,7 +97,7 @@ def test_a_built_in_prompt_is_called_as_its_file(name: str) -> None:
 
 
 # What follows the document is paid for with every document, so these put the question before it.
-ASKS_FIRST = ("binary/terse", "score/terse")
+ASKS_FIRST = ("binary/terse", "grade/terse", "score/terse")
 
 
 @pytest.mark.parametrize("name", NAMES)

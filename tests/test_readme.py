@@ -1,5 +1,6 @@
 """Every example of the README runs: Python against a provider on loopback, commands as a user would type them."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -33,6 +34,14 @@ Rate how well the document answers: {{ query }}
 """
 
 
+EXPERIMENT = """name: first
+datasets: [{path: log.jsonl}]
+models: [openai/gpt-4.1-mini]
+prompts: {score: [terse, my_prompts/score/strict.j2]}
+strategies: [score, listwise]
+"""
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the files that the README names, and a provider where it says openai."""
@@ -45,6 +54,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "queries.jsonl").write_text("".join(f'{{"_id": "{q}", "text": "{t}"}}\n' for q, t in asked.items()))
     (tmp_path / "bm25.trec").write_text("".join(f"{q} Q0 d{i} {i + 1} {9 - i} bm25\n" for q, i in places))
     (tmp_path / "qrels.tsv").write_text("".join(f"{q} 0 d{i} {list(DOCS.values())[i]}\n" for q, i in places))
+    candidates = ", ".join(f'{{"text": "{text}", "clicks": {clicks}}}' for text, clicks in DOCS.items())
+    (tmp_path / "log.jsonl").write_text(f'{{"query": "who wrote Dune?", "candidates": [{candidates}]}}\n')
+    (tmp_path / "experiment.yaml").write_text(EXPERIMENT)
+    (tmp_path / "collection").mkdir()
+    with (tmp_path / "collection" / "log.jsonl").open("w") as log:
+        for number in range(12):
+            graded = [{"id": f"d{number}-{i}", "text": t, "grade": min(g, 1)} for i, (t, g) in enumerate(DOCS.items())]
+            log.write(
+                json.dumps({"id": f"q{number}", "query": f"who wrote Dune, {number}?", "candidates": graded}) + "\n"
+            )
     (tmp_path / "my_prompts" / "score").mkdir(parents=True)
     (tmp_path / "my_prompts" / "score" / "strict.j2").write_text(STRICT)
     monkeypatch.chdir(tmp_path)

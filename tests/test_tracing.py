@@ -13,6 +13,8 @@ from judge_rerank import Budget, Judge, Price, Query
 from judge_rerank.errors import AuthenticationError, ProviderTimeout, RateLimited
 from judge_rerank.llm.base import ChatReply, prompt_text
 from judge_rerank.llm.ledger import Ledger
+from judge_rerank.llm.litellm import LiteLLMBackend
+from judge_rerank.redaction import public_url, secrets_in
 from judge_rerank.testing import FakeBackend
 from judge_rerank.trace import Trace, TracedCall
 from tests.provider import Fault, Provider, QrelsJudge
@@ -22,6 +24,8 @@ DOCS = [{"id": f"d{n}", "text": f"document number {n}"} for n in range(4)]
 PRICES = {"fake": Price(input_usd_per_mtok=1, output_usd_per_mtok=1)}
 KEY = "loopback-secret-4711-0815"
 """A key that does not look like one."""
+SECRETS = (KEY, "header-secret-4711", "anything-but-a-password", "query-secret-4711")
+"""With those of a header and of an address."""
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +169,50 @@ def test_no_key_is_in_any_file_log_or_error(tmp_path: Path, caplog: pytest.LogCa
     ours = [record for record in caplog.records if record.name.startswith("judge_rerank")]
     assert KEY not in "".join(record.getMessage() for record in ours)
     assert len(Trace(tmp_path / "trace.db").calls(failed=True)) >= 2
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"])
+def test_no_secret_of_a_header_or_an_address_is_in_any_file_log_or_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], model: str
+) -> None:
+    texts = [document["text"] for document in DOCS]
+    caplog.set_level(logging.DEBUG)
+    key, header, password, _ = SECRETS
+    path = "/v1" if model.startswith("openai") else ""
+    with Provider(QrelsJudge(dict.fromkeys(texts, 1.0))) as provider:
+        provider.misbehave(None, Fault(kind="status", status=400, message=f"You sent {', '.join(SECRETS[:3])}."))
+        address = provider.url.replace("//", f"//somebody:{password}@") + path
+        with Judge(
+            model,
+            api_base=address,
+            api_key=key,
+            params={"extra_headers": {"x-service-token": header}, "user": f"somebody with {header}"},
+            cache_dir=tmp_path / "cache",
+            trace=Trace(tmp_path / "trace.db"),
+            concurrency=1,
+        ) as judge:
+            ranking = judge.rerank("q", texts, "score")
+            told = f"{ranking.reasons} {ranking.to_json()} {judge!r}"
+        assert provider.received[0].headers["x-service-token"] == header
+        assert provider.received[0].headers["authorization"].startswith("Basic ")
+    assert ranking.usage.calls >= 1
+    assert "rejected" in told
+    told += "".join(record.getMessage() for record in caplog.records) + "".join(capfd.readouterr())
+    told += "".join(path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file())
+    assert [secret for secret in (*SECRETS, "somebody:any") if secret in told] == []
+
+
+def test_an_address_is_public_without_its_user_and_its_keys() -> None:
+    address = f"https://me:{SECRETS[2]}@proxy.example/v1?api-version=2&api_key={SECRETS[3]}"
+    assert public_url(address) == "https://proxy.example/v1?api-version=2"
+    assert {SECRETS[2], SECRETS[3]} <= set(secrets_in({}, address))
+    assert secrets_in({"extra_headers": {"Authorization": "Bearer abcdefg"}, "seed": 3, "stop_tokens": "x"}) in (
+        ("Bearer abcdefg", "abcdefg"),
+        ("abcdefg", "Bearer abcdefg"),
+    )
+    with Judge("openai/gpt-4o-mini", api_base=address) as judge:
+        assert judge.model == "openai/gpt-4o-mini"
+    assert LiteLLMBackend("openai/gpt-4o-mini", api_base=address).info.endpoint == public_url(address)
 
 
 def test_prices_of_the_backend_are_traced_where_nobody_else_knows_them(tmp_path: Path) -> None:

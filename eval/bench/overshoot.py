@@ -23,7 +23,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -80,15 +80,17 @@ class Meter:
 class Double:
     """A provider in this process that misbehaves by seed and request number.
 
-    It works on after the caller has hung up, and charges for it.
+    It works on after the caller has hung up, and charges for it. With `gather` it answers nobody until so many ask at
+    once, or until they take too long to come.
     """
 
-    def __init__(self, seed: int, *, fault_rate: float, latency_s: float, concurrency: int) -> None:
+    def __init__(self, seed: int, *, fault_rate: float, latency_s: float, concurrency: int, gather: int = 0) -> None:
         self._seed, self._fault_rate, self._latency_s = seed, fault_rate, latency_s
         self.info = ModelInfo(name="double", context_tokens=16_384, concurrency=concurrency)
         self.meter = Meter()
         self._number = 0
         self.peak = self._at_once = 0
+        self._gather, self._gathered = gather, asyncio.Event()
 
     def count_tokens(self, text: str) -> int:
         return -(-len(text) // 4)
@@ -99,12 +101,19 @@ class Double:
         self._at_once += 1
         self.peak = max(self.peak, self._at_once)
         try:
+            await self._crowd()
             return await self._answer(request, chance)
         finally:
             self._at_once -= 1
 
     async def aclose(self) -> None:
         pass
+
+    async def _crowd(self) -> None:
+        if self._at_once < self._gather and not self._gathered.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._gathered.wait(), 5)
+        self._gathered.set()
 
     async def _answer(self, request: ChatRequest, chance: random.Random) -> ChatReply:
         kind = chance.choice(KINDS) if chance.random() < self._fault_rate else "ok"
@@ -240,6 +249,7 @@ def in_process_run(seed: int, folder: Path, *, clean: bool = False) -> Result:
         fault_rate=0.0 if clean else chance.choice([0.0, 0.1, 0.2, 0.4, 0.9]),
         latency_s=0.6 if concurrency == 256 else chance.choice([0.0, 0.002, 0.01]),
         concurrency=concurrency,
+        gather=256 if concurrency == 256 and not clean else 0,
     )
     probe = one_call()
     calls = chance.randint(60, 200) if clean else chance.choice([0, 2, 10, 40, 200, 1000])

@@ -47,7 +47,27 @@ def build() -> typer.Typer:
     """The application with all its commands."""
     import typer
 
-    from judge_rerank.cli import bias, cache, calibrate, doctor, estimate, logs, models, prompts, rerank, version
+    from judge_rerank.cli import (
+        agreement,
+        bias,
+        cache,
+        calibrate,
+        classify,
+        data,
+        diff,
+        doctor,
+        estimate,
+        evaluate,
+        fitting,
+        grade,
+        logs,
+        models,
+        plan,
+        prompts,
+        report,
+        rerank,
+        version,
+    )
 
     app = typer.Typer(
         epilog=EXIT_CODES,
@@ -59,8 +79,18 @@ def build() -> typer.Typer:
     app.callback()(version.root)
     app.command("rerank", epilog=EXIT_CODES)(rerank.rerank)
     app.command("estimate")(estimate.estimate)
+    app.command("plan")(plan.plan)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
+    app.command("tune")(fitting.tune)
+    app.add_typer(fitting.routes, name="routes")
+    app.command("eval")(evaluate.evaluate)
+    app.command("report")(report.report)
+    app.command("diff")(diff.diff)
+    app.add_typer(data.app, name="data")
+    app.command("grade")(grade.grade)
+    app.command("agreement")(agreement.agreement)
+    app.command("classify")(classify.classify)
     app.add_typer(models.app, name="models")
     app.add_typer(prompts.app, name="prompts")
     app.add_typer(cache.app, name="cache")

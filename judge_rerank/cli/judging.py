@@ -80,7 +80,7 @@ def open_judge(
     from judge_rerank.opening import open_backend
 
     chosen = spec.resolve(strategy) if strategy is not None else None
-    backend = open_backend(model, api_base=api_base, params=_parameters(params))
+    backend = open_backend(model, api_base=api_base, params=parameters(params))
     chosen = chosen or spec.resolve(backend.info.strategy)
     options: dict[str, str | bool] = {"prompt": prompt} if prompt is not None else {}
     if explain:
@@ -110,7 +110,7 @@ def default_trace() -> Path:
     return cache_folder() / "trace.db"
 
 
-def _parameters(given: Sequence[str]) -> dict[str, Any]:
+def parameters(given: Sequence[str]) -> dict[str, Any]:
     """`KEY=VALUE` pairs; a value that is JSON (a number, true, a list) is taken as such, any other as text."""
     found: dict[str, Any] = {}
     for pair in given:

@@ -11,6 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from judge_rerank.cli import options
+from judge_rerank.cli.inputs import Inputs
+from judge_rerank.cli.judging import parameters
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, error_line, on_stdout
 from judge_rerank.errors import InputError, PromptError
@@ -26,7 +29,8 @@ _DOCUMENTS = (
     ("Dune (film)", "Dune is a 2021 film directed by Denis Villeneuve."),
 )
 _OPTIONS = ("factual", "semantic", "complex")
-_SHOWN = {"first": 3, "listwise": 3, "pairwise": 2, "setwise": 3}
+SHOWN = {"first": 3, "listwise": 3, "pairwise": 2, "setwise": 3}
+"""Documents that a comparing task shows; every other task shows one."""
 
 
 @app.command("list")
@@ -60,7 +64,7 @@ def show(
     from judge_rerank.templates import Library, Shown
 
     template = Library([prompts] if prompts else []).find(name)
-    n = 0 if template.task == "classify" else documents or _SHOWN.get(template.task, 1)
+    n = 0 if template.task == "classify" else documents or SHOWN.get(template.task, 1)
     options = tuple(ascii_uppercase[:n]) if template.task in {"pairwise", "setwise"} else _OPTIONS
     task = parsing.task(template.task)
     if labels and not task.labels(n, options=options, explain=explain):
@@ -77,6 +81,56 @@ def show(
     emit(f"{template.name}, version {template.version}, {template.hash}\n{template.path}\n\n{template.source}")
     for message in messages:
         emit(f"\n──── {message.role} message, of an example ────\n{message.content}\n")
+
+
+@app.command("try")
+def try_prompt(
+    name: Annotated[str, typer.Argument(help="A full name, such as score/rubric, or a .j2 file.")],
+    files: options.Files = None,
+    query: options.Query = None,
+    prompts: Prompts = None,
+    documents: Annotated[
+        int | None, typer.Option("--documents", "-n", min=1, help="How many are shown in the one call.")
+    ] = None,
+    model: options.Model = None,
+    explain: options.Explain = False,
+    api_base: options.ApiBase = None,
+    param: options.Params = None,
+    max_tokens_per_doc: options.MaxTokensPerDoc = None,
+) -> None:
+    """Send a prompt once, and print what was sent, the reply, and what was read from it.
+
+    judge-rerank prompts try score/rubric -q "how long do fleas live" passages.jsonl
+
+    The first document is shown, or the first few where the prompt compares them. Nothing is taken from the cache.
+    """
+    from judge_rerank.cli.trying import tried
+
+    inputs = Inputs(
+        query=query,
+        files=files or (),
+        run=None,
+        corpus=None,
+        queries=None,
+        query_ids=(),
+        limit=None,
+        depth=documents,
+        shuffle=None,
+    )
+    ((asked, found),) = inputs.read()
+    told = tried(
+        name,
+        asked,
+        found,
+        shown=documents,
+        model=model,
+        prompts=prompts,
+        explain=explain,
+        api_base=api_base,
+        params=parameters(param or ()),
+        max_tokens_per_doc=max_tokens_per_doc,
+    )
+    emit(told)
 
 
 @app.command("check")

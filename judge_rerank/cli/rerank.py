@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from judge_rerank.cancel import CancelToken
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs, Pair
+from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.judging import Spending, default_trace, open_judge
 from judge_rerank.cli.output import Format, as_text, emit, report
 from judge_rerank.cli.progress import Bar
@@ -185,7 +181,7 @@ def _ranked(
     started = time.perf_counter()
     rankings: list[Ranking] = []
     try:
-        with _interruptible() as cancel, Bar(_forecast(judge, pairs)) as bar:
+        with interruptible() as cancel, Bar(_forecast(judge, pairs)) as bar:
 
             async def stream() -> None:
                 async for ranking in judge.arerank_many(
@@ -216,25 +212,6 @@ def _forecast(judge: Judge, pairs: Sequence[Pair]) -> int | None:
     if not Bar.visible() or sum(len(documents) for _, documents in pairs) > _MOST_FORECAST:
         return None
     return sum(judge.estimate(query, documents).calls for query, documents in pairs)
-
-
-@contextmanager
-def _interruptible() -> Generator[CancelToken]:
-    """Ctrl-C ends the rankings early; a second one ends the program."""
-    cancel = CancelToken()
-    if threading.current_thread() is not threading.main_thread():
-        yield cancel
-        return
-
-    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        cancel.cancel()
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield cancel
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _check_ids(pairs: Sequence[Pair]) -> None:

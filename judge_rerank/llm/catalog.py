@@ -58,7 +58,7 @@ def route(litellm: Any, model: str, api_base: str | None) -> Route:
         name, provider, _, _ = litellm.get_llm_provider(model, api_base=api_base)
     except litellm.BadRequestError:
         hint = "Names are LiteLLM's, provider first, as in 'openai/gpt-4.1-mini'."
-        raise UnknownName("model", model, litellm.model_list, hint) from None
+        raise UnknownName("model", model, _names(litellm), hint) from None
     table = _row(litellm, model, name, provider)
     row = litellm.model_cost.get(table.get("key"), {})
     supported = litellm.get_supported_openai_params(model=name, custom_llm_provider=provider) or ()
@@ -69,6 +69,13 @@ def route(litellm: Any, model: str, api_base: str | None) -> Route:
         table=table,
         priced={"input_cost_per_token", "output_cost_per_token"} <= row.keys(),
     )
+
+
+def _names(litellm: Any) -> set[str]:
+    """LiteLLM's models, those whose provider the table says apart with the provider before the name as well."""
+    rows = cast("Mapping[str, Mapping[str, Any]]", litellm.model_cost)
+    bare = ((name, row.get("litellm_provider")) for name, row in rows.items() if "/" not in name)
+    return {*litellm.model_list, *(f"{provider}/{name}" for name, provider in bare if provider)}
 
 
 def _row(litellm: Any, model: str, name: str, provider: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ _NOT_IN_KEY = frozenset({"timeout_s", "subject"})
 _PARAMS_NOT_IN_KEY = frozenset(
     {
         *("api_key", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "azure_ad_token", "hf_token"),
+        *("aws_bearer_token_bedrock", "azure_username", "azure_password", "client_secret", "azure_ad_token_provider"),
         *("headers", "extra_headers", "default_headers", "vertex_credentials"),
         *("timeout", "timeout_s", "request_timeout", "stream_timeout"),
         *("retries", "max_retries", "num_retries", "max_attempts", "concurrency"),

@@ -24,8 +24,10 @@ from judge_rerank.errors import (
 from judge_rerank.llm import catalog, openai_format, tokens
 from judge_rerank.llm.base import ChatReply, ChatRequest, ModelInfo
 from judge_rerank.llm.features import Features
+from judge_rerank.llm.log_redaction import keep_out_of_logs
 from judge_rerank.llm.provider_errors import scrubbed, translated
 from judge_rerank.llm.wire import Connections, Exchange, watched
+from judge_rerank.redaction import basic_auth, public_url, secrets_in, without_user
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class LiteLLMBackend:
 
     Args:
         model: LiteLLM's name for it ("openai/gpt-4.1-mini", "anthropic/claude-sonnet-4-5", "hosted_vllm/my-model").
-        api_base: another address than the provider's own.
+        api_base: another address than the provider's own; a user and password in it are sent as a header.
         api_key: the key; by default the provider's environment variable.
         params: LiteLLM's own parameters for every call ("temperature", "reasoning_effort", "extra_headers"), and for
             this package `context_tokens`, `reasoning_tokens`, `concurrency` and `logprobs`, which overrule what is
@@ -97,6 +99,7 @@ class LiteLLMBackend:
         self._own = {name: params.pop(name) for name in OWN_PARAMS & params.keys()}
         self._params = params
         self._features = Features()
+        keep_out_of_logs(self._secrets)
         self._client: Any = None
         self._abandoned: set[asyncio.Task[Any]] = set()
 
@@ -119,7 +122,7 @@ class LiteLLMBackend:
             logprobs=self._top_logprobs > 0,
             reasoning_tokens=int(self._own.get("reasoning_tokens", catalog.REASONING_TOKENS if self._reasons else 0)),
             concurrency=int(self._own.get("concurrency", 8)),
-            endpoint=self._api_base,
+            endpoint=self._public_address,
             params=self._params,
         )
 
@@ -230,7 +233,7 @@ class LiteLLMBackend:
             asked |= {"logprobs": True, "top_logprobs": self._top_logprobs}
         elif request.schema is not None and "response_format" in supported:
             asked |= openai_format.response_format(self._features.formats[0], request)
-        return asked | self._params
+        return asked | self._params | self._authorized
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         choice = response.choices[0]
@@ -259,14 +262,28 @@ class LiteLLMBackend:
     @property
     def _address(self) -> dict[str, Any]:
         """Where the model is asked, and as whom, if not as LiteLLM does by itself."""
-        address: dict[str, Any] = {"api_base": self._api_base} if self._api_base else {}
+        address: dict[str, Any] = {"api_base": without_user(self._api_base)} if self._api_base else {}
         if self._api_key or self._keyless:
             address["api_key"] = self._api_key or "none"
         return address
 
     @property
     def _secrets(self) -> tuple[str, ...]:
-        return (self._api_key,) if self._api_key else ()
+        named = secrets_in(self._params, self._api_base)
+        return (self._api_key, *named) if self._api_key else named
+
+    @property
+    def _public_address(self) -> str | None:
+        return public_url(self._api_base) if self._api_base else None
+
+    @cached_property
+    def _authorized(self) -> dict[str, Any]:
+        """The user and password of `api_base` as the header that they stand for, unless there is such a header."""
+        given: Mapping[str, str] = self._params.get("extra_headers") or {}
+        if not self._api_base or any(name.lower() == "authorization" for name in given):
+            return {}
+        header = basic_auth(self._api_base)
+        return {"extra_headers": {**given, **header}} if header else {}
 
     @property
     def _top_logprobs(self) -> int:

@@ -87,6 +87,12 @@ class Price:
         """Whether nothing that it is asked can cost anything."""
         return worst_case(self, 10**9, 10**9, search_units=1, documents=1) == 0
 
+    def covers(self, used: Metered) -> bool:
+        """Whether a rerank API told all that it bills by at this price; where it did not, its bill is not known."""
+        by_token = _decimal(self.input_usd_per_mtok) > 0
+        by_search = _decimal(self.per_search_unit_usd) > 0
+        return (used.input_tokens > 0 or not by_token) and (used.search_units > 0 or not by_search)
+
 
 def bill(price: Price, used: Metered) -> int:
     """What a call cost, in micro-dollars, rounded up."""

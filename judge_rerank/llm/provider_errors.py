@@ -8,7 +8,7 @@
 | other 4xx                                                       | `RequestRejected`     |
 | 429                                                             | `RateLimited`         |
 | 408, 504, no complete answer in time                            | `ProviderTimeout`     |
-| 5xx, 529, lost connection, 2xx with an answer that is malformed | `ProviderUnavailable` |
+| 409, 425, 5xx, lost connection, 2xx with a malformed answer     | `ProviderUnavailable` |
 
 The status is the one that came over the wire where it is known: LiteLLM reports some others (a malformed answer of
 Gemini as 422, of Anthropic as 500). Errors are told apart by their fields, so this module needs no LiteLLM.
@@ -164,6 +164,9 @@ def _kind_of_status(status: int | None, text: str, retry_after_s: float | None) 
         403: AuthenticationError,
         408: ProviderTimeout,
         504: ProviderTimeout,
+        # Another request is in the way, or it is too early: the providers' own clients come back as well.
+        409: ProviderUnavailable,
+        425: ProviderUnavailable,
     }
     rejected = status is not None and 400 <= status < 500
     return named.get(status, RequestRejected if rejected else ProviderUnavailable)

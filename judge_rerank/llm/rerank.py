@@ -47,7 +47,7 @@ class LiteLLMReranker(LiteLLMBackend):
             max_tokens_per_doc=MOST_TOKENS_PER_DOC,
             timeout_s=_TIMEOUT_S,
             strategy="api",
-            endpoint=self._api_base,
+            endpoint=self._public_address,
             params=self._params,
         )
 
@@ -68,7 +68,7 @@ class LiteLLMReranker(LiteLLMBackend):
 
     def _asked(self, request: ChatRequest) -> dict[str, Any]:
         query, *documents = (message.content for message in request.messages)
-        return {
+        asked: dict[str, Any] = {
             "model": self._model,
             "query": query,
             "documents": documents,
@@ -78,7 +78,11 @@ class LiteLLMReranker(LiteLLMBackend):
             "num_retries": 0,
             **self._address,
             **self._params,
+            **self._authorized,
         }
+        if "extra_headers" in asked:  # what LiteLLM calls them in a chat
+            asked["headers"] = asked.pop("extra_headers")
+        return asked
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         results: Any = response.results

@@ -6,10 +6,10 @@ What is retried and what is not:
 |-----------------------|----------------------------------------------------|----------------------------------------|
 | `RateLimited`         | HTTP 429                                           | yes, after the time the provider names |
 | `ProviderTimeout`     | no complete answer in time, HTTP 408               | yes                                    |
-| `ProviderUnavailable` | HTTP 5xx, 529, lost connection, malformed answer   | yes                                    |
+| `ProviderUnavailable` | HTTP 409, 425, 5xx, lost connection, bad answer    | yes                                    |
 | `QuotaExhausted`      | no credit left (HTTP 402, 429 `insufficient_quota`)| no                                     |
 | `AuthenticationError` | HTTP 401, 403, no key                              | no                                     |
-| `RequestRejected`     | HTTP 400, 404, 409, 413, 422                       | no                                     |
+| `RequestRejected`     | HTTP 400, 404, 413, 422                            | no                                     |
 | `ContextTooLong`      | the request is longer than the context             | no                                     |
 | anything else         | an error of ours, cancellation                     | no                                     |
 """

@@ -10,6 +10,7 @@ from judge_rerank.parsing.base import Task
 from judge_rerank.parsing.binary import Binary
 from judge_rerank.parsing.classify import Classify
 from judge_rerank.parsing.first import First
+from judge_rerank.parsing.grade import Grade
 from judge_rerank.parsing.listwise import Listwise
 from judge_rerank.parsing.pairwise import Pairwise
 from judge_rerank.parsing.score import Score
@@ -21,7 +22,7 @@ PARSER_VERSION = 1
 """Changes whenever the same reply would be read differently, so that cached judgments are read anew."""
 
 TASKS: Mapping[str, Task] = MappingProxyType(
-    {each.name: each for each in (Binary(), Classify(), First(), Listwise(), Pairwise(), Score(), Setwise())}
+    {each.name: each for each in (Binary(), Classify(), First(), Grade(), Listwise(), Pairwise(), Score(), Setwise())}
 )
 """Every task by its name."""
 

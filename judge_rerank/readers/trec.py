@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +13,7 @@ from judge_rerank.readers.lines import numbered_lines
 from judge_rerank.types import Document, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 
@@ -36,7 +37,7 @@ class RunEntry:
 def read_trec(
     run: Path | str,
     corpus: Path | str,
-    queries: Path | str,
+    queries: Path | str | Mapping[str, Query],
     depth: int | None = None,
     *,
     query_ids: Sequence[str] | None = None,
@@ -49,7 +50,7 @@ def read_trec(
     Args:
         run: lines of `qid Q0 docid rank score tag`.
         corpus: JSONL with `_id` (or `id`), `text` and perhaps `title`.
-        queries: JSONL with `_id` (or `id`) and `text`, or a `.tsv` of id and text.
+        queries: JSONL with `_id` (or `id`) and `text`, or a `.tsv` of id and text; or queries by id.
         depth: how many documents to keep of each query, from the top; None for all.
         query_ids: only these queries, in this order.
         limit: only the first so many queries.
@@ -68,10 +69,11 @@ def read_trec(
             some = ", ".join(repr(known) for known in list(entries)[:5])
             raise InputError(f"Query {query_id!r} is not in {run}, which has {len(entries)} queries ({some}, …).")
     chosen = {query_id: entries[query_id][:depth] for query_id in wanted}
-    texts = read_queries(queries)
+    texts = queries if isinstance(queries, Mapping) else read_queries(queries)
     for query_id, listed in chosen.items():
         if query_id not in texts:
-            raise DataError(f"Query {query_id!r} is not in {queries}.", path=run, line=listed[0].line)
+            where = "among the queries" if isinstance(queries, Mapping) else f"in {queries}"
+            raise DataError(f"Query {query_id!r} is not {where}.", path=run, line=listed[0].line)
     documents = _needed(corpus, {entry.document_id for listed in chosen.values() for entry in listed})
     _require_all(chosen, documents, run, corpus)
     return [

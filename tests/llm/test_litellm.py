@@ -482,6 +482,8 @@ def test_the_key_of_the_environment_is_used(provider: Provider, monkeypatch: pyt
 def test_an_unknown_name_brings_the_nearest():
     with pytest.raises(UnknownName, match=r"gpt-4\.1-mini"):
         _ = LiteLLMBackend("gpt-4.1-mni").info
+    with pytest.raises(UnknownName, match=r"Did you mean 'openai/gpt-4\.1-mini'"):
+        _ = LiteLLMBackend("opnai/gpt-4.1-mini").info
     with pytest.raises(UnknownName) as caught:
         _ = LiteLLMBackend("zzzzzzzzzzzzzzzzzzzz").info
     assert len(str(caught.value)) < 300

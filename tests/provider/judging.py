@@ -77,7 +77,7 @@ class QrelsJudge:
         seed, noise: standard deviation of the error on a grade, and what decides it.
         top: the best grade.
         labels: the one-word replies, worst first, of a prompt about one document without a schema; by default "no" and
-            "yes" where the prompt has the word "yes", else 1 to 10.
+            "yes" where the prompt has the word "yes", 0 to 3 where it says "from 0", else 1 to 10.
     """
 
     def __init__(
@@ -97,7 +97,8 @@ class QrelsJudge:
             return Answer(text=json.dumps(_filled(asked.schema, relevance)))
         if len(relevance) > 1:
             return Answer(text=" > ".join(f"[{place + 1}]" for place in _best_first(relevance)))
-        labels = self._labels or (("no", "yes") if re.search(r"\byes\b", asked.text, re.I) else _NUMBERS)
+        scale = _GRADES if "from 0 " in asked.text else _NUMBERS
+        labels = self._labels or (("no", "yes") if re.search(r"\byes\b", asked.text, re.I) else scale)
         return _one_word(relevance[0] if relevance else 0.0, labels)
 
     def _shown(self, prompt: str) -> list[str]:
@@ -110,6 +111,7 @@ class QrelsJudge:
 
 
 _NUMBERS = tuple(str(number) for number in range(1, 11))
+_GRADES = ("0", "1", "2", "3")
 
 
 def _best_first(relevance: Sequence[float]) -> list[int]:
@@ -150,7 +152,7 @@ def _filled(schema: Mapping[str, Any], relevance: Sequence[float]) -> Any:
         if kind in {"integer", "number"}:
             if name in {"id", "number", "document"}:
                 return number
-            low, high = part.get("minimum", 1), part.get("maximum", 10)
+            low, high = (0, 3) if name == "grade" else (part.get("minimum", 1), part.get("maximum", 10))
             return round(low + value * (high - low))
         if kind == "boolean":
             return value >= 0.5

@@ -302,7 +302,7 @@ class Provider:
             return shapes.rerank_by_tokens(request.path, body, found, None if silent else read)
         units = -(-len(texts) // 100) or 1
         self.bill.charge(replace(price, request=price.request * units), Tokens())
-        return shapes.rerank_answer(body, found, version, None if silent else units)
+        return _spoilt_results(shapes.rerank_answer(body, found, version, None if silent else units), request.fault)
 
     def _score(self, body: Mapping[str, Any], text: str) -> float:
         """The judge's own score of one text, from 0 to 1."""
@@ -341,6 +341,16 @@ def _spoilt(answer: Answer, fault: Fault) -> Answer:
     if fault.kind == "bad_order":
         return replace(answer, text=spoilt_order(answer.text), steps=())
     return answer
+
+
+def _spoilt_results(reply: dict[str, Any], fault: Fault) -> dict[str, Any]:
+    """A rerank reply that stops in the middle, or repeats its first document, leaves out its last and makes one up."""
+    results: list[dict[str, Any]] = reply["results"]
+    if fault.kind == "truncated":
+        reply["results"] = results[: len(results) // 2]
+    if fault.kind == "bad_order" and results:
+        reply["results"] = [results[0], *results[:-1], {"index": 999, "relevance_score": 1.0}]
+    return reply
 
 
 def _reset(writer: asyncio.StreamWriter) -> bool:

@@ -123,6 +123,56 @@ def test_faults_are_retried_and_garbage_is_no_judgment(judge: OpenJudge) -> None
         assert (ranking.order, ranking.status, ranking.integrity.failed) == ((0, 1, 2), "partial", {"unreadable": 1})
 
 
+def test_a_reply_with_missing_repeated_and_invented_places_loses_no_document(judge: OpenJudge) -> None:
+    with Provider(QrelsJudge(DOCS)) as provider:
+        for fault, judged in (("bad_order", {0, 1}), ("truncated", {1})):
+            provider.misbehave(Fault(kind=fault))
+            ranking = judge().rerank("who wrote Dune?", list(DOCS), api(provider))
+            assert sorted(ranking.order) == [0, 1, 2]
+            assert {place.index for place in ranking if place.relevance_score is not None} == judged
+            assert ranking[0].index == 1
+            assert ranking.status == "partial"
+
+
+@pytest.mark.parametrize("kind", ["drop", "half_body", "bad_json", "no_usage", "hang"])
+def test_what_an_api_may_have_billed_is_charged_in_full(judge: OpenJudge, kind: str) -> None:
+    with Provider(QrelsJudge(DOCS), default_price=Charge(input=0, output=0, request=2000)) as provider:
+        provider.misbehave(Fault(kind=kind))  # type: ignore[arg-type]
+        spender = judge(max_attempts=1, timeout_s=1.0 if kind == "hang" else 30.0)
+        with spender.limit(usd="0.01") as limit:
+            ranking = spender.rerank("who wrote Dune?", list(DOCS), api(provider))
+        assert provider.bill.microusd == 2000
+        assert limit.spent.micro_usd >= 2000
+        assert ranking.usage.cost_usd == Decimal(limit.spent.micro_usd).scaleb(-6)
+
+
+def test_a_bill_by_something_that_has_no_price_is_charged_in_full(judge: OpenJudge) -> None:
+    """It says how many search units it bills, and the price that is known is one for tokens."""
+    prices = {"cohere/rerank-v3.5": Price(input_usd_per_mtok=1000)}
+    with Provider(QrelsJudge(DOCS)) as provider:
+        spender = judge(prices=prices)
+        with spender.limit(usd="10") as limit:
+            most = spender.estimate("who wrote Dune?", list(DOCS), api(provider)).cost_usd
+            assert spender.rerank("who wrote Dune?", list(DOCS), api(provider)).usage.cost_usd == most
+        assert limit.spent.micro_usd == int((most or 0) * 1_000_000) > 0
+
+
+def test_prices_by_the_call_and_by_the_document(judge: OpenJudge) -> None:
+    prices = {"cohere/rerank-v3.5": Price(per_call_usd="0.001", per_document_usd="0.0002")}
+    with Provider(QrelsJudge(DOCS)) as provider:
+        ranking = judge(prices=prices, budget=Budget(usd="0.01")).rerank(
+            "who?", list(DOCS), api(provider, batch_size=2)
+        )
+    assert (ranking.usage.calls, ranking.usage.cost_usd) == (2, Decimal("0.0026"))
+
+
+def test_a_user_and_a_password_in_the_address_are_sent_as_a_header(judge: OpenJudge) -> None:
+    with Provider(QrelsJudge(DOCS)) as provider:
+        address = provider.url.replace("//", "//somebody:password@")
+        assert judge().rerank("who wrote Dune?", list(DOCS), RerankAPI("cohere/rerank-v3.5", api_base=address)).order
+        assert provider.received[0].headers["authorization"].startswith("Basic ")
+
+
 def test_an_api_before_the_judge(judge: OpenJudge) -> None:
     with Provider(QrelsJudge(DOCS)) as provider:
         ranking = judge().rerank("who wrote Dune?", list(DOCS), api(provider) % 2 >> Score())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -45,6 +46,65 @@ def test_the_ideal_top_ten(strategy: str, logprobs: bool) -> None:
     assert ranking.status == "complete"
     assert ranking.integrity.repaired == ranking.integrity.missing == 0
     assert 1 <= estimate.rounds <= estimate.calls
+
+
+def formulas(n: int) -> dict[str, tuple[int, int]]:
+    """Calls and rounds for `n` documents in the judge's own order, as the docstrings have them."""
+    windows = 1 + math.ceil(max(0, n - 20) / 10)
+    return {
+        "score": (n, 1),
+        "score(batch_size=7)": (math.ceil(n / 7), 1),
+        "listwise": (windows, windows),
+        "listwise(passes=2)": (2 * windows, 2 * windows),
+        "first": (windows, windows),
+        "pairwise(method='allpair')": (n * (n - 1), 1),
+        "pairwise(method='sliding', k=1)": (2 * (n - 1), n - 1),
+        "joint(replicas=3, settle=False)": (3 * math.ceil(n / 20) if n > 20 else 1, 1),
+        "partition": (1 + math.ceil(max(0, n - 20) / 19), 2 if n > 20 else 1),
+        "self-consistent": (windows * (n > 20) + 3, windows * (n > 20) + 1),
+        "self-consistent(strategy='joint(settle=False)', n=2, head=None)": (
+            2 * 2 * math.ceil(n / 20) if n > 20 else 2,
+            1,
+        ),
+        "none": (0, 0),
+    }
+
+
+@pytest.mark.parametrize("n", [20, 27, 50])
+@pytest.mark.parametrize("strategy", formulas(20))
+def test_the_engine_counts_what_the_formula_says(strategy: str, n: int) -> None:
+    sorted_already = {str(index): 3 * (1 - index / n) for index in range(n)}
+    docs = [{"text": f"text {index}", "id": str(index)} for index in range(n)]
+    with Judge(SimulatedJudge({"q": sorted_already})) as judge:
+        usage = judge.rerank(QUERY, docs, strategy).usage
+        estimate = judge.estimate(QUERY, docs, strategy)
+    assert (usage.calls, usage.rounds) == formulas(n)[strategy]
+    assert (estimate.calls, estimate.rounds) == formulas(n)[strategy]
+
+
+@pytest.mark.parametrize("n", [20, 50, 100])
+def test_the_engine_counts_within_the_bounds_of_the_others(n: int) -> None:
+    """Whose calls depend on the answers."""
+    grades = {str(index): random.Random(index).random() * 3 for index in range(n)}
+    docs = [{"text": f"text {index}", "id": str(index)} for index in range(n)]
+
+    def used(strategy: str) -> tuple[int, int]:
+        with Judge(SimulatedJudge({"q": grades})) as judge:
+            usage = judge.rerank(QUERY, docs, strategy).usage
+        return usage.calls, usage.rounds
+
+    def at_most(strategy: str, calls: float, rounds: float) -> None:
+        made = used(strategy)
+        assert 1 <= made[0] <= calls, (strategy, made)
+        assert made[1] <= rounds, (strategy, made)
+
+    log9, log2 = math.ceil(math.log(n, 9)), math.ceil(math.log2(n))
+    at_most("setwise", n / 9 + 11 * log9, 12 * log9)
+    at_most("pairwise", 2 * (2 * n + 10 * log2), log2**2 + 20 * log2)
+    at_most("tournament", 2 * n / 20 + 2, 1 + log2)
+    at_most("blitz", n / 10 + 12, 12)
+    at_most("joint", 2 * n / 20 + 4, 5)
+    at_most("adaptive", 2 * n / 20 + 8, 12)
 
 
 def test_confidence_stands_in_the_ranking() -> None:

@@ -1,0 +1,90 @@
+"""Fits what `judge.plan` expects of each strategy, and writes it where the package finds it.
+
+    python eval/bench/fit_plan.py [--data ../shared/data] [--out judge_rerank/plan.json]
+
+Each strategy ranks the candidates of TREC DL 2019 as in `strategies.py`, for every number of candidates there and ten
+more, and under each of its six conditions: three judges, a good and a shuffled first stage. The table has, for each
+strategy and number, the mean nDCG@10 over the conditions and the queries. Its tolerance is the standard error of the
+difference between two strategies, paired by query and condition, in the median over all pairs and numbers: what is
+closer than that was not told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean, median, stdev
+
+from strategies import CONDITIONS, SIZES, Data, ndcg, noisy
+
+from judge_rerank.spec import resolve
+from judge_rerank.testing import drive
+
+# The strategies, and how many documents may be read for each candidate, where {docs} stands for that limit.
+CURVES: tuple[tuple[str, float | None], ...] = (
+    ("score", None),
+    ("listwise", None),
+    ("pairwise", None),
+    ("setwise", None),
+    ("partition", None),
+    ("blitz", None),
+    ("blitz(group_size=20)", None),
+    ("tournament", None),
+    ("tournament(replicas=2)", None),
+    ("joint", None),
+    ("joint(replicas=4, settle=False)", None),
+    ("self-consistent", None),
+    ("self-consistent(strategy='joint(settle=False)', n=2)", None),
+    ("self-consistent(strategy='joint(replicas=1, settle=False)', n=4)", None),
+    ("adaptive(docs={docs})", 1.3),
+    ("adaptive(docs={docs})", 1.8),
+    ("adaptive", None),
+)
+
+
+def qualities(data: Data, spec: str, docs: float | None, n: int) -> list[float]:
+    """nDCG@10 by condition and query, always in the same order."""
+    strategy = resolve(spec.format(docs=round((docs or 0) * n)))
+    return [
+        ndcg(topic.relevance, drive(strategy, ["document"] * n, noisy(topic, condition.noise)).order)
+        for condition in CONDITIONS
+        for topic in data.topics(n, condition)
+    ]
+
+
+def standard_error(one: Sequence[float], other: Sequence[float]) -> float:
+    """Of the mean difference of two strategies."""
+    return stdev(a - b for a, b in zip(one, other, strict=True)) / math.sqrt(len(one))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds dl19")
+    parser.add_argument("--out", type=Path, default=Path("judge_rerank/plan.json"))
+    parser.add_argument("--sizes", nargs="*", type=int, default=(10, *SIZES))
+    options = parser.parse_args(arguments)
+    data = Data(options.data / "dl19")
+    curves = [{"strategy": spec, "docs": docs, "ndcg": {}} for spec, docs in CURVES]
+    errors: list[float] = []
+    for n in options.sizes:
+        found = [qualities(data, spec, docs, n) for spec, docs in CURVES]
+        for curve, values in zip(curves, found, strict=True):
+            curve["ndcg"][str(n)] = round(fmean(values), 4)
+            print(n, curve["strategy"], curve["ndcg"][str(n)], file=sys.stderr, flush=True)
+        errors += [standard_error(one, other) for one, other in combinations(found, 2)]
+    table = {
+        "fitted_by": "python eval/bench/fit_plan.py",
+        "judge_and_data": "simulated judges on TREC DL 2019",
+        "tolerance": round(median(errors), 4),
+        "curves": curves,
+    }
+    options.out.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""`judge-rerank agreement`: how far a model's relevance grades agree with people's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from judge_rerank.cli.output import counted, emit, on_stdout
+from judge_rerank.errors import InputError
+from judge_rerank.evaluation import agreement as measures
+from judge_rerank.readers import read_qrels, read_run
+
+Systems = dict[str, tuple[float, float]]
+
+
+def agreement(
+    human: Annotated[Path, typer.Option(metavar="FILE", help="Grades that people gave (qrels).")],
+    llm: Annotated[Path, typer.Option(metavar="FILE", help="Grades that a model gave (judge-rerank grade).")],
+    min_grade: Annotated[float, typer.Option(metavar="GRADE", help="The lowest grade that is relevant.")] = 2.0,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A system's TREC run; two or more say whether systems keep their order."),
+    ] = None,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="What systems are ordered by.")] = "nDCG@10",
+    style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+) -> None:
+    """Say how far a model's relevance grades agree with people's.
+
+    judge-rerank agreement --human qrels.tsv --llm llm.qrels --run bm25.trec --run reranked.trec
+
+    Cohen's kappa over the documents that both graded (1 is full agreement, 0 chance), over the grades and over relevant
+    or not; and, with two runs or more, Kendall's tau between the orders in which the two sets of grades put them.
+    """
+    people, model = read_qrels(human), read_qrels(llm)
+    found = measures.agreement(people, model, min_grade=min_grade)
+    runs = {path.stem: _run(path) for path in run or ()}
+    if len(runs) < len(run or ()) or len(runs) == 1:
+        raise InputError("--run is for two systems or more, in files of different names.")
+    tau: float | None = None
+    systems: Systems = {}
+    if runs:
+        by_people, by_model = (measures.system_scores(runs, grades, metric) for grades in (people, model))
+        tau = measures.kendalls_tau(by_people, by_model)
+        systems = {name: (by_people[name], by_model[name]) for name in runs}
+    if style == "json":
+        values = asdict(found) | {"metric": metric, "systems": systems, "tau": tau}
+        emit(json.dumps(values, indent=2) + "\n")
+    else:
+        emit(_as_tables(found, metric, systems, tau))
+
+
+def _run(path: Path) -> dict[str, list[str]]:
+    return {query: [entry.document_id for entry in entries] for query, entries in read_run(path).items()}
+
+
+def _as_tables(found: measures.Agreement, metric: str, systems: Systems, tau: float | None) -> str:
+    head = (
+        f"{counted(found.documents, 'document')} graded by both ({found.only_human:,} by people only, "
+        f"{found.only_model:,} by the model only)\n"
+        f"Cohen's kappa {found.kappa:.3f} over the grades, {found.kappa_binary:.3f} over relevant "
+        f"(from {found.min_grade:g}) or not; the same grade: {found.same:.1%}; "
+        f"mean grade {found.mean_human:.2f} by people, {found.mean_model:.2f} by the model\n"
+    )
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("people ↓ model →", no_wrap=True)
+    for level in found.levels:
+        table.add_column(f"{level:g}", justify="right", no_wrap=True)
+    for level, row in zip(found.levels, found.confusion, strict=True):
+        table.add_row(f"{level:g}", *(f"{count:,}" for count in row))
+    text = head + on_stdout(table)
+    if tau is None:
+        return text
+    scores = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in (metric, "by people", "by the model"):
+        scores.add_column(column, justify="left" if column == metric else "right", no_wrap=True)
+    for name, (by_people, by_model) in sorted(systems.items(), key=lambda item: -item[1][0]):
+        scores.add_row(name, f"{by_people:.4f}", f"{by_model:.4f}")
+    return f"{text}\n{on_stdout(scores)}Kendall's tau of the two orders: {tau:.3f}\n"

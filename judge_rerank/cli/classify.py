@@ -1,0 +1,189 @@
+"""`judge-rerank classify`: of what kind each query on standard input is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from judge_rerank.cli import options
+from judge_rerank.cli.judging import Spending, default_trace, open_judge
+from judge_rerank.cli.output import counted, emit, note, on_stdout, printable, warning_line
+from judge_rerank.errors import InputError
+from judge_rerank.readers.lines import numbered_lines
+from judge_rerank.routing import JudgeClassifier, QueryClass, QueryClassifier, Rules, TrainedClassifier
+
+_PARTIAL = 3
+_AT_ONCE = 64
+_YAML = frozenset({".yaml", ".yml"})
+
+
+def classify(
+    classifier: Annotated[
+        str,
+        typer.Option(
+            "--classifier",
+            "-c",
+            metavar="trained|llm|FILE.yaml",
+            help="The model that comes with the package, the judge, or rules of your own.",
+        ),
+    ] = "trained",
+    style: Annotated[
+        Literal["tsv", "jsonl", "table"] | None,
+        typer.Option("--format", "-f", help="(default: table on a terminal, else tsv)", show_default=False),
+    ] = None,
+    model: options.Model = None,
+    prompt: options.Prompt = None,
+    prompts: options.Prompts = None,
+    explain: options.Explain = False,
+    api_base: options.ApiBase = None,
+    param: options.Params = None,
+    concurrency: options.Concurrency = None,
+    budget: options.Budget = None,
+    ledger: options.Ledger = None,
+    period: options.Period = None,
+    prices: options.Prices = None,
+    cache: options.Cache = True,
+    cache_dir: options.CacheDir = None,
+    trace: options.TraceFile = None,
+    no_trace: options.NoTrace = False,
+) -> None:
+    """Classify the queries on standard input, one a line: label, confidence, text.
+
+    judge-rerank classify < queries.txt
+
+    A line for every line that is not blank, in their order; white space within a query becomes single spaces. The
+    confidence is empty where it is not known. Reasons are in jsonl, and in tables with --explain.
+    """
+    spending = Spending(
+        budget=budget,
+        ledger=ledger,
+        period=period,
+        prices=prices,
+        cache=cache,
+        cache_dir=cache_dir,
+        trace=None if no_trace else trace or default_trace(),
+    )
+    if classifier != "llm" and (model or prompt or prompts or api_base or param or budget):
+        raise InputError("-m, --prompt, --prompts, --api-base, --param and --budget go with --classifier llm.")
+    if sys.stdin is None or sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
+        raise InputError("There are no queries. Pipe them to standard input, one a line.")
+    chosen_style = style or ("table" if sys.stdout.isatty() else "tsv")
+    with _opened(
+        classifier,
+        model,
+        prompt=prompt,
+        prompts=prompts,
+        explain=explain,
+        api_base=api_base,
+        params=param or (),
+        concurrency=concurrency,
+        spending=spending,
+    ) as opened:
+        fallbacks = _print_all(opened, chosen_style, explain=explain)
+    if fallbacks:
+        raise typer.Exit(_PARTIAL)
+
+
+@contextmanager
+def _opened(
+    classifier: str,
+    model: str | None,
+    *,
+    prompt: str | None,
+    prompts: Path | None,
+    explain: bool,
+    api_base: str | None,
+    params: Sequence[str],
+    concurrency: int | None,
+    spending: Spending,
+) -> Generator[QueryClassifier]:
+    """The classifier that the option names."""
+    if classifier == "trained":
+        yield TrainedClassifier()
+    elif classifier == "llm":
+        with open_judge(
+            model,
+            "none",
+            prompts=prompts,
+            api_base=api_base,
+            params=params,
+            concurrency=concurrency,
+            spending=spending,
+        ) as judge:
+            yield JudgeClassifier(judge=judge, prompt=prompt, explain=explain)
+    elif Path(classifier).suffix.lower() in _YAML:
+        yield Rules.load(classifier)
+    else:
+        msg = f"Unknown classifier {classifier!r}. There are: trained, llm, or a file of rules that ends in .yaml."
+        raise InputError(msg)
+
+
+def _print_all(classifier: QueryClassifier, style: str, *, explain: bool) -> int:
+    """Classify and print, some queries at a time, so that a long input is answered as it comes; how many fell back."""
+    lines = ((number, " ".join(line.split())) for number, line in numbered_lines(sys.stdin.buffer))
+    read = fallbacks = 0
+    rows: list[tuple[str, QueryClass]] = []
+    why: dict[str, None] = {}
+    while batch := list(islice(lines, _AT_ONCE)):
+        texts = [text for _, text in batch]
+        found = list(zip(texts, classifier.classify_many(texts), strict=True))
+        read += len(found)
+        fell = [each for _, each in found if each.fallback]
+        fallbacks += len(fell)
+        why.update(dict.fromkeys(each.reasons[0] for each in fell if each.reasons))
+        if style == "table":
+            rows += found
+        else:
+            emit("".join(map(_tsv if style == "tsv" else _jsonl, *zip(*found, strict=True))))
+    if rows:
+        emit(on_stdout(_table(rows, explain=explain)))
+    if not read:
+        note("The input holds no queries.")
+    if fallbacks:
+        answered = "was classified by the fallback" if fallbacks == 1 else "were classified by the fallback"
+        warning_line(f"{counted(fallbacks, 'query', 'queries')} {answered}: {next(iter(why), '')}")
+    return fallbacks
+
+
+def _tsv(text: str, found: QueryClass) -> str:
+    return f"{found.label}\t{_confidence(found)}\t{text}\n"
+
+
+def _jsonl(text: str, found: QueryClass) -> str:
+    record = {
+        "label": found.label,
+        "confidence": found.confidence,
+        "text": text,
+        "reasons": list(found.reasons),
+        "fallback": found.fallback,
+    }
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _confidence(found: QueryClass) -> str:
+    return "" if found.confidence is None else f"{found.confidence:.3f}"
+
+
+def _table(rows: Sequence[tuple[str, QueryClass]], *, explain: bool) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("label", no_wrap=True)
+    table.add_column("confidence", justify="right", no_wrap=True)
+    table.add_column("query", overflow="fold")
+    if explain:
+        table.add_column("reasons", overflow="fold")
+    for text, found in rows:
+        cells = [printable(found.label), _confidence(found), printable(text)]
+        if explain:
+            cells.append("; ".join(map(printable, found.reasons)))
+        table.add_row(*(Text(cell) for cell in cells))
+    return table

@@ -1,0 +1,108 @@
+"""`judge-rerank diff`: two runs or two variants, query by query."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from judge_rerank.cli.output import counted, emit, note, on_stdout
+
+if TYPE_CHECKING:
+    from judge_rerank.evaluation.report.diff import Pair, Side
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A run, or RUN:VARIANT.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same; :VARIANT is another one of A's run.")],
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is compared. (default: the run's first)")
+    ] = None,
+    moved: Annotated[int, typer.Option(min=0, metavar="N", help="Queries that moved most, of each pair.")] = 10,
+    style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+) -> None:
+    """Compare two variants, or two runs: wins, losses, ties, and the queries that moved most.
+
+    judge-rerank diff runs/prompts:terse :rubric
+
+    judge-rerank diff runs/monday runs/tuesday
+
+    Of two runs, every variant that both have is compared. Only queries that both sides have count.
+    """
+    from judge_rerank.evaluation.report.diff import pairs, side
+
+    a = side(before)
+    b = side(after, a)
+    name = metric or a.info.metrics[0]
+    found = pairs(a, b, metric=name, most_moved=moved)
+    if style == "json":
+        record = {"metric": name, "a": before, "b": after, "pairs": [asdict(pair) for pair in found]}
+        emit(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        return
+    emit(_overview(name, found))
+    for pair in found:
+        if pair.versus.moved:
+            emit("\n" + _moves(pair, _texts(a, b)))
+    left_out = sum(pair.versus.only_a + pair.versus.only_b for pair in found)
+    if left_out:
+        note(f"{counted(left_out, 'query', 'queries')} that only one side has {_count_as(left_out)}.")
+
+
+def _count_as(left_out: int) -> str:
+    return "is left out" if left_out == 1 else "are left out"
+
+
+def _texts(*sides: Side) -> dict[str, str]:
+    return {f"{result.dataset}/{result.query_id}": result.query for side in sides for result in side.results}
+
+
+def _overview(metric: str, found: Sequence[Pair]) -> str:
+    from judge_rerank.evaluation.report import figures
+
+    table = Table(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        caption=f"{metric}; p by paired randomization, interval by paired bootstrap, neither corrected for many pairs",
+        caption_justify="left",
+    )
+    table.add_column("A → B", overflow="fold", ratio=1, min_width=20)
+    for heading in ("A", "B", "B − A", "95 % interval", "p", "better", "equal", "worse"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for pair in found:
+        beside = pair.versus
+        table.add_row(
+            Text(pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"),
+            figures.quality(beside.mean_a),
+            figures.quality(beside.mean_b),
+            figures.change(beside.difference),
+            figures.interval(beside.interval),
+            figures.probability(beside.p),
+            *(f"{count:,}" for count in (beside.wins, beside.ties, beside.losses)),
+        )
+    return on_stdout(table)
+
+
+def _moves(pair: Pair, texts: dict[str, str]) -> str:
+    from judge_rerank.evaluation.report import figures
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    title = pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"
+    table.add_column(Text(f"moved most, {title}"), overflow="ellipsis", no_wrap=True, ratio=1, min_width=20)
+    for heading in ("query", "A", "B", "B − A"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for move in pair.versus.moved:
+        table.add_row(
+            Text(" ".join(texts.get(move.query_id, "").split())),
+            Text(move.query_id),
+            figures.quality(move.a),
+            figures.quality(move.b),
+            figures.change(move.difference),
+        )
+    return on_stdout(table)

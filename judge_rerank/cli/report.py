@@ -1,0 +1,130 @@
+"""`judge-rerank report`: what a run found, as a page, a table or TREC runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from judge_rerank.cli.output import counted, emit, note
+from judge_rerank.errors import DataError, InputError, UnknownName
+
+if TYPE_CHECKING:
+    from judge_rerank.evaluation.record import Result, RunInfo
+    from judge_rerank.evaluation.report.scope import Scope
+
+Style = Literal["html", "md", "csv", "latex", "json", "trec"]
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that eval has written.")],
+    style: Annotated[
+        Style, typer.Option("--format", "-f", help="A page, a table, every figure, or the rankings.")
+    ] = "html",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="A file; a folder for trec. (default: RUN/report.html for a page, else standard output)",
+        ),
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Only this one.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only the rankings of this one; for trec.")
+    ] = None,
+) -> None:
+    """Say what a run found: in words, as a table, and why, query by query.
+
+    judge-rerank report runs/prompts
+
+    judge-rerank report runs/prompts -f md
+
+    judge-rerank report runs/prompts -f trec -o rankings/
+
+    The page is one file that needs no network: summary, table, quality against cost, and any query under any two
+    variants with every judgment and reply. A run that is not finished is reported as far as it is.
+    """
+    from judge_rerank.evaluation.runfolder import RunFolder
+
+    folder = RunFolder(run)
+    info, results = folder.info(), folder.results()
+    info, results = _only(info, results, dataset)
+    if style == "trec":
+        _rankings(info, results, variant, output)
+        return
+    if variant is not None:
+        raise InputError("--variant chooses a ranking; it goes with --format trec.")
+    from judge_rerank.evaluation.report.scope import scopes
+
+    found = scopes(info, results)
+    if style == "html":
+        from judge_rerank.evaluation.report.page import page
+
+        path = output or run / "report.html"
+        _write(path, page(found, results, folder.documents()))
+        return
+    text = _tables()[style](found)
+    if output is None:
+        emit(text)
+    else:
+        _write(output, text)
+
+
+def _tables() -> Mapping[str, Callable[[Sequence[Scope]], str]]:
+    from judge_rerank.evaluation.report import texts
+
+    return {"md": texts.markdown, "csv": texts.comma_separated, "latex": texts.latex, "json": texts.as_json}
+
+
+def _only(info: RunInfo, results: list[Result], dataset: str | None) -> tuple[RunInfo, list[Result]]:
+    from dataclasses import replace
+
+    if dataset is None:
+        return info, results
+    known = [one.name for one in info.datasets]
+    if dataset not in known:
+        raise UnknownName("dataset", dataset, known)
+    chosen = [one for one in info.datasets if one.name == dataset]
+    return replace(info, datasets=chosen), [result for result in results if result.dataset == dataset]
+
+
+def _rankings(info: RunInfo, results: Sequence[Result], variant: str | None, output: Path | None) -> None:
+    from judge_rerank.evaluation.report.texts import trec_runs
+
+    known = [one.name for one in info.variants]
+    if variant is not None and variant not in known:
+        raise UnknownName("variant", variant, known)
+    runs = trec_runs(result for result in results if variant in (None, result.variant))
+    if not runs:
+        raise InputError("There is no ranking yet." if variant is None else f"There is no ranking of {variant!r} yet.")
+    if output is not None:
+        for (dataset, name, seed), text in runs.items():
+            ending = f".seed{seed}" if len(info.seeds) > 1 else ""
+            _write(output / f"{_file_name(dataset)}.{_file_name(name)}{ending}.trec", text, quietly=True)
+        note(f"{counted(len(runs), 'ranking')} written to {output}.")
+    elif len(runs) == 1:
+        emit(next(iter(runs.values())))
+    else:
+        raise InputError(
+            f"There are {len(runs)} rankings, and a TREC run is one of them. Name a folder with -o, or one with "
+            "--variant and --dataset."
+        )
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.@=+-]+", "-", name).strip("-.") or "unnamed"
+
+
+def _write(path: Path, text: str, *, quietly: bool = False) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"This cannot be written: {error.strerror or error}.", path=path) from error
+    if not quietly:
+        note(f"The report is in {path}.")

@@ -1,0 +1,131 @@
+"""How far two sets of relevance grades agree: on each document, and on which system is better."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from judge_rerank.errors import InputError, MissingExtra
+from judge_rerank.evaluation.grading import Qrels
+
+Run = Mapping[str, Sequence[str]]
+"""What a system retrieved: document ids by query id, best first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agreement:
+    """How far a model's grades agree with people's, on the documents that both graded.
+
+    Attributes:
+        documents: how many these are.
+        only_human, only_model: documents that only one of them graded.
+        levels: the grades there are, rising.
+        confusion: how many documents have the human grade `levels[row]` and the model's `levels[column]`.
+        same: the share of documents with the same grade.
+        kappa: Cohen's κ over the grades: agreement beyond chance, 1 if complete, 0 for chance.
+        min_grade: from where on a document counts as relevant.
+        kappa_binary: Cohen's κ over relevant or not.
+        mean_human, mean_model: the mean grade; the difference says who is stricter.
+    """
+
+    documents: int
+    only_human: int
+    only_model: int
+    levels: tuple[float, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    same: float
+    kappa: float
+    min_grade: float
+    kappa_binary: float
+    mean_human: float
+    mean_model: float
+
+
+def agreement(human: Qrels, model: Qrels, *, min_grade: float = 2.0) -> Agreement:
+    """Compare the grades of the documents that both have.
+
+    Args:
+        human, model: grades by query id and document id.
+        min_grade: the lowest grade that counts as relevant; 2 in TREC's Deep Learning tracks.
+
+    Raises:
+        InputError: no document is graded by both.
+    """
+    pairs = [
+        (grade, model[query][name])
+        for query, grades in human.items()
+        for name, grade in grades.items()
+        if name in model.get(query, {})
+    ]
+    if not pairs:
+        raise InputError("No document is graded by both; do the files have the same query and document ids?")
+    counts = Counter(pairs)
+    levels = tuple(sorted({grade for pair in pairs for grade in pair}))
+    return Agreement(
+        documents=len(pairs),
+        only_human=sum(map(len, human.values())) - len(pairs),
+        only_model=sum(map(len, model.values())) - len(pairs),
+        levels=levels,
+        confusion=tuple(tuple(counts[row, column] for column in levels) for row in levels),
+        same=sum(a == b for a, b in pairs) / len(pairs),
+        kappa=cohens_kappa(pairs),
+        min_grade=min_grade,
+        kappa_binary=cohens_kappa([(a >= min_grade, b >= min_grade) for a, b in pairs]),
+        mean_human=sum(a for a, _ in pairs) / len(pairs),
+        mean_model=sum(b for _, b in pairs) / len(pairs),
+    )
+
+
+def cohens_kappa(pairs: Sequence[tuple[object, object]]) -> float:
+    """Agreement beyond what the two would reach by chance (Cohen, 1960); 1 where both always say the same one thing."""
+    n = len(pairs)
+    left, right = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+    chance = sum(count * right[label] for label, count in left.items()) / n**2
+    observed = sum(a == b for a, b in pairs) / n
+    return (observed - chance) / (1 - chance) if chance < 1 else 1.0
+
+
+def kendalls_tau(a: Mapping[str, float], b: Mapping[str, float]) -> float:
+    """How far two sets of scores put the same systems in the same order: τ-b, from -1 to 1; ties are allowed for.
+
+    Raises:
+        InputError: they share fewer than two systems, or one of them gives all the same score.
+    """
+    signs = [(_sign(a[x] - a[y]), _sign(b[x] - b[y])) for x, y in combinations([name for name in a if name in b], 2)]
+    decided_a, decided_b = sum(s != 0 for s, _ in signs), sum(s != 0 for _, s in signs)
+    if not decided_a or not decided_b:
+        raise InputError("An order of systems needs at least two that differ in their scores.")
+    return sum(s * t for s, t in signs) / (decided_a * decided_b) ** 0.5
+
+
+def system_scores(runs: Mapping[str, Run], qrels: Qrels, metric: str = "nDCG@10") -> dict[str, float]:
+    """The mean of a metric for each system, over the queries that the grades have.
+
+    Raises:
+        InputError: the metric is not one of ir-measures.
+        MissingExtra: ir-measures is not installed.
+    """
+    try:
+        import ir_measures
+    except ModuleNotFoundError as error:
+        raise MissingExtra("Measuring systems", "eval", "ir_measures") from error
+    try:
+        measure: Any = ir_measures.parse_measure(metric)
+    except (ValueError, NameError) as error:
+        raise InputError(f"The metric {metric!r} cannot be read; nDCG@10 or AP(rel=2) were expected.") from error
+    grades = {query: {name: round(grade) for name, grade in found.items()} for query, found in qrels.items()}
+    scores: dict[str, float] = {}
+    for system, run in runs.items():
+        # From ranks, so that no two scores are equal and ties cannot be broken in another way.
+        ranked = {
+            query: {name: float(len(names) - place) for place, name in enumerate(names)} for query, names in run.items()
+        }
+        scores[system] = float(ir_measures.calc_aggregate([measure], grades, ranked)[measure])
+    return scores
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)

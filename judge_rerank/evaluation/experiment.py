@@ -1,0 +1,255 @@
+"""An experiment as a YAML file says it: datasets, models, prompts, strategies, and what it may cost."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+
+from judge_rerank import spec
+from judge_rerank.budget import to_micro_usd
+from judge_rerank.errors import InputError, SetupError, UnknownName
+from judge_rerank.evaluation.datasets import NoRelevant
+from judge_rerank.evaluation.located import Located
+from judge_rerank.evaluation.metrics import Metrics
+from judge_rerank.evaluation.sources import CATALOGUE, Files
+from judge_rerank.llm.pricing import Price
+from judge_rerank.templates import TASKS
+
+_BRANCH = re.compile(r"[A-Z]\w+|float|str|\w+[\[(-].*")
+"""What pydantic puts into the place of an error to name the branch of a union or a validator."""
+
+_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def _strategy(given: str) -> str:
+    spec.resolve(given)
+    return given
+
+
+def _metric(name: str) -> str:
+    return Metrics([name]).names[0]
+
+
+def _task(name: str) -> str:
+    if name not in TASKS:
+        raise UnknownName("task", name, TASKS)
+    return name
+
+
+def _key(given: str) -> str:
+    if not _REFERENCE.fullmatch(given):
+        raise InputError(
+            "A key does not belong into a file. Name the environment variable that has it: api_key: $NAME."
+        )
+    return given
+
+
+def _amount(given: float | str) -> float | str:
+    to_micro_usd(given, "budget_usd")
+    return given
+
+
+def _listed(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
+def _named(given: object) -> object:
+    return {"name": given} if isinstance(given, str) else given
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PriceSpec(_Part):
+    """What a model costs that LiteLLM does not know; in dollars per million tokens."""
+
+    input_usd_per_mtok: float | str = 0.0
+    output_usd_per_mtok: float | str = 0.0
+    cached_input_usd_per_mtok: float | str | None = None
+    per_call_usd: float | str = 0.0
+
+
+class ModelSpec(_Part):
+    """A judge: a LiteLLM name, "local", or "local/NAME"."""
+
+    name: Annotated[str, Field(min_length=1)]
+    label: Annotated[str, Field(min_length=1, description="What results call it; the name by default.")] | None = None
+    api_base: str | None = None
+    api_key: Annotated[str, AfterValidator(_key)] | None = None
+    params: dict[str, Any] = {}
+    price: PriceSpec | Literal["free"] | None = None
+
+    def key(self) -> str | None:
+        """The key itself, from the environment.
+
+        Raises:
+            SetupError: the variable is not set.
+        """
+        found = _REFERENCE.fullmatch(self.api_key or "")
+        if found is None:
+            return None
+        variable = found[1] or found[2]
+        if not os.environ.get(variable):
+            raise SetupError(f"The key of {self.name!r} is to come from ${variable}, which is not set.")
+        return os.environ[variable]
+
+    def prices(self) -> dict[str, Price]:
+        """The price by name, where the file gives one."""
+        if self.price is None:
+            return {}
+        return {self.name: Price.free() if self.price == "free" else Price(**self.price.model_dump())}
+
+
+class DatasetSpec(_Part):
+    """What to evaluate on."""
+
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="A folder with corpus.jsonl, queries.jsonl, qrels.tsv and candidates.trec; a JSONL file of "
+            "queries with candidates; or ir_datasets:ID. Relative to the experiment's file.",
+        ),
+    ]
+    name: str | None = None
+    queries: Annotated[int, Field(ge=1, description="How many, drawn by the seed; all by default.")] | None = None
+    depth: Annotated[int, Field(ge=1, description="Candidates of each query, from the top.")] | None = None
+    seed: Annotated[int, Field(description="Of the draw of queries and of the order that the judge gets.")] = 0
+    shuffle: Annotated[bool, Field(description="Show the candidates in a random order, not the first stage's.")] = True
+    no_relevant: Annotated[
+        NoRelevant | None,
+        Field(description="Queries without a relevant candidate count as 0 (zero) or are left out (skip)."),
+    ] = None
+    min_grade: Annotated[float, Field(description="The lowest grade that is relevant.")] = 1
+    corpus: str | None = None
+    topics: str | None = None
+    qrels: str | None = None
+    run: str | None = None
+
+    def files(self) -> Files:
+        """The files that are named apart from the folder."""
+        return Files(corpus=self.corpus, topics=self.topics, qrels=self.qrels, run=self.run)
+
+
+class Experiment(_Part):
+    """Every strategy with every prompt of its tasks by every model, on the same queries."""
+
+    name: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    datasets: Annotated[list[DatasetSpec], Field(min_length=1)]
+    models: Annotated[
+        list[Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]], Field(min_length=1)
+    ]
+    prompts: Annotated[
+        dict[
+            Annotated[str, AfterValidator(_task)],
+            Annotated[
+                Annotated[list[str], Field(min_length=1)],
+                BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+            ],
+        ],
+        Field(description="By task: names of prompts, or .j2 files relative to the experiment's file."),
+    ] = {}
+    strategies: Annotated[list[Annotated[str, AfterValidator(_strategy)]], Field(min_length=1)]
+    metrics: Annotated[
+        list[Annotated[str, AfterValidator(_metric)]],
+        Field(min_length=1, description="By their ir-measures names; variants are compared by the first."),
+    ] = ["nDCG@10"]
+    baseline: Annotated[str, Field(description="The variant that the others are compared with.")] = "first-stage"
+    seeds: Annotated[list[int], Field(min_length=1, description="Repetitions: each asks anew.")] = [0]
+    budget_usd: Annotated[float | str, AfterValidator(_amount)] | None = None
+    fail_under: Annotated[
+        float | dict[Annotated[str, AfterValidator(_metric)], float] | None,
+        Field(description="What every variant has to reach: of the first metric, or by metric."),
+    ] = None
+    max_parse_failures: Annotated[
+        float | None, Field(ge=0, le=1, description="The largest share of replies without a judgment, by variant.")
+    ] = None
+    folder: Annotated[str, Field(description="What relative paths start from; the file's own folder by default.")] = "."
+
+    _located: Located | None = PrivateAttr(default=None)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Experiment:
+        """The experiment in a YAML file. Relative paths in it start from the file's folder.
+
+        Raises:
+            DataError: anything that is wrong with it, with the line.
+        """
+        located = Located(path)
+        try:
+            found = cls.model_validate(located.value)
+        except ValidationError as invalid:
+            place, message = _first(invalid)
+            raise located.error(message, place) from None
+        there = found.model_copy(update={"folder": str(Path(path).expanduser().parent / found.folder)})
+        there._located = located
+        return there
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Experiment:
+        """The same from a mapping; relative paths start from `folder`, by default the working directory.
+
+        Raises:
+            InputError: anything that is wrong with it.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as invalid:
+            place, message = _first(invalid)
+            raise InputError(f"{'.'.join(map(str, place))}: {message}") from None
+
+    def error(self, message: str, *place: str | int) -> InputError:
+        """An error about a part of it; it says the line where the experiment came from a file."""
+        return self._located.error(message, place) if self._located else InputError(message)
+
+    def thresholds(self) -> dict[str, float]:
+        """What every variant has to reach, by metric."""
+        if self.fail_under is None:
+            return {}
+        return dict(self.fail_under) if isinstance(self.fail_under, dict) else {self.metrics[0]: self.fail_under}
+
+    def every_metric(self) -> list[str]:
+        """The metrics that are computed: those named, and those that `fail_under` needs."""
+        return list(dict.fromkeys((*self.metrics, *self.thresholds())))
+
+    def place_of(self, path: str) -> str:
+        """A path as the file means it."""
+        return path if path.startswith(CATALOGUE) else str(Path(self.folder) / Path(path).expanduser())
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of an experiment's file, for editors that check and complete YAML."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Experiment.model_json_schema()
+
+
+_KEYS: Mapping[str, type[BaseModel]] = {"datasets": DatasetSpec, "models": ModelSpec, "price": PriceSpec}
+
+
+def _first(invalid: ValidationError) -> tuple[tuple[str | int, ...], str]:
+    """The first thing that is wrong, for people: where, and what."""
+    errors = invalid.errors(include_url=False, include_input=False)
+    # A key with a typo is missing as well; and of the branches of a union that all fail, the one that got furthest says
+    # most.
+    error = max(
+        errors, key=lambda each: (each["type"] == "extra_forbidden", each["type"] == "value_error", len(each["loc"]))
+    )
+    place = tuple(part for part in error["loc"] if isinstance(part, int) or not _BRANCH.fullmatch(part))
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        owner = next((_KEYS[str(part)] for part in reversed(place[:-1]) if str(part) in _KEYS), Experiment)
+        near = get_close_matches(str(place[-1]), owner.model_fields, n=1)
+        advice = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(owner.model_fields)}."
+        return place, f"Unknown key {str(place[-1])!r}. {advice}"
+    if error["type"] == "missing":
+        return place[:-1], f"{str(place[-1])!r} is missing."
+    if error["type"] == "value_error":
+        return place, message
+    return place, f"{'.'.join(map(str, place))}: {message}."

@@ -1,0 +1,175 @@
+"""The judges of an experiment: one model each, with one purse and a memory for each repetition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from judge_rerank.budget import BUDGET_VARIABLE, Budget
+from judge_rerank.errors import PricingUnknown
+from judge_rerank.evaluation.experiment import Experiment, ModelSpec
+from judge_rerank.evaluation.matrix import Planned
+from judge_rerank.evaluation.preparing import Design, Prepared
+from judge_rerank.judge import Judge
+from judge_rerank.llm.base import Backend
+from judge_rerank.opening import DEFAULT_CACHE, open_backend, opened_cache
+from judge_rerank.types import Estimate
+
+
+class Judges:
+    """Opens judges when they are first asked for; a context manager that closes them.
+
+    Args:
+        experiment: whose models.
+        backends: by model name, instead of opening one.
+        cache_dir: where replies are kept, as in `Judge`; repetitions after the first have a place of their own in it,
+            so that they ask anew, and are paid for once all the same.
+        ledger: the file that the budget is counted in; None for judges that only estimate.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        backends: Mapping[str, Backend] | None = None,
+        cache_dir: str | Path | None = DEFAULT_CACHE,
+        ledger: Path | None = None,
+    ) -> None:
+        self._experiment = experiment
+        self._given = backends or {}
+        self._cache_dir = cache_dir
+        self._backends: dict[str, Backend] = {}
+        self._judges: dict[tuple[str, int], Judge] = {}
+        self.budget = _budget(experiment, ledger) if ledger is not None else None
+
+    def of(self, model: ModelSpec, repetition: int = 0) -> Judge:
+        """The judge of a model.
+
+        Args:
+            model: as the experiment has it.
+            repetition: the seed.
+
+        Raises:
+            SetupError: the model, its key or an extra is missing.
+        """
+        key = (model.label or model.name, repetition)
+        if key not in self._judges:
+            self._judges[key] = Judge(
+                self._backend(model),
+                budget=self.budget,
+                on_exhausted="raise",
+                prices=model.prices() or None,
+                cache_dir=self._cache(repetition),
+            )
+        return self._judges[key]
+
+    def is_free(self, model: ModelSpec) -> bool:
+        """Whether nothing that the model is asked can cost anything."""
+        return model.price == "free" or self._backend(model).info.local
+
+    def close(self) -> None:
+        """Close every judge."""
+        judges, self._judges, self._backends = self._judges, {}, {}
+        for judge in judges.values():
+            judge.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _backend(self, model: ModelSpec) -> Backend:
+        name = model.label or model.name
+        if name not in self._backends:
+            self._backends[name] = self._given.get(name) or open_backend(
+                model.name, api_base=model.api_base, api_key=model.key(), params=model.params
+            )
+        return self._backends[name]
+
+    def _cache(self, repetition: int) -> Path | None:
+        # A backend of the caller's own is not known by its name; it is remembered only where that is asked for.
+        shared = opened_cache(self._cache_dir, [*self._given.values()])
+        if shared is None or repetition == self._experiment.seeds[0]:
+            return shared and shared.folder
+        return shared.folder / f"repetition-{repetition}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What a cell takes: one variant on one dataset, all repetitions.
+
+    Attributes:
+        variant, dataset: which.
+        queries: how many results.
+        estimate: calls, rounds, tokens and dollars of all of them; dollars are the most without retries.
+    """
+
+    variant: str
+    dataset: str
+    queries: int
+    estimate: Estimate
+
+
+def forecast(design: Design, judges: Judges) -> list[Forecast]:
+    """What each cell takes, without a call."""
+    cells = [(each, prepared) for prepared in design.datasets for each in design.variants]
+    return [_forecast(design, judges, each, prepared) for each, prepared in cells if each.model is not None]
+
+
+def require_room(design: Design, judges: Judges) -> None:
+    """Refuse a budget that is too small for one of the cells.
+
+    Raises:
+        InputError: the most that a cell can cost is more than the budget.
+        PricingUnknown: nobody says what a model costs.
+    """
+    budget = judges.budget
+    if budget is None or all(each.model is None or judges.is_free(each.model) for each in design.variants):
+        return
+    for cell in forecast(design, judges):
+        usd = cell.estimate.cost_usd
+        if usd is None:
+            raise PricingUnknown(next(e.variant.model for e in design.variants if e.variant.name == cell.variant))
+        if usd > Decimal(str(budget.usd)):
+            message = (
+                f"{budget.source} is ${budget.usd}, and {cell.variant!r} on {cell.dataset!r} alone can cost up to "
+                f"${usd}. Raise it, or evaluate fewer queries or candidates. Nothing was sent."
+            )
+            raise design.experiment.error(message, "budget_usd")
+
+
+def _forecast(design: Design, judges: Judges, planned: Planned, prepared: Prepared) -> Forecast:
+    assert planned.model is not None
+    judge = judges.of(planned.model)
+    estimates = [
+        judge.estimate(topic.query, prepared.candidates(topic, seed), planned.strategy)
+        for seed in design.experiment.seeds
+        for topic in prepared.dataset.topics
+    ]
+    costs = [each.cost_usd for each in estimates if each.cost_usd is not None]
+    return Forecast(
+        variant=planned.variant.name,
+        dataset=prepared.info.name,
+        queries=len(estimates),
+        estimate=Estimate(
+            calls=sum(each.calls for each in estimates),
+            rounds=max((each.rounds for each in estimates), default=0),
+            input_tokens=sum(each.input_tokens for each in estimates),
+            output_tokens=sum(each.output_tokens for each in estimates),
+            cost_usd=sum(costs, Decimal(0)) if len(costs) == len(estimates) else None,
+        ),
+    )
+
+
+def _budget(experiment: Experiment, ledger: Path) -> Budget | None:
+    if experiment.budget_usd is not None:
+        return Budget(usd=experiment.budget_usd, path=ledger, source="budget_usd")
+    around = Budget.from_environment()
+    return Budget(usd=around.usd, path=ledger, source=BUDGET_VARIABLE) if around else None

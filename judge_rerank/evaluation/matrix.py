@@ -1,0 +1,203 @@
+"""From an experiment to its variants: every strategy with every prompt of its tasks, by every model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from itertools import product
+from pathlib import Path
+
+from judge_rerank import spec
+from judge_rerank.conformance import drive, stating
+from judge_rerank.errors import InputError, UnknownName
+from judge_rerank.evaluation.experiment import Experiment, ModelSpec
+from judge_rerank.evaluation.record import Variant
+from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
+from judge_rerank.strategies.base import Candidates, JudgeCall, Outcome, Outcomes, Plan, Room, ScorePairs, Strategy
+from judge_rerank.templates import Library
+from judge_rerank.types import Query
+
+_DOCUMENTS = 30
+"""Enough for every stage of a strategy to ask something."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompted:
+    """A strategy whose calls use these prompts wherever it does not name one itself.
+
+    Calls and rounds are those of the strategy.
+
+    Attributes:
+        strategy: what is run.
+        prompts: names or paths of templates, by task.
+    """
+
+    strategy: Strategy
+    prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def name(self) -> str:
+        """The strategy's own."""
+        return self.strategy.name
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        """The strategy's plan, with the prompts put in."""
+        room = _PromptedRoom(candidates.room, self)
+        plan = self.strategy.plan(query, Candidates(candidates, room=room, evidence=candidates.evidence))
+        outcomes: Outcomes | None = None
+        while True:
+            try:
+                effects = next(plan) if outcomes is None else plan.send(outcomes)
+            except StopIteration as end:
+                return end.value
+            outcomes = yield [self.call(effect) for effect in effects]
+
+    def call(self, call: JudgeCall) -> JudgeCall:
+        """The call with the prompt of its task, if it has none of its own."""
+        given = self.prompts.get(call.task) if call.prompt is None else None
+        return call if given is None else replace(call, prompt=given)
+
+
+class _PromptedRoom:
+    """How much fits with the prompts that will be sent."""
+
+    def __init__(self, room: Room, prompted: Prompted) -> None:
+        self._room, self._prompted = room, prompted
+
+    def largest(self, call: JudgeCall, at_most: int) -> int:
+        return self._room.largest(self._prompted.call(call), at_most)
+
+    def per_document(self, model: str | None = None) -> int:
+        return self._room.per_document(model)
+
+    def tokens(self, text: str, model: str | None = None) -> int:
+        return self._room.tokens(text, model)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """A variant with what runs it.
+
+    Attributes:
+        variant: as results describe it.
+        model: the judge; None for a reference row.
+        strategy: ready to be run; None for a reference row.
+    """
+
+    variant: Variant
+    model: ModelSpec | None = None
+    strategy: Strategy | None = None
+
+
+REFERENCES = tuple(Planned(variant=Variant(name=name, reference=name)) for name in (FIRST_STAGE, IDEAL))
+"""The rows that no judge makes, and that are always there."""
+
+
+def planned(experiment: Experiment) -> list[Planned]:
+    """The variants of an experiment, the reference rows first.
+
+    A prompt multiplies the strategies that ask its task without naming a prompt of their own, and no others. A
+    variant's name is its strategy, then its prompts, then its model where there are several.
+
+    Raises:
+        InputError: a prompt is unknown or cannot be used, or is for a task that no strategy asks; two variants are the
+            same; the baseline is none of them. With the line, where the experiment came from a file.
+    """
+    library = Library()
+    prompts = {task: _templates(library, experiment, task, names) for task, names in experiment.prompts.items()}
+    found: list[Planned] = []
+    used: set[str] = set()
+    for model in experiment.models:
+        for text in experiment.strategies:
+            strategy = spec.resolve(text)
+            tasks = [task for task in open_tasks(strategy) if task in prompts]
+            used.update(tasks)
+            for chosen in product(*(prompts[task] for task in tasks)):
+                given = dict(zip(tasks, chosen, strict=True))
+                found.append(_planned(experiment, model, text, strategy, given))
+    if unused := set(prompts) - used:
+        task = min(unused)
+        message = f"No strategy asks {task!r} without a prompt of its own, so these prompts would not be used."
+        raise experiment.error(message, "prompts", task)
+    names = [each.variant.name for each in (*REFERENCES, *found)]
+    if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+        message = f"Two variants are called {twice!r}: a strategy, prompt or model stands in the experiment twice."
+        raise experiment.error(message)
+    if experiment.baseline not in names:
+        error = UnknownName("variant as the baseline", experiment.baseline, names)
+        raise experiment.error(str(error), "baseline")
+    return [*REFERENCES, *found]
+
+
+def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
+    """The reference rows, and the variants that a pattern describes ("score*"), or that hold it in their name.
+
+    Raises:
+        UnknownName: a pattern describes none.
+    """
+    patterns = list(only)
+    real = [each for each in variants if each.variant.reference is None]
+    for pattern in patterns:
+        if not any(_matches(each, pattern) for each in real):
+            raise UnknownName("variant", pattern, [each.variant.name for each in real])
+    kept = [each for each in real if not patterns or any(_matches(each, pattern) for pattern in patterns)]
+    return [each for each in variants if each.variant.reference is not None or each in kept]
+
+
+def open_tasks(strategy: Strategy) -> list[str]:
+    """The tasks that a strategy asks without naming a prompt, found by running it on neutral answers."""
+    run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], _neutral)
+    asked = (call for call in run.calls if not isinstance(call, ScorePairs))
+    return list(dict.fromkeys(call.task for call in asked if call.prompt is None))
+
+
+def _neutral(call: JudgeCall) -> Outcome:
+    n = len(call.candidates)
+    return stating(call, range(n), [0.5] * n)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Chosen:
+    """A prompt as it is passed on, as it is called, and its hash."""
+
+    given: str
+    label: str
+    hash: str
+
+
+def _templates(library: Library, experiment: Experiment, task: str, names: Sequence[str]) -> list[_Chosen]:
+    found: list[_Chosen] = []
+    for place, name in enumerate(names):
+        given = experiment.place_of(name) if name.endswith(".j2") else name
+        try:
+            template = library.get(task, given)
+        except InputError as error:
+            raise experiment.error(str(error), "prompts", task, place) from None
+        found.append(_Chosen(given=given, label=Path(template.name).name, hash=template.hash))
+    return found
+
+
+def _planned(
+    experiment: Experiment, model: ModelSpec, text: str, strategy: Strategy, given: Mapping[str, _Chosen]
+) -> Planned:
+    several = len(experiment.models) > 1
+    parts = [text, *(prompt.label for prompt in given.values()), *([model.label or model.name] if several else [])]
+    return Planned(
+        variant=Variant(
+            name=" · ".join(parts),
+            model=model.name,
+            strategy=text,
+            prompts={task: prompt.label for task, prompt in given.items()},
+            prompt_hashes={task: prompt.hash for task, prompt in given.items()},
+            settings={"api_base": model.api_base, "params": model.params} if model.api_base or model.params else {},
+        ),
+        model=model,
+        strategy=Prompted(strategy=strategy, prompts={task: p.given for task, p in given.items()})
+        if given
+        else strategy,
+    )
+
+
+def _matches(each: Planned, pattern: str) -> bool:
+    return fnmatchcase(each.variant.name, pattern) or pattern in each.variant.name

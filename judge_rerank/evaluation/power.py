@@ -1,0 +1,67 @@
+"""How small a difference a number of queries can find, and how many queries a difference needs."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from judge_rerank.errors import InputError
+
+
+def detectable_effect(deviation: float, queries: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest true mean difference that a two-sided test at alpha finds with this power.
+
+    Args:
+        deviation: the standard deviation of the differences over queries.
+        queries: how many there are, at least 2.
+        alpha: the level of the test.
+        power: the probability of finding it.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+    check_level("alpha", alpha)
+    check_level("power", power)
+    if queries < 2 or not 0 <= deviation < math.inf:
+        raise InputError(f"deviation is {deviation} and queries {queries}; at least 0 and at least 2 were expected.")
+    return (t_quantile(1 - alpha / 2, queries - 1) + t_quantile(power, queries - 1)) * deviation / math.sqrt(queries)
+
+
+def queries_needed(effect: float, deviation: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
+    """The fewest queries whose `detectable_effect` is at most `effect`.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+    if not effect > 0:
+        raise InputError(f"effect is {effect}; a difference above 0 was expected.")
+    few, many = 2, 4
+    while detectable_effect(deviation, many, alpha=alpha, power=power) > effect:
+        few, many = many, 2 * many
+    while few < many:
+        middle = (few + many) // 2
+        enough = detectable_effect(deviation, middle, alpha=alpha, power=power) <= effect
+        few, many = (few, middle) if enough else (middle + 1, many)
+    return few
+
+
+def t_quantile(probability: float, freedom: int) -> float:
+    """Student's t by its expansion around the normal distribution; right to 1 % from 4 degrees of freedom on."""
+    z = NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
+    )
+    return z + math.fsum(term / freedom ** (place + 1) for place, term in enumerate(terms))
+
+
+def check_level(name: str, value: float) -> None:
+    """That a probability is strictly between 0 and 1.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 < value < 1:
+        raise InputError(f"{name} is {value}; a number between 0 and 1 was expected.")

@@ -1,0 +1,186 @@
+"""From the class of a query, its candidates and what there is, to a strategy: a table to read and to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from judge_rerank.errors import DataError, InputError
+
+JudgeKind = Literal["hosted", "local", "none"]
+"""Who would judge: a model that is paid for, one that runs here and is small, or nobody."""
+
+ANY = "any"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """One row: which queries it is for, and what is done with them.
+
+    Attributes:
+        label: the class of the query, or "any".
+        judge: "hosted", "local" or "none"; or "any".
+        most: up to how many candidates; None for any number.
+        strategies: spec strings, the best first; the first that the caps and the deadline leave room for is taken.
+            `{prefilter}` in them is the best scorer that is installed.
+        why: the reason, for people.
+    """
+
+    label: str = ANY
+    judge: str = ANY
+    most: int | None = None
+    strategies: tuple[str, ...]
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.strategies:
+            raise InputError(f"The route for {self.label!r} names no strategy.")
+        if self.judge not in {ANY, "hosted", "local", "none"}:
+            raise InputError(f"The route for {self.label!r} is for judge {self.judge!r}; hosted, local, none or any.")
+        if self.most is not None and self.most < 1:
+            raise InputError(f"The route for {self.label!r} is for at most {self.most} candidates; at least 1.")
+
+    def fits(self, label: str, judge: JudgeKind, n: int) -> bool:
+        """Whether the row is for such a query."""
+        return self.label in {ANY, label} and self.judge in {ANY, judge} and (self.most is None or n <= self.most)
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The table; the first row that fits counts.
+
+    Attributes:
+        rows: in the order in which they are looked at. Whatever fits none is left to the best scorer.
+    """
+
+    rows: Sequence[Route] = field(default_factory=lambda: DEFAULT)
+
+    def choose(self, label: str, judge: JudgeKind, n: int) -> Route:
+        """The row for a query of this class with `n` candidates."""
+        return next((row for row in self.rows if row.fits(label, judge, n)), _LAST)
+
+    def labels(self) -> tuple[str, ...]:
+        """The classes that rows are for."""
+        return tuple(sorted({row.label for row in self.rows} - {ANY}))
+
+    def with_row(self, row: Route) -> Routes:
+        """The table with a row before all others."""
+        return Routes((row, *self.rows))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Routes:
+        """Read a YAML file: a list of rows with `strategies` and any of `label`, `judge`, `most`, `why`.
+
+        Raises:
+            DataError: it is not such a file; the row is named.
+        """
+        import yaml
+
+        try:
+            content: Any = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DataError(error.strerror or str(error), path=path) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise DataError(f"This is not YAML: {error}", path=path) from None
+        if not isinstance(content, list) or not content:
+            raise DataError("A list of routes was expected, each with strategies: [...].", path=path)
+        rows = cast("list[Any]", content)
+        return cls(tuple(_row(row, f"route {number}", path) for number, row in enumerate(rows, start=1)))
+
+    def save(self, path: str | Path) -> None:
+        """Write the table as `load` reads it."""
+        Path(path).expanduser().write_text(self.as_yaml(), encoding="utf-8")
+
+    def as_yaml(self) -> str:
+        """The table as `load` reads it."""
+        import yaml
+
+        rows = [
+            {name: list(value) if name == "strategies" else value for name, value in asdict(row).items() if value}
+            for row in self.rows
+        ]
+        return yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _row(row: Any, name: str, path: str | Path) -> Route:
+    known = [f.name for f in fields(Route)]
+    if not isinstance(row, dict) or not set(cast("dict[str, Any]", row)) <= set(known):
+        raise DataError(f"{name}: expected a mapping with {', '.join(known)}; got {row!r:.100}.", path=path)
+    given = dict(cast("dict[str, Any]", row))
+    strategies = given.get("strategies")
+    if isinstance(strategies, str):
+        strategies = [strategies]
+    if not isinstance(strategies, list) or not all(isinstance(s, str) for s in cast("Iterable[Any]", strategies)):
+        raise DataError(f"{name}: strategies has to be a list of spec strings.", path=path)
+    given["strategies"] = tuple(cast("list[str]", strategies))
+    try:
+        return Route(**given)
+    except (InputError, TypeError) as error:
+        raise DataError(f"{name}: {error}", path=path) from None
+
+
+_LAST = Route(strategies=("{prefilter}",), why="no route is for it")
+
+DEFAULT: tuple[Route, ...] = (
+    Route(judge="none", strategies=("{prefilter}",), why="no LLM is set up, so the best scorer here decides"),
+    Route(
+        label="factual",
+        judge="local",
+        strategies=(
+            "{prefilter} % 10 >> stage(binary, fuse=0.5)",
+            "{prefilter} % 5 >> stage(binary, fuse=0.5)",
+            "{prefilter}",
+        ),
+        why="a document has the fact or has not; a small judge adds to the scorer, and does not overrule it",
+    ),
+    Route(
+        label="complex",
+        judge="local",
+        strategies=(
+            "{prefilter} % 20 >> stage(score, fuse=0.5)",
+            "{prefilter} % 10 >> stage(score, fuse=0.5)",
+            "{prefilter}",
+        ),
+        why="parts of the answer are spread, so more is read; a small judge adds to the scorer",
+    ),
+    Route(
+        judge="local",
+        strategies=(
+            "{prefilter} % 10 >> stage(score, fuse=0.5)",
+            "{prefilter} % 5 >> stage(score, fuse=0.5)",
+            "{prefilter}",
+        ),
+        why="degrees of relevance; a small judge adds to the scorer, and does not overrule it",
+    ),
+    Route(
+        judge="hosted",
+        most=20,
+        strategies=("listwise", "{prefilter} % 10 >> listwise", "{prefilter}"),
+        why="all candidates fit into one comparison",
+    ),
+    Route(
+        label="factual",
+        judge="hosted",
+        strategies=("{prefilter} % 20 >> listwise", "{prefilter} % 10 >> listwise", "{prefilter}"),
+        why="words of the question find the fact, so one comparison of the best is enough",
+    ),
+    Route(
+        label="complex",
+        judge="hosted",
+        most=100,
+        strategies=("joint", "{prefilter} % 50 >> joint", "{prefilter} % 20 >> listwise", "{prefilter}"),
+        why="a scorer may miss parts of the answer, so every candidate is compared, in few rounds",
+    ),
+    Route(
+        judge="hosted",
+        strategies=(
+            "{prefilter} % 50 >> joint",
+            "{prefilter} % 20 >> listwise",
+            "{prefilter} % 10 >> listwise",
+            "{prefilter}",
+        ),
+        why="the answer may use other words than the question, so more than the best few are compared",
+    ),
+)

@@ -1,0 +1,209 @@
+"""Rules that the user writes, in Python or YAML: the first that fits a query gives its label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from judge_rerank.errors import DataError, InputError, UnknownName
+from judge_rerank.routing.base import QueryClass, QueryClassifier, checked
+
+_CONDITIONS = ("regex", "contains", "starts_with", "min_words", "max_words")
+_TEXTS = ("contains", "starts_with")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """A label for the queries that meet all conditions given. Case does not count.
+
+    Attributes:
+        label: what such a query is.
+        regex: a regular expression (Python's) found anywhere in the query.
+        contains: one of these words or phrases is in the query, as whole words.
+        starts_with: the query begins with one of these, as whole words.
+        min_words, max_words: how many words it has at least and at most, as white space parts them.
+
+    Raises:
+        InputError: there is no condition, or one cannot be met.
+    """
+
+    label: str
+    regex: str | None = None
+    contains: tuple[str, ...] = ()
+    starts_with: tuple[str, ...] = ()
+    min_words: int | None = None
+    max_words: int | None = None
+    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not self.label.strip():
+            raise InputError("The label of a rule is empty; it has to be a word, such as 'factual'.")
+        for name in _TEXTS:
+            given: object = getattr(self, name)
+            if isinstance(given, str):
+                object.__setattr__(self, name, (given,))
+            elif any(not text.strip() for text in getattr(self, name)):
+                msg = f"{name} of the rule for {self.label!r} has an empty text, which every query would meet."
+                raise InputError(msg)
+        if not any(getattr(self, name) not in (None, ()) for name in _CONDITIONS):
+            msg = f"The rule for {self.label!r} has no condition. There are: {', '.join(_CONDITIONS)}."
+            raise InputError(msg)
+        least, most = self.min_words or 0, self.max_words
+        if least < 0 or (most is not None and most < max(least, 1)):
+            msg = f"The rule for {self.label!r} fits no query: min_words={self.min_words}, max_words={self.max_words}."
+            raise InputError(msg)
+        if self.regex is not None:
+            object.__setattr__(self, "_pattern", _compiled(self.regex, self.label))
+
+    def fits(self, query: str) -> tuple[str, ...] | None:
+        """Which conditions the query meets, in words, if it meets all; else None."""
+        count = len(query.split())
+        met: list[str] = []
+        if self._pattern is not None:
+            found = self._pattern.search(query)
+            met.append(f"it matches {self.regex!r}" if found else "")
+        if self.contains:
+            part = next((text for text in self.contains if _stands_in(text, query)), "")
+            met.append(f"it contains {part!r}" if part else "")
+        if self.starts_with:
+            part = next((text for text in self.starts_with if _stands_in(text, query, at_start=True)), "")
+            met.append(f"it starts with {part!r}" if part else "")
+        if self.min_words is not None:
+            met.append(f"it has {count} words, at least {self.min_words}" if count >= self.min_words else "")
+        if self.max_words is not None:
+            met.append(f"it has {count} words, at most {self.max_words}" if count <= self.max_words else "")
+        return tuple(met) if all(met) else None
+
+
+class Rules:
+    """Classifies by the first rule that fits; a query that none fits is left to `fallback`.
+
+    Args:
+        rules: in the order in which they are tried.
+        fallback: who classifies the rest; None for the trained classifier.
+
+    Raises:
+        InputError: there are no rules.
+    """
+
+    def __init__(self, rules: Iterable[Rule], *, fallback: QueryClassifier | None = None) -> None:
+        self.rules = tuple(rules)
+        if not self.rules:
+            raise InputError("There are no rules; at least one was expected.")
+        self._fallback = fallback
+
+    @classmethod
+    def load(cls, path: str | Path, *, fallback: QueryClassifier | None = None) -> Rules:
+        """Read rules from a YAML file: a list of mappings with the fields of `Rule`.
+
+            - label: complex
+              contains: [compare, versus]
+            - label: factual
+              regex: ^(who|when|where)\\b
+              max_words: 8
+
+        Raises:
+            DataError: the file cannot be read, or a rule in it cannot be used; path and line are in the error.
+        """
+        return cls(_read(Path(path).expanduser()), fallback=fallback)
+
+    def classify(self, query: str) -> QueryClass:
+        """The class of one query; a rule's word is certain, so its confidence is 1.
+
+        Raises:
+            InputError: the query is empty.
+        """
+        text = checked(query)
+        for rule in self.rules:
+            if (met := rule.fits(text)) is not None:
+                return QueryClass(label=rule.label, confidence=1.0, reasons=met)
+        return self._rest().classify(text)
+
+    def classify_many(self, queries: Iterable[str]) -> list[QueryClass]:
+        """The classes of several queries, in their order; what no rule fits goes to the fallback in one piece."""
+        texts = [checked(query) for query in queries]
+        met = [next(((rule, m) for rule in self.rules if (m := rule.fits(text)) is not None), None) for text in texts]
+        open_places = [place for place, found in enumerate(met) if found is None]
+        rest = self._rest().classify_many(texts[place] for place in open_places) if open_places else []
+        others = dict(zip(open_places, rest, strict=True))
+        return [
+            others[place] if found is None else QueryClass(label=found[0].label, confidence=1.0, reasons=found[1])
+            for place, found in enumerate(met)
+        ]
+
+    def _rest(self) -> QueryClassifier:
+        from judge_rerank.routing.trained import TrainedClassifier
+
+        if self._fallback is None:
+            self._fallback = TrainedClassifier()
+        return self._fallback
+
+
+def _stands_in(text: str, query: str, *, at_start: bool = False) -> bool:
+    """Whether the text stands in the query as whole words, whatever the case and the white space between them."""
+    phrase = r"\s+".join(map(re.escape, text.split()))
+    begin = r"^\s*" if at_start else r"(?<!\w)"
+    return re.search(rf"{begin}{phrase}(?!\w)", query, re.IGNORECASE) is not None
+
+
+def _compiled(regex: str, label: str) -> re.Pattern[str]:
+    try:
+        return re.compile(regex, re.IGNORECASE)
+    except (re.error, RecursionError, OverflowError) as error:
+        msg = f"regex {regex!r} of the rule for {label!r} is not a regular expression: {error}."
+        raise InputError(msg) from None
+
+
+def _read(path: Path) -> list[Rule]:
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        node = cast("Any", yaml.compose(text, Loader=yaml.SafeLoader))
+        values: Any = yaml.safe_load(text)
+    except OSError as error:
+        raise DataError(f"The rules cannot be read: {error.strerror}.", path=path) from error
+    except UnicodeDecodeError as error:
+        raise DataError("The rules are not UTF-8 text. Save them as UTF-8.", path=path) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise DataError(f"This is not YAML: {error.problem or error.context}.", path=path, line=line) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"This is not YAML: {str(error).splitlines()[0]}.", path=path) from error
+    if not isinstance(values, list) or not values:
+        raise DataError("A list of rules was expected, such as '- {label: factual, starts_with: who}'.", path=path)
+    lines = [int(each.start_mark.line) + 1 for each in node.value]
+    return [_rule(value, path, line) for value, line in zip(cast("list[object]", values), lines, strict=True)]
+
+
+def _rule(value: object, path: Path, line: int) -> Rule:
+    def refuse(message: str) -> NoReturn:
+        raise DataError(message, path=path, line=line)
+
+    if not isinstance(value, Mapping):
+        refuse("A rule is a label with conditions, such as '{label: factual, starts_with: who}'.")
+    given = {str(name): content for name, content in cast("Mapping[Any, Any]", value).items()}
+    known = [item.name for item in fields(Rule) if item.init]
+    for name, content in given.items():
+        if name not in known:
+            refuse(str(UnknownName("part of a rule", name, known)))
+        if name in _TEXTS:
+            texts = cast("list[object]", content) if isinstance(content, list) else [content]
+            if not texts or not all(isinstance(text, str) for text in texts):
+                refuse(f"{name} is {content!r}; a text or a list of texts was expected. Put numbers in quotes.")
+            given[name] = tuple(cast("list[str]", texts))
+        elif name.endswith("_words"):
+            if not isinstance(content, int) or isinstance(content, bool):
+                refuse(f"{name} is {content!r}; a whole number was expected.")
+        elif not isinstance(content, str):
+            refuse(f"{name} is {content!r}; a text was expected. Put it in quotes.")
+    if "label" not in given:
+        refuse("The rule has no label.")
+    try:
+        return Rule(**given)
+    except InputError as error:
+        refuse(str(error))
