@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from statistics import fmean
 
-from judge_rerank.errors import InputError, MissingExtra
+from judge_rerank.errors import InputError
 from judge_rerank.evaluation.grading import Qrels
+from judge_rerank.evaluation.metrics import Metrics
 
 Run = Mapping[str, Sequence[str]]
 """What a system retrieved: document ids by query id, best first."""
@@ -102,29 +103,19 @@ def kendalls_tau(a: Mapping[str, float], b: Mapping[str, float]) -> float:
 
 
 def system_scores(runs: Mapping[str, Run], qrels: Qrels, metric: str = "nDCG@10") -> dict[str, float]:
-    """The mean of a metric for each system, over the queries that the grades have.
+    """The mean of a metric for each system over all queries that have grades; 0 for one that a system did not answer.
 
     Raises:
-        InputError: the metric is not one of ir-measures.
+        UnknownName: there is no such metric.
+        InputError: the metric cannot be read, or a grade is not a whole number.
         MissingExtra: ir-measures is not installed.
     """
-    try:
-        import ir_measures
-    except ModuleNotFoundError as error:
-        raise MissingExtra("Measuring systems", "eval", "ir_measures") from error
-    try:
-        measure: Any = ir_measures.parse_measure(metric)
-    except (ValueError, NameError) as error:
-        raise InputError(f"The metric {metric!r} cannot be read; nDCG@10 or AP(rel=2) were expected.") from error
-    grades = {query: {name: round(grade) for name, grade in found.items()} for query, found in qrels.items()}
-    scores: dict[str, float] = {}
-    for system, run in runs.items():
-        # From ranks, so that no two scores are equal and ties cannot be broken in another way.
-        ranked = {
-            query: {name: float(len(names) - place) for place, name in enumerate(names)} for query, names in run.items()
-        }
-        scores[system] = float(ir_measures.calc_aggregate([measure], grades, ranked)[measure])
-    return scores
+    measure = Metrics([metric])
+    (name,) = measure.names
+    return {
+        system: fmean(measure.of(run.get(query, ()), grades)[name] for query, grades in qrels.items())
+        for system, run in runs.items()
+    }
 
 
 def _sign(value: float) -> int:

@@ -83,7 +83,7 @@ def test_bad_input(command: Command, run_files: list[object], tmp_path: Path) ->
     (tmp_path / "again.trec").write_text((tmp_path / "run.trec").read_text())
     ran = command("agreement", "--human", human, "--llm", human, *runs, "--metric", "nDCQ")
     assert ran.code == 2
-    assert "'nDCQ' cannot be read" in ran.err
+    assert "Unknown metric 'nDCQ'" in ran.err
     ran = command("grade", *run_files, "-o", tmp_path / "no" / "folder")
     assert ran.code == 2
     assert "no folder" in ran.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from judge_rerank import Budget, Document, InputError, Judge, Price, Query
+from judge_rerank import Budget, Document, InputError, Judge, Price, Query, UnknownName
 from judge_rerank.evaluation.agreement import agreement, cohens_kappa, kendalls_tau, system_scores
 from judge_rerank.evaluation.grading import Grade, Grader, qrels_lines
 from judge_rerank.testing import FakeBackend, SimulatedJudge, check_strategy
@@ -134,5 +134,6 @@ def test_scores_of_systems() -> None:
     assert scores["good"] == pytest.approx(1)
     assert scores["bad"] < 0.7
     assert system_scores(runs, QRELS, "P(rel=2)@1") == {"good": 1, "bad": 0}
-    with pytest.raises(InputError, match="cannot be read"):
+    assert system_scores({"half": {"q1": ["a", "c", "b"]}}, QRELS)["half"] == pytest.approx(0.5)
+    with pytest.raises(UnknownName, match="metric 'quality'"):
         system_scores(runs, QRELS, "quality")
