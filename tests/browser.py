@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_SILENCE_S = 300
 # The browser expects the pipes as its descriptors 3 and 4.
 _LAUNCH = """
 import os, sys
@@ -63,6 +65,10 @@ class Browser:
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.look(width, height, dark=dark, phone=phone)
+
+    def look(self, width: int = 1280, height: int = 900, *, dark: bool = False, phone: bool = False) -> None:
+        """Another window, another colour scheme; before a page is opened."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=2 if phone else 1, mobile=phone,
@@ -85,10 +91,14 @@ class Browser:
         return found["result"].get("value")
 
     def until(self, condition: str) -> None:
-        """Wait until an expression is true."""
+        """Wait until an expression is true.
+
+        Raises:
+            RuntimeError: it was not within a minute.
+        """
         self.run(
-            "new Promise((done) => { const look = () => "
-            f"(({condition}) ? done(true) : requestAnimationFrame(look)); look(); }})"
+            "new Promise((done, fail) => { setTimeout(() => fail(new Error('waited in vain')), 60000);"
+            f" const look = () => (({condition}) ? done(true) : setTimeout(look, 10)); look(); }})"
         )
 
     def screenshot(self, file: Path, *, whole: bool = False) -> None:
@@ -115,9 +125,10 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
-            data = os.read(self._read, 1 << 16)
+            ready, _, _ = select.select([self._read], [], [], _SILENCE_S)
+            data = os.read(self._read, 1 << 16) if ready else b""
             if not data:
-                msg = "the browser has ended"
+                msg = "the browser has ended" if ready else "the browser says nothing"
                 raise RuntimeError(msg)
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\0")

@@ -69,12 +69,12 @@ def _overview(metric: str, found: Sequence[Pair]) -> str:
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        caption=f"{metric}; p by paired randomization, interval by paired bootstrap, neither corrected for many pairs",
+        caption=f"{metric} · W/T/L: queries on which B is better, equal, worse · p and interval are of each pair alone",
         caption_justify="left",
     )
-    table.add_column("A → B", overflow="fold", ratio=1, min_width=20)
-    for heading in ("A", "B", "B − A", "95 % interval", "p", "better", "equal", "worse"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("A → B", overflow="fold", ratio=1, min_width=18)
+    for heading, width in (("A", 5), ("B", 5), ("B − A", 6), ("95 % interval", 14), ("p", 7), ("W/T/L", 5)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for pair in found:
         beside = pair.versus
         table.add_row(
@@ -82,9 +82,9 @@ def _overview(metric: str, found: Sequence[Pair]) -> str:
             figures.quality(beside.mean_a),
             figures.quality(beside.mean_b),
             figures.change(beside.difference),
-            figures.interval(beside.interval),
+            ", ".join(map(figures.change, beside.interval)),
             figures.probability(beside.p),
-            *(f"{count:,}" for count in (beside.wins, beside.ties, beside.losses)),
+            f"{beside.wins}/{beside.ties}/{beside.losses}",
         )
     return on_stdout(table)
 
@@ -94,9 +94,9 @@ def _moves(pair: Pair, texts: dict[str, str]) -> str:
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     title = pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"
-    table.add_column(Text(f"moved most, {title}"), overflow="ellipsis", no_wrap=True, ratio=1, min_width=20)
-    for heading in ("query", "A", "B", "B − A"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(Text(f"moved most, {title}"), overflow="fold", ratio=1, min_width=12)
+    for heading, width in (("query", 12), ("A", 5), ("B", 5), ("B − A", 6)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for move in pair.versus.moved:
         table.add_row(
             Text(" ".join(texts.get(move.query_id, "").split())),

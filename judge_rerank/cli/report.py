@@ -127,4 +127,4 @@ def _write(path: Path, text: str, *, quietly: bool = False) -> None:
     except OSError as error:
         raise DataError(f"This cannot be written: {error.strerror or error}.", path=path) from error
     if not quietly:
-        note(f"The report is in {path}.")
+        emit(f"{path}\n")

@@ -147,7 +147,7 @@ class _Query:
         """The judgments of each call by document."""
         if variant.strategy == "listwise":
             order = list(self.first)
-            for start in range(max(0, len(order) - 20), -1, -10):
+            for start in [*range(max(0, len(order) - 20), 0, -10), 0]:
                 window = order[start : start + 20]
                 best = sorted(window, key=lambda place: -felt[place])
                 reply = " > ".join(f"[{1 + window.index(place)}]" for place in best)

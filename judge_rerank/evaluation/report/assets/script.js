@@ -180,6 +180,8 @@ function line(row, most) {
 // --- one query
 
 async function unpacked(id) {
+  // The page may still be loading: a blob is whole when something follows it.
+  while (!$(id)?.nextElementSibling) await new Promise((done) => setTimeout(done, 20));
   const text = atob($(id).textContent);
   const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -337,3 +339,4 @@ function body(text, id, judgments, shared) {
 }
 
 compare();
+performance.mark("usable");
