@@ -281,15 +281,16 @@ def probabilities(
     examples: Sequence[Example], log_odds: np.ndarray, slopes: Sequence[float], no_question: Sequence[float]
 ) -> np.ndarray:
     """Of factual, semantic and complex, as `TrainedClassifier` has them."""
-    offset, factor = np.where(without_question(examples)[:, None], no_question, (0.0, slopes[1])).T
-    hard = 1 / (1 + np.exp(-slopes[0] * log_odds[:, 0]))
+    nothing_asked = without_question(examples)
+    offset, factor = np.where(nothing_asked[:, None], no_question, (0.0, slopes[1])).T
+    hard = np.where(nothing_asked, 0.0, 1 / (1 + np.exp(-slopes[0] * log_odds[:, 0])))
     meant = 1 / (1 + np.exp(-(offset + factor * log_odds[:, 1])))
     return np.column_stack([(1 - hard) * (1 - meant), (1 - hard) * meant, hard])
 
 
 def labels(spread: np.ndarray) -> np.ndarray:
     """Of the labels, their places."""
-    return np.where(spread[:, 2] > 0.5, 2, np.where(spread[:, 1] > spread[:, 0], 1, 0))
+    return np.argmax(spread, axis=1)
 
 
 def report(

@@ -41,8 +41,9 @@ _COUNTED = {
 }
 """What a long chain has more of: kinds of word, and (as "things") runs of content."""
 
-_ASKING_ANYWHERE = frozenset("what why how".split())
-_ASKING_AT_THE_EDGE = frozenset("which who whom whose when where whats".split())
+# "that", and in the middle "who", "when" and "where", belong to claims as often as to questions.
+_ASKING_ANYWHERE = frozenset("what why how which".split())
+_ASKING_AT_THE_EDGE = frozenset("who whom whose when where whats".split())
 _ASKING_FIRST = _AUXILIARIES | frozenset("name tell give list explain describe define find compare please".split())
 
 _LOOSE_CLITIC = re.compile(r"\s+(?=n't\b|'(?:s|re|ll|ve|d|m)\b)")

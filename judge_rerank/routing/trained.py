@@ -83,7 +83,7 @@ class TrainedClassifier:
     """Classifies by a model that comes with the package: no call, no network, well under a millisecond a query.
 
     It is trained on questions in English. The query's first 64 words count; case and punctuation do not. What is not
-    a question (keywords, a claim) is mostly "semantic", with a low confidence.
+    a question (keywords, a claim) is never "complex", and mostly "semantic", with a low confidence.
 
     Args:
         path: a model of one's own, as `eval/train_classifier.py` writes it; None for the one that is shipped.
@@ -105,10 +105,16 @@ class TrainedClassifier:
         """
         model, spoken = self._loaded(), words(checked(query))
         found, question = features(spoken), asks(spoken)
-        hard, meant = model.complex(found), model.semantic(found, asks=question)
+        hard = model.complex(found) if question else 0.0
+        meant = model.semantic(found, asks=question)
         probabilities = {"complex": hard, "semantic": (1 - hard) * meant, "factual": (1 - hard) * (1 - meant)}
-        label = "complex" if hard > 0.5 else "semantic" if meant > 0.5 else "factual"
-        return QueryClass(label=label, confidence=round(probabilities[label], 4), reasons=_reasons(model, found, label))
+        label = max(probabilities, key=probabilities.__getitem__)
+        reasons = _reasons(model, found, label)
+        return QueryClass(
+            label=label,
+            confidence=round(probabilities[label], 4),
+            reasons=reasons if question else ("it asks no question", *reasons),
+        )
 
     def classify_many(self, queries: Iterable[str]) -> list[QueryClass]:
         """The classes of several queries, in their order."""
@@ -147,7 +153,7 @@ def _reasons(model: TrainedModel, found: Iterable[str], label: str) -> tuple[str
     for name in ordered:
         what = in_words(name)
         named = what.partition("“")[2].rstrip("”") or what
-        if weighed[name] >= least and not any(named in other or other in named for other in said):
+        if weighed[name] >= least and named.strip("… ") and not any(named in other or other in named for other in said):
             said[named] = what
         if len(said) == _REASONS:
             break

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from judge_rerank.cli import run
 from tests.cli.conftest import Command
+from tests.provider import Provider, ScriptedJudge
 
 QUERIES = "who wrote Dune?\n\n   \nWhy is the sky blue?\r\n"
 
@@ -94,16 +94,22 @@ def test_options_that_cannot_be(command: Command, arguments: list[str], says: st
     assert says in ran.err
 
 
-def test_the_judge_out_of_reach(command: Command) -> None:
-    ran = command(
-        "classify", "-c", "llm", "-m", "openai/test", "--api-base", "http://127.0.0.1:9/v1", stdin="who wrote Dune?\n"
-    )
-    assert "Traceback" not in ran.err
-    assert ran.code in (2, 3, 4)
+def test_a_judge_that_does_not_answer(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    with Provider(ScriptedJudge("I had rather not say.")) as provider:
+        judge = ["-m", "openai/test", "--api-base", f"{provider.url}/v1"]
+        ran = command("classify", "-c", "llm", *judge, stdin="who wrote Dune?\n")
+    assert ran.code == 3, ran.err
+    assert ran.out.startswith("factual\t")
+    assert "1 query was classified by the fallback: the judge gave no answer" in ran.err
 
 
-def test_the_judge_answers(command: Command, judge: list[str]) -> None:
-    ran = command("classify", "-c", "llm", *judge, "-f", "jsonl", stdin="who wrote Dune?\n")
-    assert ran.code in (0, 3), ran.err
-    (record,) = ran.records
-    assert json.dumps(record["label"]) in ('"factual"', '"semantic"', '"complex"')
+def test_the_judge_answers(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    with Provider(ScriptedJudge('{"reason": "a comparison", "label": "complex"}')) as provider:
+        judge = ["-c", "llm", "-m", "openai/test", "--api-base", f"{provider.url}/v1"]
+        ran = command("classify", *judge, "--explain", "-f", "jsonl", stdin="who wrote Dune?\nwho?\nwho?\n")
+        assert ran.code == 0, ran.err
+        assert provider.requests == 2
+    expected = {"label": "complex", "confidence": None, "reasons": ["a comparison"], "fallback": False}
+    assert ran.records == [expected | {"text": text} for text in ("who wrote Dune?", "who?", "who?")]

@@ -101,7 +101,7 @@ def test_what_asks() -> None:
     assert asks(words("the treaty was signed in which year"))
     assert asks(words("is tea healthy"))
     assert not asks(words("tea health benefits"))
-    assert not asks(words("mice that lack the gene, which is common, live longer than others do"))
+    assert not asks(words("statins help most patients who take them for many years"))
 
 
 @given(st.text(max_size=300))
