@@ -2,11 +2,11 @@
 
     python eval/bench/fit_plan.py [--data ../shared/data] [--out judge_rerank/plan.json]
 
-Each strategy ranks the candidates of TREC DL 2019 as in `strategies.py`, for every number of candidates there and ten
-more, and under each of its six conditions: three judges, a good and a shuffled first stage. The table has, for each
-strategy and number, the mean nDCG@10 over the conditions and the queries. Its tolerance is the standard error of the
-difference between two strategies, paired by query and condition, in the median over all pairs and numbers: what is
-closer than that was not told apart.
+Each strategy ranks the candidates of TREC DL 2019 as in `strategies.py`, ten to two hundred of them, for the two judges
+there that are far from perfect (an error of a grade, anew in each call; GPT-4o's recorded grades), from a good and from
+a shuffled first stage. The table has, for each strategy and number, the mean nDCG@10 over all of that and the queries.
+Its tolerance is the standard error of the difference between two strategies, paired by query and condition, in the
+median over all pairs and numbers: what is closer than that was not told apart.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from strategies import CONDITIONS, SIZES, Data, ndcg, noisy
 from judge_rerank.spec import resolve
 from judge_rerank.testing import drive
 
-# The strategies, and how many documents may be read for each candidate, where {docs} stands for that limit.
+# Strategies of a few dozen calls at most; and how many documents may be read for each candidate, where {docs} stands
+# for that limit.
 CURVES: tuple[tuple[str, float | None], ...] = (
     ("score", None),
     ("listwise", None),
-    ("pairwise", None),
     ("setwise", None),
     ("partition", None),
     ("blitz", None),
@@ -47,12 +47,15 @@ CURVES: tuple[tuple[str, float | None], ...] = (
 )
 
 
+JUDGES = [condition for condition in CONDITIONS if (condition.judge, condition.noise) != ("human", 0.25)]
+
+
 def qualities(data: Data, spec: str, docs: float | None, n: int) -> list[float]:
     """nDCG@10 by condition and query, always in the same order."""
     strategy = resolve(spec.format(docs=round((docs or 0) * n)))
     return [
         ndcg(topic.relevance, drive(strategy, ["document"] * n, noisy(topic, condition.noise)).order)
-        for condition in CONDITIONS
+        for condition in JUDGES
         for topic in data.topics(n, condition)
     ]
 
@@ -77,13 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             curve["ndcg"][str(n)] = round(fmean(values), 4)
             print(n, curve["strategy"], curve["ndcg"][str(n)], file=sys.stderr, flush=True)
         errors += [standard_error(one, other) for one, other in combinations(found, 2)]
-    table = {
-        "fitted_by": "python eval/bench/fit_plan.py",
-        "judge_and_data": "simulated judges on TREC DL 2019",
-        "tolerance": round(median(errors), 4),
-        "curves": curves,
-    }
-    options.out.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        table = {
+            "fitted_by": "python eval/bench/fit_plan.py",
+            "data": "TREC DL 2019, simulated judges",
+            "tolerance": round(median(errors), 4),
+            "curves": curves,
+        }
+        options.out.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
