@@ -16,6 +16,7 @@ same order get the same answer. nDCG@10 is that of `strategies.py`: linear gain,
 - "With slips": one reply in ten is a refusal, lacks ids, repeats and invents one, or starts with a sentence that has a
   number in it. "failed": queries that end in an exception. "never judged": passages a query (of the queries that did
   not fail) that are returned, or left out, without any reply having given them a place, and without a word about it.
+- AcuRank, in both of its implementations, reckons for many seconds a query; it has ten queries, and one judge.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ REQUIREMENTS = Path(__file__).with_name("peers-requirements.txt")
 WITHOUT_DEPENDENCIES = ("rank-llm==0.25.7", "blitzrank==0.1.0", "ranksmith==0.6.0")
 LATENCY_S = 0.2
 SLIPS = 0.1
-# They reckon for seconds a query, so one judge has to do.
-ONE_PASS = frozenset({"blitzrank AcuRank", "ranksmith AcuRankStrategy"})
+# They reckon for many seconds a query, so one judge and fewer queries have to do.
+SLOW = {"blitzrank AcuRank": 10, "ranksmith AcuRankStrategy": 10}
 DEPTH = 100
 
 
@@ -128,14 +129,13 @@ class Bench:
 
     def run(self, name: str) -> list[Pass]:
         """One reranker, under each of the judges in turn."""
-        human = self.topics("human")
-        judges = [
-            QrelsJudge(human, noise=1.0),
-            QrelsJudge(self.topics("gpt-4o"), noise=0.25),
-            QrelsJudge(human, noise=1.0, slips=SLIPS),
-        ]
-        if name in ONE_PASS:
-            judges = judges[:1]
+        human = self.topics("human")[: SLOW.get(name)]
+        judges = [QrelsJudge(human, noise=1.0)]
+        if name not in SLOW:
+            judges += [
+                QrelsJudge(self.topics("gpt-4o"), noise=0.25),
+                QrelsJudge(human, noise=1.0, slips=SLIPS),
+            ]
         passes = _Passes(judges)
         with Provider(passes, keep=0) as provider, tempfile.TemporaryDirectory() as folder:
             passes.provider = provider
@@ -164,6 +164,7 @@ class Bench:
         timed, *others = self.run(name)
         read, written = timed.tokens
         shown = f"`{name}`" if name in OURS else name
+        queries = f" ({SLOW[name]} queries)" if name in SLOW else ""
         problems = {record["error"] for one in (timed, *others) for record in one.records if record["error"]}
         if problems:
             print(name, *sorted(problems)[:3], sep="\n  ", file=sys.stderr)
@@ -172,7 +173,7 @@ class Bench:
             recorded = f"{others[0].quality:.3f}"
             slips = f"{others[1].quality:.3f} | {others[1].failed} | {others[1].never_judged:.1f}"
         return (
-            f"| {shown} | {timed.quality:.3f} | {recorded} | {timed.calls:.1f} | {read:,.0f} | {written:,.0f} "
+            f"| {shown}{queries} | {timed.quality:.3f} | {recorded} | {timed.calls:.1f} | {read:,.0f} | {written:,.0f} "
             f"| {timed.seconds:.2f} | {timed.returned:.0f} | {timed.never_judged:.1f} | {slips} |"
         )
 
@@ -234,7 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def kept(path: Path) -> dict[str, str]:
     """The rows of a table that was begun, by the name in their first cell."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    cells = ((line.split("|")[1].strip().strip("`"), line) for line in lines if line.startswith("| "))
+    cells = (
+        (line.split("|")[1].partition(" (1")[0].strip().strip("`"), line) for line in lines if line.startswith("| ")
+    )
     return {name: line for name, line in cells if name in PEERS or name in OURS}
 
 
