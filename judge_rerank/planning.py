@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from random import Random
+from statistics import median
 
 from judge_rerank.budget import Amount, to_decimal
 from judge_rerank.conformance import stating
@@ -93,7 +94,7 @@ def table() -> Table:
             )
             for curve in raw["curves"]
         ],
-        tolerance=float(raw["tolerance"]),
+        tolerance=median(raw["tolerance"].values()),
     )
 
 

@@ -2,11 +2,11 @@
 
     python eval/bench/fit_plan.py [--data ../shared/data] [--out judge_rerank/plan.json]
 
-Each strategy ranks the candidates of TREC DL 2019 as in `strategies.py`, for every number of candidates there and ten
-more, and under each of its six conditions: three judges, a good and a shuffled first stage. The table has, for each
-strategy and number, the mean nDCG@10 over the conditions and the queries. Its tolerance is the standard error of the
-difference between two strategies, paired by query and condition, in the median over all pairs and numbers: what is
-closer than that was not told apart.
+Each strategy ranks the candidates of TREC DL 2019 as in `strategies.py`, ten to two hundred of them, for the two judges
+there that are far from perfect (an error of a grade, anew in each call; GPT-4o's recorded grades), from a good and from
+a shuffled first stage. The table has, for each strategy and number, the mean nDCG@10 over all of that and the queries.
+Its tolerance is the standard error of the difference between two strategies, paired by query and condition, in the
+median over all pairs: what is closer than that was not told apart.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean, median, stdev
+from typing import Any
 
 from strategies import CONDITIONS, SIZES, Data, ndcg, noisy
 
 from judge_rerank.spec import resolve
 from judge_rerank.testing import drive
 
-# The strategies, and how many documents may be read for each candidate, where {docs} stands for that limit.
+# Strategies of a few dozen calls at most; and how many documents may be read for each candidate, where {docs} stands
+# for that limit.
 CURVES: tuple[tuple[str, float | None], ...] = (
     ("score", None),
     ("listwise", None),
-    ("pairwise", None),
     ("setwise", None),
     ("partition", None),
     ("blitz", None),
@@ -47,12 +48,15 @@ CURVES: tuple[tuple[str, float | None], ...] = (
 )
 
 
+JUDGES = [condition for condition in CONDITIONS if (condition.judge, condition.noise) != ("human", 0.25)]
+
+
 def qualities(data: Data, spec: str, docs: float | None, n: int) -> list[float]:
     """nDCG@10 by condition and query, always in the same order."""
     strategy = resolve(spec.format(docs=round((docs or 0) * n)))
     return [
         ndcg(topic.relevance, drive(strategy, ["document"] * n, noisy(topic, condition.noise)).order)
-        for condition in CONDITIONS
+        for condition in JUDGES
         for topic in data.topics(n, condition)
     ]
 
@@ -68,22 +72,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("judge_rerank/plan.json"))
     parser.add_argument("--sizes", nargs="*", type=int, default=(10, *SIZES))
     options = parser.parse_args(arguments)
-    data = Data(options.data / "dl19")
-    curves = [{"strategy": spec, "docs": docs, "ndcg": {}} for spec, docs in CURVES]
-    errors: list[float] = []
+    data, table = Data(options.data / "dl19"), begun(options.out)
     for n in options.sizes:
         found = [qualities(data, spec, docs, n) for spec, docs in CURVES]
-        for curve, values in zip(curves, found, strict=True):
+        for curve, values in zip(table["curves"], found, strict=True):
             curve["ndcg"][str(n)] = round(fmean(values), 4)
             print(n, curve["strategy"], curve["ndcg"][str(n)], file=sys.stderr, flush=True)
-        errors += [standard_error(one, other) for one, other in combinations(found, 2)]
-    table = {
+        table["tolerance"][str(n)] = round(median(standard_error(*pair) for pair in combinations(found, 2)), 4)
+        options.out.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def begun(path: Path) -> dict[str, Any]:
+    """The table as it is, so that one size can be fitted after another; a new one for other strategies."""
+    empty = {
         "fitted_by": "python eval/bench/fit_plan.py",
-        "judge_and_data": "simulated judges on TREC DL 2019",
-        "tolerance": round(median(errors), 4),
-        "curves": curves,
+        "data": "TREC DL 2019, simulated judges",
+        "tolerance": {},
+        "curves": [{"strategy": spec, "docs": docs, "ndcg": {}} for spec, docs in CURVES],
     }
-    options.out.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
+    same = [(curve["strategy"], curve["docs"]) for curve in found["curves"]] == list(CURVES)
+    return found if same and isinstance(found["tolerance"], dict) else empty
 
 
 if __name__ == "__main__":

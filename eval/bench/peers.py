@@ -16,6 +16,7 @@ same order get the same answer. nDCG@10 is that of `strategies.py`: linear gain,
 - "With slips": one reply in ten is a refusal, lacks ids, repeats and invents one, or starts with a sentence that has a
   number in it. "failed": queries that end in an exception. "never judged": passages a query (of the queries that did
   not fail) that are returned, or left out, without any reply having given them a place, and without a word about it.
+- AcuRank, in both of its implementations, reckons for many seconds a query; it has ten queries, and one judge.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ REQUIREMENTS = Path(__file__).with_name("peers-requirements.txt")
 WITHOUT_DEPENDENCIES = ("rank-llm==0.25.7", "blitzrank==0.1.0", "ranksmith==0.6.0")
 LATENCY_S = 0.2
 SLIPS = 0.1
+# They reckon for many seconds a query, so one judge and fewer queries have to do.
+SLOW = {"blitzrank AcuRank": 10, "ranksmith AcuRankStrategy": 10}
 DEPTH = 100
 
 
@@ -126,12 +129,13 @@ class Bench:
 
     def run(self, name: str) -> list[Pass]:
         """One reranker, under each of the judges in turn."""
-        human = self.topics("human")
-        judges = [
-            QrelsJudge(human, noise=1.0),
-            QrelsJudge(self.topics("gpt-4o"), noise=0.25),
-            QrelsJudge(human, noise=1.0, slips=SLIPS),
-        ]
+        human = self.topics("human")[: SLOW.get(name)]
+        judges = [QrelsJudge(human, noise=1.0)]
+        if name not in SLOW:
+            judges += [
+                QrelsJudge(self.topics("gpt-4o"), noise=0.25),
+                QrelsJudge(human, noise=1.0, slips=SLIPS),
+            ]
         passes = _Passes(judges)
         with Provider(passes, keep=0) as provider, tempfile.TemporaryDirectory() as folder:
             passes.provider = provider
@@ -157,16 +161,20 @@ class Bench:
 
     def row(self, name: str) -> str:
         """One line of the table."""
-        timed, recorded, slipped = self.run(name)
+        timed, *others = self.run(name)
         read, written = timed.tokens
         shown = f"`{name}`" if name in OURS else name
-        problems = {record["error"] for one in (timed, slipped) for record in one.records if record["error"]}
+        queries = f" ({SLOW[name]} queries)" if name in SLOW else ""
+        problems = {record["error"] for one in (timed, *others) for record in one.records if record["error"]}
         if problems:
             print(name, *sorted(problems)[:3], sep="\n  ", file=sys.stderr)
+        recorded, slips = "", " | | "
+        if others:
+            recorded = f"{others[0].quality:.3f}"
+            slips = f"{others[1].quality:.3f} | {others[1].failed} | {others[1].never_judged:.1f}"
         return (
-            f"| {shown} | {timed.quality:.3f} | {recorded.quality:.3f} | {timed.calls:.1f} | {read:,.0f} "
-            f"| {written:,.0f} | {timed.seconds:.2f} | {timed.returned:.0f} | {timed.never_judged:.1f} "
-            f"| {slipped.quality:.3f} | {slipped.failed} | {slipped.never_judged:.1f} |"
+            f"| {shown}{queries} | {timed.quality:.3f} | {recorded} | {timed.calls:.1f} | {read:,.0f} | {written:,.0f} "
+            f"| {timed.seconds:.2f} | {timed.returned:.0f} | {timed.never_judged:.1f} | {slips} |"
         )
 
 
@@ -208,21 +216,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("eval/results/peers.md"))
     parser.add_argument("--only", nargs="*", help="rerankers whose name contains one of these")
     parser.add_argument("--queries", type=int, default=43)
+    parser.add_argument("--resume", action="store_true", help="keep the rows that --out has already")
     options = parser.parse_args(arguments)
     if options.install:
         install()
         return
     if not PEERS_PYTHON.exists():
         parser.error("the peers are not installed; run it with --install first")
-    bench = Bench(options.data, options.queries)
-    lines = ["# This reranker and others, on the same judge\n", *(__doc__ or "").splitlines(), "", HEADER]
-    print(HEADER, flush=True)
+    bench, rows = Bench(options.data, options.queries), kept(options.out) if options.resume else {}
     for name in (*PEERS, *OURS):
-        if not options.only or any(part in name for part in options.only):
-            lines.append(bench.row(name))
-            print(lines[-1], flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        wanted = not options.only or any(part in name for part in options.only)
+        if wanted and name not in rows:
+            rows[name] = bench.row(name)
+            print(rows[name], flush=True)
+            write(options.out, rows)
+
+
+def kept(path: Path) -> dict[str, str]:
+    """The rows of a table that was begun, by the name in their first cell."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    cells = (
+        (line.split("|")[1].partition(" (1")[0].strip().strip("`"), line) for line in lines if line.startswith("| ")
+    )
+    return {name: line for name, line in cells if name in PEERS or name in OURS}
+
+
+def write(path: Path, rows: Mapping[str, str]) -> None:
+    """The table so far, in the order of the lists."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = ["# This reranker and others, on the same judge\n", *(__doc__ or "").splitlines(), "", HEADER]
+    lines = [*head, *(rows[name] for name in (*PEERS, *OURS) if name in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -188,12 +188,12 @@ PEERS: dict[str, Callable[[str], Rank]] = {
     "blitzrank BlitzRank, k=20": blitzrank("BlitzRank"),
     "blitzrank BlitzRank, k=10": blitzrank("BlitzRank", window_size=10),
     "blitzrank TourRank": blitzrank("TourRank"),
-    "blitzrank AcuRank": blitzrank("AcuRank"),
     "blitzrank SetWise, c=9": blitzrank("SetWise", num_child=9),
     "ranksmith ListwiseStrategy": ranksmith("ListwiseStrategy"),
     "ranksmith TourRankStrategy": ranksmith("TourRankStrategy"),
-    "ranksmith AcuRankStrategy": ranksmith("AcuRankStrategy"),
     "ranksmith SetwiseStrategy, set of 10": ranksmith("SetwiseStrategy", set_size=10),
+    "blitzrank AcuRank": blitzrank("AcuRank"),
+    "ranksmith AcuRankStrategy": ranksmith("AcuRankStrategy"),
 }
 OURS: dict[str, Callable[[str], Rank]] = {
     spec: ours(spec)
