@@ -54,7 +54,12 @@ if TYPE_CHECKING:
     from judge_rerank.judge import Judge
     from judge_rerank.llm.pricing import Price
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
-    from judge_rerank.scorers.bm25 import BM25
+    from judge_rerank.scorers.bm25 import BM25, CorpusStatistics
+    from judge_rerank.scorers.colbert import ColBERT
+    from judge_rerank.scorers.cross_encoder import CrossEncoder
+    from judge_rerank.scorers.distilled import Distilled
+    from judge_rerank.scorers.embedding import Embedding
+    from judge_rerank.scorers.flashrank import FlashRank
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.api import RerankAPI
     from judge_rerank.strategies.binary import Binary
@@ -89,6 +94,12 @@ _LAZY = {
     "RerankedRetriever": "retrieval",
     "Retriever": "retrieval",
     "CancelToken": "cancel",
+    "ColBERT": "scorers.colbert",
+    "CorpusStatistics": "scorers.bm25",
+    "CrossEncoder": "scorers.cross_encoder",
+    "Distilled": "scorers.distilled",
+    "Embedding": "scorers.embedding",
+    "FlashRank": "scorers.flashrank",
     "Cascade": "strategies.composing",
     "Stage": "strategies.composing",
     "Unsure": "strategies.composing",
@@ -124,11 +135,17 @@ __all__ = [
     "CancelToken",
     "Candidate",
     "Cascade",
+    "ColBERT",
     "ContextTooLong",
+    "CorpusStatistics",
+    "CrossEncoder",
     "DataError",
+    "Distilled",
     "Document",
+    "Embedding",
     "Estimate",
     "First",
+    "FlashRank",
     "Hybrid",
     "InputError",
     "Integrity",

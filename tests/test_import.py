@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "documents": {"types", "errors"},
     "cancel": {"types", "errors"},
     "strategies": {"types", "errors", "windows", "strategies"},
-    "scorers": {"types", "errors", "strategies", "scorers"},
+    "scorers": {"types", "errors", "strategies", "scorers", "llm.models"},
     "templates": {"types", "errors", "quoting", "front_matter", "sandbox", "llm.base"},
     "parsing": {"types", "errors", "parsing", "llm.base", "strategies.base"},
     "llm": {"types", "errors", "llm", "parsing", "budget"},
