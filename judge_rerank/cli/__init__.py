@@ -47,7 +47,19 @@ def build() -> typer.Typer:
     """The application with all its commands."""
     import typer
 
-    from judge_rerank.cli import bias, cache, calibrate, doctor, estimate, logs, models, prompts, rerank, version
+    from judge_rerank.cli import (
+        bias,
+        cache,
+        calibrate,
+        distill,
+        doctor,
+        estimate,
+        logs,
+        models,
+        prompts,
+        rerank,
+        version,
+    )
 
     app = typer.Typer(
         epilog=EXIT_CODES,
@@ -61,6 +73,7 @@ def build() -> typer.Typer:
     app.command("estimate")(estimate.estimate)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
+    app.command("distill")(distill.distill)
     app.add_typer(models.app, name="models")
     app.add_typer(prompts.app, name="prompts")
     app.add_typer(cache.app, name="cache")

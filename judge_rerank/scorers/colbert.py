@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from judge_rerank.errors import ModelUnavailable
@@ -49,7 +49,7 @@ class ColBERT(LocalScorer):
             asked = [query.text for query, _ in groups]
             queries = self._arrays(model.encode_query, asked)
             held = memory(("colbert", self.model), self.memory)
-            documents = iter(held.recall(texts, lambda new: self._arrays(model.encode_document, new)))
+            documents = iter(held.recall(texts, partial(self._arrays, model.encode_document)))
         return [
             [_max_sim(query, next(documents)) for _ in candidates]
             for query, (_, candidates) in zip(queries, groups, strict=True)

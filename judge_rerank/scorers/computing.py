@@ -47,7 +47,7 @@ def in_batches(
     length: Callable[[_Item], int],
     run: Callable[[Sequence[_Item]], Sequence[_Result]],
 ) -> list[_Result]:
-    """The results in the order of the items, which are run in batches of about equal length, so that little is padded."""
+    """The results in the order of the items, run in batches of about equal length, so that little is padded."""
     order = sorted(range(len(items)), key=lambda place: -length(items[place]))
     results: dict[int, _Result] = {}
     for start in range(0, len(order), size):

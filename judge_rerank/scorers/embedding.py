@@ -89,7 +89,10 @@ class Embedding(LocalScorer):
     def _documents(self, candidates: Sequence[Candidate]) -> list[NDArray[np.float32] | None]:
         if self.vector_key is not None:
             stored = [c.document.metadata.get(self.vector_key) for c in candidates]
-            return [None if v is None else _vector(v, f"document {c.index}") for v, c in zip(stored, candidates, strict=True)]
+            return [
+                None if v is None else _vector(v, f"document {c.index}")
+                for v, c in zip(stored, candidates, strict=True)
+            ]
         from judge_rerank.scorers.encoders import memory
 
         held = memory((self.model, self.backend, self.max_length), self.memory)

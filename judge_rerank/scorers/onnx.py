@@ -63,12 +63,13 @@ class OnnxModel:
 
 def session(weights: Path) -> Any:
     """A session that uses the processors of this process, and does not spin while it waits for others."""
-    options = onnxruntime.SessionOptions()
+    runtime: Any = onnxruntime  # it has no types
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(weights), options, providers=onnxruntime.get_available_providers())
+    return runtime.InferenceSession(str(weights), options, providers=runtime.get_available_providers())
 
 
 def _tokenizer(folder: Path, max_length: int) -> Any:

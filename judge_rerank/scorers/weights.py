@@ -106,7 +106,9 @@ def _from_hub(name: str, weights: Sequence[str]) -> Path:
     except Exception:  # noqa: S110  not in the cache, which the hub's client says in several ways
         pass
     if offline():
-        raise ModelUnavailable(f"{name} is not on this machine, and HF_HUB_OFFLINE keeps it from being fetched. {advice}")
+        raise ModelUnavailable(
+            f"{name} is not on this machine, and HF_HUB_OFFLINE keeps it from being fetched. {advice}"
+        )
     try:
         return Path(hub.snapshot_download(name, etag_timeout=_TIMEOUT_S, **options))
     except Exception as error:

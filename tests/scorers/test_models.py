@@ -26,7 +26,14 @@ from tests.scorers import tiny
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 QUERY = "how long is the life of a flea ?"
-TEXTS = ["the life of a flea is weeks .", "a dog", "the cat is not a dog .", "days", "who lives long ? fleas . " * 5, ""]
+TEXTS = [
+    "the life of a flea is weeks .",
+    "a dog",
+    "the cat is not a dog .",
+    "days",
+    "who lives long ? fleas . " * 5,
+    "",
+]
 
 
 @pytest.fixture(scope="session")

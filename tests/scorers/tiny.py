@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-WORDS = "what who how long flea fleas life lives dog cat weeks days the a of is not yes no ? .".split()
+WORDS = "what who how long flea fleas life lives dog cat weeks days the a of is not yes no ? .".split()  # noqa: SIM905
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 
@@ -90,7 +90,9 @@ def onnx(file: Path, outputs: int | None) -> Path:
 
     tokenizer(file.parent)
     (file.parent / "config.json").write_text(
-        json.dumps({"architectures": ["BertForSequenceClassification"], "pad_token_id": 0, "max_position_embeddings": 64})
+        json.dumps(
+            {"architectures": ["BertForSequenceClassification"], "pad_token_id": 0, "max_position_embeddings": 64}
+        )
     )
     random = np.random.default_rng(7)
     table = numpy_helper.from_array(random.normal(size=(len(SPECIAL + WORDS), 8)).astype(np.float32), "table")
