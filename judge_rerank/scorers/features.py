@@ -153,7 +153,7 @@ def _feedback(wholes: Vectors, best: NDArray[np.intp]) -> Signal:
 
 def _feedback_words(words: Sequence[Sequence[str]], best: NDArray[np.intp]) -> Signal:
     """The share, by rarity, of the words that several of the best-looking candidates have (after RM3)."""
-    among = Counter(word for place in best.tolist() for word in set(words[place]))
+    among = Counter(word for place in map(int, best) for word in set(words[place]))
     shared = {word: count for word, count in among.items() if count > 1 and word not in _STOP and len(word) > 2}
     rarity = _rarity(list(shared), words)
     weights: Mapping[str, float] = {word: shared[word] * rarity[word] for word in shared}
