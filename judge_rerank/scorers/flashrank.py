@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from judge_rerank.errors import ModelUnavailable, UnknownName
-from judge_rerank.llm import models
+from judge_rerank.llm.models import cache_dir
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.cross_encoder import Pair, log_odds, sigmoid
@@ -49,7 +49,7 @@ class FlashRank(LocalScorer):
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Logits; the pairs of all groups are one list."""
         pairs = [(query.text, full_text(c.document)) for query, candidates in groups for c in candidates]
-        home = Path(self.folder).expanduser() if self.folder else models.cache_dir() / "models" / "flashrank"
+        home = Path(self.folder).expanduser() if self.folder else cache_dir() / "models" / "flashrank"
         with computing.TURN:
             scores = iter(_loaded(self.model, home, self.max_length).scores(pairs, self.batch_size))
         return [[next(scores) for _ in candidates] for _, candidates in groups]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from judge_rerank.errors import MissingExtra, ModelUnavailable, RerankError, UnknownName
-from judge_rerank.llm import models
+from judge_rerank.llm.models import REGISTRY, find
 
 TORCH_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 ONNX_WEIGHTS = ("*.onnx",)
@@ -33,12 +33,12 @@ def folder_of(model: str, weights: Sequence[str]) -> Path:
     path = Path(model).expanduser()
     if path.is_dir():
         folder = path
-    elif model in models.REGISTRY:
-        folder = models.find(model)
+    elif model in REGISTRY:
+        folder = find(model)
     elif model.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(model):
         if os.sep in model or model.startswith((".", "~")):
             raise ModelUnavailable(f"There is no folder {path}. Expected is one with a model's config and weights.")
-        known = [entry.name for entry in models.REGISTRY.values() if entry.task == "embedding"]
+        known = [entry.name for entry in REGISTRY.values() if entry.task == "embedding"]
         raise UnknownName("model", model, known, "A folder, or organisation/name of the Hugging Face hub, works too.")
     else:
         folder = _from_hub(model, weights)
