@@ -44,7 +44,11 @@ def main() -> None:
         lines.append(elsewhere(name, options.data / name, options.queries, distilled))
         print(lines[-1], flush=True)
     if options.output:
-        options.output.write_text("# Distilled scorers\n\n`python eval/bench/distill.py`\n\n" + "\n".join(lines) + "\n")
+        options.output.write_text(
+            f"# Distilled scorers\n\n`python eval/bench/distill.py --sets {' '.join(options.sets)}`\n\n"
+            + "\n".join(lines)
+            + "\n"
+        )
 
 
 def on_dl19(folder: Path, keep: Path) -> list[str]:
