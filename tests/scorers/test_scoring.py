@@ -82,6 +82,15 @@ def test_queries_that_wait_are_one_batch() -> None:
     assert len(scorer.batches) < 16
 
 
+def test_a_judge_that_takes_one_call_at_a_time_does_not_make_small_batches() -> None:
+    scorer = Lengths()
+    threading.Timer(0.5, scorer.opened.set).start()
+    pairs = [(f"query {number}", ["one", "three"]) for number in range(40)]
+    Judge(FakeBackend("", concurrency=1)).rerank_many(pairs, scorer % 1)
+    assert sum(scorer.batches) == 40
+    assert max(scorer.batches) > 3  # two queries ahead of the one that is waited for
+
+
 def test_a_scorer_that_fails_takes_down_only_the_query_that_made_it_fail() -> None:
     judge = Judge(FakeBackend(""))
     scorer = Lengths()
