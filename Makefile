@@ -11,8 +11,9 @@ demo: $(READY) ## rerank real documents with a model that runs here
 	$(BIN)/python eval/package_docs.py .venv/package-docs
 	$(BIN)/judge-rerank rerank -m local -s binary -q "$(QUESTION)" .venv/package-docs --candidates 10
 
-test: $(READY) ## every test, with coverage; fetches the small model
+test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull smollm2-135m
+	$(BIN)/judge-rerank models pull all-minilm-l6-v2
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## style, types, and which module may import which

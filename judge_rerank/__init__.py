@@ -63,7 +63,12 @@ if TYPE_CHECKING:
     from judge_rerank.routing.routes import Route, Routes
     from judge_rerank.routing.rules import Rule, Rules
     from judge_rerank.routing.trained import TrainedClassifier
-    from judge_rerank.scorers.bm25 import BM25
+    from judge_rerank.scorers.bm25 import BM25, CorpusStatistics
+    from judge_rerank.scorers.colbert import ColBERT
+    from judge_rerank.scorers.cross_encoder import CrossEncoder
+    from judge_rerank.scorers.distilled import Distilled
+    from judge_rerank.scorers.embedding import Embedding
+    from judge_rerank.scorers.flashrank import FlashRank
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.api import RerankAPI
     from judge_rerank.strategies.binary import Binary
@@ -104,6 +109,12 @@ _LAZY = {
     "RerankedRetriever": "retrieval",
     "Retriever": "retrieval",
     "CancelToken": "cancel",
+    "ColBERT": "scorers.colbert",
+    "CorpusStatistics": "scorers.bm25",
+    "CrossEncoder": "scorers.cross_encoder",
+    "Distilled": "scorers.distilled",
+    "Embedding": "scorers.embedding",
+    "FlashRank": "scorers.flashrank",
     "Cascade": "strategies.composing",
     "Stage": "strategies.composing",
     "Unsure": "strategies.composing",
@@ -147,13 +158,19 @@ __all__ = [
     "Candidate",
     "Cascade",
     "ClassIs",
+    "ColBERT",
     "ContextTooLong",
+    "CorpusStatistics",
+    "CrossEncoder",
     "DataError",
     "DefaultCascade",
+    "Distilled",
     "Document",
+    "Embedding",
     "Estimate",
     "First",
     "Forecast",
+    "FlashRank",
     "Hybrid",
     "InputError",
     "Integrity",

@@ -46,13 +46,17 @@ from judge_rerank.opening import (
 from judge_rerank.redaction import secrets_in
 from judge_rerank.rendering import Renderer
 from judge_rerank.rendering_api import ApiRenderer
+from judge_rerank.scorers.base import LocalScorer
 from judge_rerank.strategies.base import Endpoint, Strategy
-from judge_rerank.strategies.composing import fewest_kept
+from judge_rerank.strategies.composing import Stage, fewest_kept
 from judge_rerank.templates import Library
 from judge_rerank.trace import Trace
 from judge_rerank.types import Document, Estimate, Query, Ranking, Recommendation
 
 T = TypeVar("T")
+
+_SCORED_AHEAD = 64
+"""How many queries are open at once where a scorer is all that is asked: they share its batches."""
 
 OnExhausted = Literal["partial", "raise"]
 """What happens when a cap is reached: the best order so far, or an error that holds it."""
@@ -280,7 +284,8 @@ class Judge:
     ) -> AsyncIterator[Ranking]:
         """Rankings in input order, each as soon as it and those before it are made.
 
-        `pairs` may be a generator: only as many queries are open at once as keep the concurrency limit busy.
+        `pairs` may be a generator: only as many queries are open at once as keep the concurrency limit busy, or, for a
+        scorer, as make a good batch.
         """
         waiting: deque[Future[Ranking]] = deque()
         ahead = 2 * (self._concurrency or (self._backends[0].info.concurrency if self._backends else 8))
@@ -290,7 +295,7 @@ class Judge:
                     query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel
                 )
                 waiting.append(submit(self._engine.run(job)))
-                if len(waiting) > ahead:
+                if len(waiting) > (_SCORED_AHEAD if _only_scored(job.strategy) else ahead):
                     yield await asyncio.wrap_future(waiting.popleft())
             while waiting:
                 yield await asyncio.wrap_future(waiting.popleft())
@@ -498,6 +503,11 @@ class Judge:
         """One gate for all models of a provider: they share its limits."""
         limit = self._concurrency or info.concurrency
         return self._gates.setdefault((info.name.partition("/")[0], info.endpoint, limit), Gate(limit))
+
+
+def _only_scored(strategy: Strategy) -> bool:
+    """Whether a local scorer is all there is to ask, so that queries need not be kept from each other's calls."""
+    return isinstance(strategy.strategy if isinstance(strategy, Stage) else strategy, LocalScorer)
 
 
 def _check_cut(min_score: float, strategy: Strategy) -> None:

@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "documents": {"types", "errors"},
     "cancel": {"types", "errors"},
     "strategies": {"types", "errors", "windows", "strategies"},
-    "scorers": {"types", "errors", "strategies", "scorers"},
+    "scorers": {"types", "errors", "strategies", "scorers", "llm.models"},
     "routing.judged": {"types", "errors", "routing", "strategies.base", "judge"},  # the judge for its type alone
     "routing": {"types", "errors", "routing"},
     "templates": {"types", "errors", "quoting", "front_matter", "sandbox", "llm.base"},

@@ -55,6 +55,7 @@ def build() -> typer.Typer:
         classify,
         data,
         diff,
+        distill,
         doctor,
         estimate,
         evaluate,
@@ -91,6 +92,7 @@ def build() -> typer.Typer:
     app.command("grade")(grade.grade)
     app.command("agreement")(agreement.agreement)
     app.command("classify")(classify.classify)
+    app.command("distill")(distill.distill)
     app.add_typer(models.app, name="models")
     app.add_typer(prompts.app, name="prompts")
     app.add_typer(cache.app, name="cache")

@@ -22,6 +22,10 @@ _EXTRAS = {
     "litellm": ("litellm", "openai"),
     "local": ("xllamacpp",),
     "cli": ("typer", "rich", "bm25s"),
+    "embedding": ("onnxruntime", "tokenizers"),
+    "cross-encoder": ("sentence-transformers", "torch"),
+    "flashrank": ("flashrank",),
+    "distill": ("scipy",),
 }
 _KEYS = (
     "ANTHROPIC_API_KEY",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, Group, Plan, ScorePairs, by_score, scored
 from judge_rerank.strategies.composing import Composable
-from judge_rerank.types import Query
+from judge_rerank.types import Document, Query
 
 
 class LocalScorer(Composable, ABC):
@@ -36,3 +37,20 @@ class LocalScorer(Composable, ABC):
         asked = ScorePairs(scorer=self, task=self.name, query=query, candidates=candidates[:], stage=self.name)
         outcomes = yield [asked]
         return by_score(candidates, scored([candidates], outcomes))
+
+
+def full_text(document: Document) -> str:
+    """Title and text, as scorers read them."""
+    return f"{document.title} {document.text}" if document.title else document.text
+
+
+def positive(options: object, *names: str) -> None:
+    """Check options that count something; None is for those that have a default of their own.
+
+    Raises:
+        InputError: one of them is not a whole number from 1.
+    """
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise InputError(f"{name} is {value!r}; a whole number from 1 was expected.")

@@ -2,21 +2,87 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
-from judge_rerank.errors import InputError, MissingExtra
-from judge_rerank.scorers.base import LocalScorer
+from judge_rerank.errors import DataError, InputError, MissingExtra
+from judge_rerank.scorers.base import LocalScorer, full_text
 from judge_rerank.strategies.base import Group
 
 _WORD = re.compile(r"\w+")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CorpusStatistics:
+    """How rare words are in a whole collection, of which the candidates are a part.
+
+    Attributes:
+        documents: how many there are.
+        mean_length: words a document.
+        frequencies: in how many documents each word stands.
+    """
+
+    documents: int
+    mean_length: float
+    frequencies: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if self.documents < 1 or not self.mean_length > 0:
+            raise InputError(
+                f"The statistics are of {self.documents} documents with {self.mean_length} words each; "
+                "at least one document with a word was expected."
+            )
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> CorpusStatistics:
+        """Counted in the texts of a collection.
+
+        Raises:
+            InputError: there is no word in them.
+        """
+        documents = length = 0
+        frequencies = Counter[str]()
+        for text in texts:
+            words = words_of(text)
+            documents, length = documents + 1, length + len(words)
+            frequencies.update(set(words))
+        return cls(documents=documents, mean_length=length / max(documents, 1), frequencies=frequencies)
+
+    def save(self, path: Path | str) -> None:
+        """Write a JSON file that `load` reads."""
+        told = {"documents": self.documents, "mean_length": self.mean_length, "frequencies": dict(self.frequencies)}
+        Path(path).expanduser().write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path | str) -> CorpusStatistics:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file cannot be read, or holds something else.
+        """
+        try:
+            told: dict[str, Any] = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+            frequencies = {str(word): int(count) for word, count in told["frequencies"].items()}
+            return cls(
+                documents=int(told["documents"]), mean_length=float(told["mean_length"]), frequencies=frequencies
+            )
+        except OSError as error:
+            raise DataError(f"The statistics cannot be read: {error.strerror}.", path=path) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            msg = "These are no statistics of a collection; make them with CorpusStatistics.of(texts).save(path)."
+            raise DataError(msg, path=path) from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class BM25(LocalScorer):
-    """Scores by BM25 (Robertson and Zaragoza, doi:10.1561/1500000019) with statistics of the candidates themselves.
+    """Scores by BM25 (Robertson and Zaragoza, doi:10.1561/1500000019), over the candidates or a whole collection.
 
     Words are runs of letters and digits in lower case, of title and text, without stemming or stop words. Raw scores
     are 0 without a word in common and have no bound; as relevance, s / (s + 8). One round, no calls.
@@ -25,15 +91,22 @@ class BM25(LocalScorer):
         k1: how soon a repeated word stops counting.
         b: how much long documents are held back, from 0 to 1.
         method: the variant of bm25s; "lucene" has no negative scores.
+        statistics: of the collection, or a file of them; None for those of the candidates themselves. Only "lucene"
+            takes them.
     """
 
     k1: float = 1.2
     b: float = 0.75
     method: Literal["lucene", "robertson", "atire", "bm25l", "bm25+"] = "lucene"
+    statistics: CorpusStatistics | str | None = None
 
     def __post_init__(self) -> None:
         if self.k1 < 0 or not 0 <= self.b <= 1:
             raise InputError(f"BM25 has k1={self.k1}, b={self.b}; k1 has to be at least 0, b from 0 to 1.")
+        if self.statistics is not None and self.method != "lucene":
+            raise InputError(f"method={self.method!r} does not take the statistics of a collection; 'lucene' does.")
+        if isinstance(self.statistics, str):
+            _statistics(self.statistics)  # a file that cannot be read is found before anything is spent
 
     @property
     def name(self) -> str:
@@ -41,9 +114,15 @@ class BM25(LocalScorer):
         return "bm25"
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
-        """Each group's scores with the group's own statistics."""
+        """Each group's scores, with the statistics given or the group's own."""
+        if self.statistics is None:
+            return [self.index([full_text(c.document) for c in candidates])(query.text) for query, candidates in groups]
+        known = _statistics(self.statistics) if isinstance(self.statistics, str) else self.statistics
         return [
-            self.index([f"{c.document.title or ''} {c.document.text}" for c in candidates])(query.text)
+            [
+                bm25_weight(words_of(query.text), words_of(full_text(c.document)), known, k1=self.k1, b=self.b)
+                for c in candidates
+            ]
             for query, candidates in groups
         ]
 
@@ -58,20 +137,41 @@ class BM25(LocalScorer):
             MissingExtra: bm25s is not installed.
         """
         bm25s: Any = _bm25s()
-        words = [_words(text) for text in texts]
+        words = [words_of(text) for text in texts]
         if not any(words):
             return lambda _query: [0.0] * len(texts)
         index: Any = bm25s.BM25(k1=self.k1, b=self.b, method=self.method)
         index.index(words, show_progress=False)
 
         def scores(query: str) -> Sequence[float]:
-            asked = _words(query)
+            asked = words_of(query)
             return [float(score) for score in index.get_scores(asked)] if asked else [0.0] * len(texts)
 
         return scores
 
 
-def _words(text: str) -> list[str]:
+@lru_cache(maxsize=8)
+def _statistics(path: str) -> CorpusStatistics:
+    return CorpusStatistics.load(path)
+
+
+def bm25_weight(
+    asked: Sequence[str], words: Sequence[str], known: CorpusStatistics, *, k1: float = 1.2, b: float = 0.75
+) -> float:
+    """The score of one document, as bm25s reckons it, which has no way to be given statistics."""
+    counts = Counter(words)
+    norm = k1 * (1 - b + b * len(words) / known.mean_length)
+    score = 0.0
+    for word in asked:
+        if counts[word]:
+            frequency = min(known.frequencies.get(word, 0), known.documents)
+            rarity = math.log(1 + (known.documents - frequency + 0.5) / (frequency + 0.5))
+            score += rarity * counts[word] / (counts[word] + norm)
+    return score
+
+
+def words_of(text: str) -> list[str]:
+    """Runs of letters and digits, in lower case."""
     return _WORD.findall(text.lower())
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from judge_rerank import BM25, InputError, Judge, Score, ScorerError, SetupError
+from judge_rerank import BM25, CorpusStatistics, DataError, InputError, Judge, Score, ScorerError, SetupError
 from judge_rerank.scorers.base import LocalScorer
 from judge_rerank.strategies.base import Group
 from judge_rerank.testing import FakeBackend, check_strategy
@@ -82,6 +82,15 @@ def test_queries_that_wait_are_one_batch() -> None:
     assert len(scorer.batches) < 16
 
 
+def test_a_judge_that_takes_one_call_at_a_time_does_not_make_small_batches() -> None:
+    scorer = Lengths()
+    threading.Timer(0.5, scorer.opened.set).start()
+    pairs = [(f"query {number}", ["one", "three"]) for number in range(40)]
+    Judge(FakeBackend("", concurrency=1)).rerank_many(pairs, scorer % 1)
+    assert sum(scorer.batches) == 40
+    assert max(scorer.batches) > 3  # two queries ahead of the one that is waited for
+
+
 def test_a_scorer_that_fails_takes_down_only_the_query_that_made_it_fail() -> None:
     judge = Judge(FakeBackend(""))
     scorer = Lengths()
@@ -132,3 +141,31 @@ def test_bm25_options() -> None:
     documents = ["", "!!!", "flea"]
     assert Judge().rerank("flea", documents, BM25(b=0)).order == (2, 0, 1)
     assert Judge().rerank("!!!", documents, BM25()).order == (0, 1, 2)
+
+
+def test_bm25_with_the_statistics_of_a_collection(tmp_path) -> None:
+    documents = ["a flea and a dog", "the dog", "the dog barks at dogs", ""]
+    known = CorpusStatistics.of(documents)
+    assert (known.documents, known.mean_length, known.frequencies["dog"]) == (4, 3, 3)
+    own = Judge().rerank("flea dog dog", documents, BM25())
+    given = Judge().rerank("flea dog dog", documents, BM25(statistics=known))
+    for one, other in zip(own, given, strict=True):
+        assert one.index == other.index
+        assert one.judgments[0].raw == pytest.approx(other.judgments[0].raw, abs=1e-5)
+    known.save(tmp_path / "statistics.json")
+    again = Judge().rerank("flea dog dog", documents, f"bm25(statistics='{tmp_path / 'statistics.json'}')")
+    assert [r.relevance_score for r in again] == [r.relevance_score for r in given]
+    alone = Judge().rerank("dog", ["the dog"], BM25(statistics=known))[0].judgments[0].raw
+    assert alone == pytest.approx(given.results[[r.index for r in given].index(1)].judgments[0].raw / 2, rel=1e-6)
+
+
+def test_statistics_that_cannot_be_used(tmp_path) -> None:
+    with pytest.raises(InputError, match="at least one document with a word"):
+        CorpusStatistics.of(["", "!"])
+    with pytest.raises(InputError, match="does not take the statistics"):
+        BM25(statistics=CorpusStatistics.of(["dog"]), method="bm25+")
+    with pytest.raises(DataError, match="cannot be read"):
+        BM25(statistics=str(tmp_path / "none.json"))
+    (tmp_path / "wrong.json").write_text("[1]")
+    with pytest.raises(DataError, match="no statistics of a collection"):
+        BM25(statistics=str(tmp_path / "wrong.json"))

@@ -1,0 +1,106 @@
+"""`judge-rerank distill`: judgments turned into a free prefilter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from judge_rerank.cli import options
+from judge_rerank.cli.inputs import Inputs
+from judge_rerank.cli.output import counted, emit, on_stdout
+from judge_rerank.errors import InputError
+from judge_rerank.readers import read_qrels
+
+
+def distill(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the scorer is kept.")],
+    run: options.Run = None,
+    corpus: options.Corpus = None,
+    queries: options.Queries = None,
+    qrels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Grades: qid iter docid grade, or qid docid grade.")
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A trace instead: its queries and documents, with the scores of its judge."),
+    ] = None,
+    prefilter: Annotated[
+        str, typer.Option(metavar="SCORER", help="The prefilter in use, which has to be beaten: a scorer, or none.")
+    ] = "embedding",
+    model: Annotated[str, typer.Option(metavar="MODEL", help="The bi-encoder that the signals come from.")] = (
+        "all-minilm-l6-v2"
+    ),
+    query_id: options.QueryIds = None,
+    limit: options.Limit = None,
+    candidates: options.Depth = None,
+    style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
+) -> None:
+    """Train a scorer that costs nothing on what a judge, or a person, has said of documents.
+
+    judge-rerank distill --run bm25.trec --corpus corpus.jsonl --queries queries.jsonl --qrels judgments.tsv -o mine
+
+    The run gives the candidates; those without a grade are weak negatives. Nothing is kept unless it beats the
+    prefilter in use on queries that the fit has not seen, with significance. The scorer is: -s "distilled('mine')"
+    """
+    from judge_rerank import distilling
+    from judge_rerank.scorers.base import LocalScorer
+    from judge_rerank.spec import resolve
+
+    in_use = resolve(prefilter)
+    if not isinstance(in_use, LocalScorer) and in_use.name != "none":
+        raise InputError(f"--prefilter {prefilter} is no scorer; expected is one such as embedding or bm25, or none.")
+    inputs = Inputs(
+        query=None,
+        files=(),
+        run=run,
+        corpus=corpus,
+        queries=queries,
+        query_ids=query_id or (),
+        limit=limit,
+        depth=candidates,
+        shuffle=None,
+    )
+    pairs, grades = _judged(inputs, qrels, trace)
+    scorer = in_use if isinstance(in_use, LocalScorer) else None
+    seen = distilling.examples(pairs, grades, model=model, prefilter=scorer)
+    result = distilling.distill(seen, model=model)
+    figures = f"nDCG@10 {result.before:.4f} → {result.after:.4f} on unseen queries, p = {result.p_value:.4f}"
+    if not result.better:
+        raise InputError(
+            f"The distilled scorer does not beat {prefilter} with significance ({figures}), so it is not kept. "
+            "Judgments of more queries may help."
+        )
+    result.recipe.save(output)
+    told: dict[str, Any] = {"weights": dict(result.recipe.weights), **result.recipe.report}
+    emit(json.dumps(told, indent=2) + "\n" if style == "json" else _as_table(result, prefilter, output, figures))
+
+
+def _judged(inputs: Inputs, qrels: Path | None, trace: Path | None) -> tuple[Any, Any]:
+    """Queries with their candidates, and grades: from files, or all from a trace."""
+    if trace is None and qrels is not None:
+        return inputs.read(), read_qrels(qrels)
+    from judge_rerank.distilling import traced
+    from judge_rerank.trace import Trace
+
+    if inputs.run is not None or trace is None:
+        raise InputError("Give the judgments: --qrels with --run, --corpus and --queries, or --trace alone.")
+    with Trace(trace) as log:
+        return traced(log)
+
+
+def _as_table(result: Any, prefilter: str, output: Path, figures: str) -> str:
+    head = (
+        f"{counted(result.judged, 'judgment')} of {counted(result.queries, 'query', 'queries')}; kept in {output}\n"
+        f"{prefilter} → distilled: {figures}\n"
+    )
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("signal", no_wrap=True)
+    table.add_column("weight", justify="right", no_wrap=True)
+    for name, weight in sorted(result.recipe.weights.items(), key=lambda item: -item[1]):
+        table.add_row(name.replace("_", " "), f"{weight:.3f}")
+    return head + on_stdout(table)

@@ -1,0 +1,155 @@
+"""Cross-encoders: query and document go through the model together."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from judge_rerank.errors import InputError, ModelUnavailable
+from judge_rerank.scorers import computing, weights
+from judge_rerank.scorers.base import LocalScorer, full_text, positive
+from judge_rerank.strategies.base import Group
+
+Pair = tuple[str, str]
+
+# Architectures that give a score; any other would get a head of random numbers.
+_HEADS = ("ForSequenceClassification", "ForCausalLM")
+
+
+@dataclass(frozen=True)
+class CrossEncoder(LocalScorer):
+    """Scores by a cross-encoder (Nogueira and Cho, arXiv:1901.04085), through sentence-transformers or ONNX.
+
+    The raw score is the logit of a model with one label, the log-odds of the second label or of `label` for one with
+    more, and those of "yes" against "no" for a language model such as Qwen3-Reranker; as relevance, its sigmoid.
+    One round, no calls. Pairs of all queries that wait are sorted by length and share batches.
+
+    Attributes:
+        model: a folder, or a name on the Hugging Face hub.
+        backend: sentence-transformers on PyTorch, or onnxruntime for a model with ONNX weights.
+        max_length: tokens that are read of a pair; None for as many as the model takes, at most 512.
+        batch_size: pairs that go through the model at once.
+        label: which label means relevant, from 0, for classifiers with more than two.
+    """
+
+    model: str = "cross-encoder/ms-marco-MiniLM-L6-v2"
+    _: KW_ONLY
+    backend: Literal["torch", "onnx"] = "torch"
+    max_length: int | None = None
+    batch_size: int = 32
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        positive(self, "batch_size", "max_length")
+        if self.backend not in ("torch", "onnx"):
+            raise InputError(f"backend is {self.backend!r}; expected is 'torch' or 'onnx'.")
+        if self.label is not None and self.label < 0:
+            raise InputError(f"label is {self.label}; labels count from 0.")
+
+    @property
+    def name(self) -> str:
+        """Its name in spec strings."""
+        return "cross-encoder"
+
+    def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
+        """Logits or log-odds; the pairs of all groups are one list."""
+        pairs = [(query.text, full_text(c.document)) for query, candidates in groups for c in candidates]
+        if not pairs:
+            return [[] for _ in groups]
+        with computing.TURN:
+            model = _loaded(self.model, self.backend, self.max_length)
+            scores = iter(self._scores(model.logits(pairs, self.batch_size)))
+        return [[next(scores) for _ in candidates] for _, candidates in groups]
+
+    def unit(self, raw: float) -> float:
+        """The sigmoid."""
+        return sigmoid(raw)
+
+    def _scores(self, logits: Sequence[Sequence[float]]) -> list[float]:
+        return [log_odds(row, self.label, self.model) for row in logits]
+
+
+def sigmoid(logit: float) -> float:
+    """1 / (1 + e⁻ˣ), without an overflow."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+
+
+def log_odds(logits: Sequence[float], label: int | None, model: str) -> float:
+    """One number of a classifier's logits.
+
+    Raises:
+        InputError: it has more than two labels and nobody says which one counts, or not so many as `label` says.
+    """
+    if len(logits) == 1:
+        return logits[0]
+    if label is None and len(logits) > 2:
+        raise InputError(f"{model} has {len(logits)} labels; say with label= which of them means relevant.")
+    chosen = 1 if label is None else label
+    if chosen >= len(logits):
+        raise InputError(f"label is {chosen}, but {model} has {len(logits)}, which count from 0.")
+    others = [logit for place, logit in enumerate(logits) if place != chosen]
+    highest = max(others)
+    return logits[chosen] - highest - math.log(math.fsum(math.exp(logit - highest) for logit in others))
+
+
+class _Model(Protocol):
+    def logits(self, pairs: Sequence[Pair], batch_size: int) -> list[list[float]]: ...
+
+
+class _Torch:
+    def __init__(self, folder: Path, max_length: int | None) -> None:
+        torch = computing.torch()
+        from sentence_transformers import CrossEncoder as Model
+
+        self._identity = torch.nn.Identity()
+        self._model: Any = Model(str(folder), local_files_only=True, activation_fn=self._identity)
+        longest = self._model.max_seq_length or 512
+        if max_length is not None and max_length > longest:
+            raise InputError(f"max_length is {max_length}; {folder.name} reads at most {longest} tokens.")
+        self._model.max_seq_length = max_length or min(longest, 512)
+
+    def logits(self, pairs: Sequence[Pair], batch_size: int) -> list[list[float]]:
+        # It sorts by length itself.
+        found: Any = self._model.predict(
+            list(pairs), batch_size=batch_size, activation_fn=self._identity, show_progress_bar=False
+        )
+        return found.reshape(len(pairs), -1).tolist()
+
+
+class _Onnx:
+    def __init__(self, folder: Path, max_length: int | None) -> None:
+        from judge_rerank.scorers.onnx import OnnxModel
+
+        self._model = OnnxModel(folder, max_length)
+
+    def logits(self, pairs: Sequence[Pair], batch_size: int) -> list[list[float]]:
+        return [logits.ravel().tolist() for _, logits in self._model.run(list(pairs), batch_size)]
+
+
+@lru_cache(maxsize=4)
+def _loaded(model: str, backend: str, max_length: int | None) -> _Model:
+    torch = backend == "torch"
+    folder = weights.folder_of(model, weights.TORCH_WEIGHTS if torch else weights.ONNX_WEIGHTS)
+    _check_head(model, folder)
+    kind, extra = (_Torch, "cross-encoder") if torch else (_Onnx, "embedding")
+    return weights.needed(
+        f"The cross-encoder {model}", extra, lambda: weights.load(model, lambda: kind(folder, max_length))
+    )
+
+
+def _check_head(model: str, folder: Path) -> None:
+    try:
+        told: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ModelUnavailable(f"{model} has no config.json that can be read; {folder} is no model folder.") from None
+    architectures = told.get("architectures") or ["no architecture"]
+    if not str(architectures[0]).endswith(_HEADS):
+        raise ModelUnavailable(
+            f"{model} is {architectures[0]}, which gives no score for a pair. A cross-encoder is a model for sequence "
+            "classification, or a language model that answers yes or no."
+        )

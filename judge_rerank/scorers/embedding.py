@@ -1,0 +1,125 @@
+"""Bi-encoders: query and document as vectors, compared by cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from judge_rerank.errors import InputError
+from judge_rerank.scorers.base import LocalScorer, full_text, positive
+from judge_rerank.scorers.computing import TURN
+from judge_rerank.scorers.weights import needed
+from judge_rerank.strategies.base import Group
+from judge_rerank.types import Candidate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Embedding(LocalScorer):
+    """Scores by the cosine of the vectors of query and document (Reimers and Gurevych, arXiv:1908.10084).
+
+    Raw scores are cosines; as relevance, (1 + cosine) / 2. One round, no calls. A document that stands under several
+    queries is encoded once, and its vector is kept in memory.
+
+    Attributes:
+        model: a name from `judge-rerank models list`, a folder, or a name on the Hugging Face hub.
+        backend: what runs it; "auto" takes sentence-transformers, or onnxruntime where the model has only ONNX weights.
+        query_prefix, document_prefix: what the model wants before each text, as in "query: " of E5.
+        max_length: tokens that are read of a text; None for as many as the model takes.
+        batch_size: texts that go through the model at once.
+        memory: how many vectors of documents are kept.
+        vector_key: the key of the documents' metadata under which their vectors are stored. A document without one
+            gets no score.
+        query_vector: what makes a query's vector, with stored vectors of another model; None for `model`.
+    """
+
+    model: str = "all-minilm-l6-v2"
+    _: KW_ONLY
+    backend: Literal["auto", "torch", "onnx"] = "auto"
+    query_prefix: str = ""
+    document_prefix: str = ""
+    max_length: int | None = None
+    batch_size: int = 32
+    memory: int = 50_000
+    vector_key: str | None = None
+    query_vector: Callable[[str], Sequence[float]] | None = None
+
+    def __post_init__(self) -> None:
+        positive(self, "batch_size", "max_length", "memory")
+        if self.backend not in ("auto", "torch", "onnx"):
+            raise InputError(f"backend is {self.backend!r}; expected is 'auto', 'torch' or 'onnx'.")
+        if self.query_vector is not None and self.vector_key is None:
+            raise InputError("query_vector is for stored vectors: vector_key has to say where the documents have them.")
+
+    @property
+    def name(self) -> str:
+        """Its name in spec strings."""
+        return "embedding"
+
+    def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
+        """Cosines; what all groups need is encoded together."""
+        numpy: Any = needed("Comparing vectors", "embedding", _numpy)
+        with TURN:
+            queries = self._queries([query.text for query, _ in groups])
+            documents = self._documents([c for _, candidates in groups for c in candidates])
+        scores: list[list[float]] = []
+        rows = iter(documents)
+        for query, (_, candidates) in zip(queries, groups, strict=True):
+            vectors = [next(rows) for _ in candidates]
+            if any(vector is not None and len(vector) != len(query) for vector in vectors):
+                raise InputError(f"A query's vector has {len(query)} numbers, and a document's has not as many.")
+            scores.append([float("nan") if v is None else float(numpy.dot(v, query)) for v in vectors])
+        return scores
+
+    def unit(self, raw: float) -> float:
+        """(1 + cosine) / 2."""
+        return (1 + raw) / 2
+
+    def _queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        if self.query_vector is not None:
+            return [_vector(self.query_vector(text), "the query") for text in texts]
+        unique = list(dict.fromkeys(texts))
+        encoded = dict(zip(unique, self._encode([self.query_prefix + text for text in unique]), strict=True))
+        return [encoded[text] for text in texts]
+
+    def _documents(self, candidates: Sequence[Candidate]) -> list[NDArray[np.float32] | None]:
+        if self.vector_key is not None:
+            stored = [c.document.metadata.get(self.vector_key) for c in candidates]
+            return [
+                None if v is None else _vector(v, f"document {c.index}")
+                for v, c in zip(stored, candidates, strict=True)
+            ]
+        from judge_rerank.scorers.encoders import memory
+
+        held = memory((self.model, self.backend, self.max_length), self.memory)
+        return held.recall([self.document_prefix + full_text(c.document) for c in candidates], self._encode)
+
+    def _encode(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        from judge_rerank.scorers.encoders import encoder
+
+        return list(encoder(self.model, self.backend, self.max_length).encode(texts, self.batch_size))
+
+
+def _vector(given: Any, owner: str) -> NDArray[np.float32]:
+    """A stored vector with length 1."""
+    import numpy as np
+
+    from judge_rerank.scorers.encoders import normalised
+
+    try:
+        vector = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError):
+        vector = np.empty((0, 0), np.float32)
+    if vector.ndim != 1 or not vector.size:
+        raise InputError(f"The vector of {owner} is not a sequence of numbers.")
+    return normalised(vector)
+
+
+def _numpy() -> Any:
+    import numpy as np
+
+    return np

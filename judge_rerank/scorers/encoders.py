@@ -1,0 +1,133 @@
+"""Bi-encoders behind one face: sentence-transformers, or ONNX alone; vectors of documents are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from judge_rerank.errors import InputError
+from judge_rerank.scorers import computing, weights
+
+Backend = Literal["auto", "torch", "onnx"]
+Vectors = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of length 1."""
+
+    def encode(self, texts: Sequence[str], batch_size: int) -> Vectors:
+        """One row a text."""
+        ...
+
+    def tokens(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]:
+        """For each text the ids of its tokens and the model's vector for each, not normalised."""
+        ...
+
+
+class _Torch:
+    def __init__(self, folder: Path, max_length: int | None) -> None:
+        computing.torch()
+        from sentence_transformers import SentenceTransformer
+
+        self._model: Any = SentenceTransformer(str(folder), local_files_only=True)
+        longest = self._model.max_seq_length or max_length or 512
+        if max_length is not None and max_length > longest:
+            raise InputError(f"max_length is {max_length}; {folder.name} reads at most {longest} tokens.")
+        self._model.max_seq_length = max_length or longest
+
+    def encode(self, texts: Sequence[str], batch_size: int) -> Vectors:
+        vectors: Any = self._model.encode(
+            list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return vectors.astype(np.float32)
+
+    def tokens(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]:
+        found: Any = self._model.encode(
+            list(texts), batch_size=batch_size, output_value=None, show_progress_bar=False, convert_to_numpy=False
+        )
+        return [
+            (one["input_ids"][mask].tolist(), one["token_embeddings"][mask].float().cpu().numpy())
+            for one in found
+            for mask in [one["attention_mask"].bool()]
+        ]
+
+
+class _Onnx:
+    def __init__(self, folder: Path, max_length: int | None) -> None:
+        from judge_rerank.scorers.onnx import OnnxModel
+
+        self._model = OnnxModel(folder, max_length)
+        pooling = folder / "1_Pooling" / "config.json"
+        told: dict[str, Any] = json.loads(pooling.read_text(encoding="utf-8")) if pooling.is_file() else {}
+        self._first = bool(told.get("pooling_mode_cls_token"))
+
+    def encode(self, texts: Sequence[str], batch_size: int) -> Vectors:
+        found = [vectors if vectors.ndim == 1 else self._pooled(vectors) for _, vectors in self._run(texts, batch_size)]
+        return normalised(np.stack(found))
+
+    def tokens(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]:
+        return self._run(texts, batch_size)
+
+    def _run(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]:
+        return self._model.run(texts, batch_size)
+
+    def _pooled(self, vectors: Vectors) -> Vectors:
+        return vectors[0] if self._first else vectors.mean(axis=0)
+
+
+class Memory:
+    """What was computed for texts, the last `size` of them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[bytes, Any] = OrderedDict()
+
+    def recall(self, texts: Sequence[str], compute: Any) -> list[Any]:
+        """One result a text; `compute` gets those that are not held, each once."""
+        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+        fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._held}
+        new = dict(zip(fresh, compute(list(fresh.values())), strict=True)) if fresh else {}
+        found = [new[key] if key in new else self._held[key] for key in keys]
+        for key, value in zip(keys, found, strict=True):
+            self._held[key] = value
+            self._held.move_to_end(key)
+        while len(self._held) > self._size:
+            self._held.popitem(last=False)
+        return found
+
+
+@lru_cache(maxsize=4)
+def encoder(model: str, backend: Backend, max_length: int | None) -> Encoder:
+    """The bi-encoder; loaded once a process.
+
+    Raises:
+        SetupError: it, or a library that it needs, is not on this machine.
+    """
+    kinds = {"torch": weights.TORCH_WEIGHTS, "onnx": weights.ONNX_WEIGHTS}
+    folder = weights.folder_of(model, kinds.get(backend, (*weights.TORCH_WEIGHTS, *weights.ONNX_WEIGHTS)))
+    onnx = backend == "onnx" or (backend == "auto" and not weights.found(folder, weights.TORCH_WEIGHTS))
+    kind, extra = (_Onnx, "embedding") if onnx else (_Torch, "cross-encoder")
+    return weights.needed(
+        f"The embedding model {model}", extra, lambda: weights.load(model, lambda: kind(folder, max_length))
+    )
+
+
+@lru_cache(maxsize=8)
+def memory(owner: object, size: int) -> Memory:
+    """What is kept for an owner."""
+    del owner
+    return Memory(size)
+
+
+def normalised(vectors: Vectors) -> Vectors:
+    """Each row with length 1; a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Where a scorer's weights are: a folder, a name of the registry, or a name on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from judge_rerank.errors import MissingExtra, ModelUnavailable, RerankError, UnknownName
+from judge_rerank.llm.models import REGISTRY, find
+
+TORCH_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+ONNX_WEIGHTS = ("*.onnx",)
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_TIMEOUT_S = 10
+_Made = TypeVar("_Made")
+
+
+def folder_of(model: str, weights: Sequence[str]) -> Path:
+    """The folder that holds a model, downloaded from the hub if it is named as there and not in the hub's cache.
+
+    Args:
+        model: a folder, a name of the registry, or `organisation/name` of the hub.
+        weights: patterns of the files of which at least one is needed.
+
+    Raises:
+        UnknownName: it is none of them.
+        ModelUnavailable: it is not here and cannot be had, or has no weights of the kind asked for.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        folder = path
+    elif model in REGISTRY:
+        folder = find(model)
+    elif model.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(model):
+        if os.sep in model or model.startswith((".", "~")):
+            raise ModelUnavailable(f"There is no folder {path}. Expected is one with a model's config and weights.")
+        known = [entry.name for entry in REGISTRY.values() if entry.task == "embedding"]
+        raise UnknownName("model", model, known, "A folder, or organisation/name of the Hugging Face hub, works too.")
+    else:
+        folder = _from_hub(model, weights)
+    if not folder.is_dir() or not found(folder, weights):
+        raise ModelUnavailable(
+            f"{model} has no weights that fit: {folder} was expected to hold one of {', '.join(weights)}."
+        )
+    return folder
+
+
+def found(folder: Path, weights: Sequence[str]) -> list[Path]:
+    """The weights in a folder; ONNX files may be in its folder `onnx`."""
+    places = (folder, folder / "onnx")
+    return sorted(file for pattern in weights for place in places for file in place.glob(pattern))
+
+
+def load(model: str, build: Callable[[], _Made]) -> _Made:
+    """What `build` makes of a model's files; what a library says of damaged or unfit ones becomes one sentence.
+
+    Raises:
+        ModelUnavailable: the files could not be loaded.
+    """
+    try:
+        return build()
+    except (RerankError, ImportError, MemoryError):
+        raise
+    except Exception as error:  # the libraries have no common base for what is wrong with a file
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ModelUnavailable(
+            f"{model} could not be loaded ({type(error).__name__}: {reason}). Its files are damaged, incomplete, or of "
+            "a kind that the installed libraries do not know."
+        ) from error
+
+
+def needed(feature: str, extra: str, load_module: Callable[[], Any]) -> Any:
+    """An optional library.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return load_module()
+    except ModuleNotFoundError as error:
+        raise MissingExtra(feature, extra, error.name or extra) from None
+
+
+def offline() -> bool:
+    """Whether the hub is not to be asked."""
+    return os.environ.get("HF_HUB_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _from_hub(name: str, weights: Sequence[str]) -> Path:
+    """From the hub's cache without asking the hub, else downloaded; never tried twice."""
+    hub: Any = needed("Loading a model from the Hugging Face hub", "embedding", _hub)
+    wanted = ["*.json", "*.txt", "*.model", "*.jinja", *weights, *(f"onnx/{w}" for w in weights if "onnx" in w)]
+    options: dict[str, Any] = {"allow_patterns": wanted, "endpoint": os.environ.get("HF_ENDPOINT") or None}
+    advice = (
+        f"Give a folder that holds it instead, or fetch it where the hub can be reached: hf download {name}. "
+        "The embedded models need no hub: judge-rerank models list."
+    )
+    try:
+        folder = Path(hub.snapshot_download(name, local_files_only=True, **options))
+        if found(folder, weights):
+            return folder
+    except Exception:  # noqa: S110  not in the cache, which the hub's client says in several ways
+        pass
+    if offline():
+        raise ModelUnavailable(
+            f"{name} is not on this machine, and HF_HUB_OFFLINE keeps it from being fetched. {advice}"
+        )
+    try:
+        return Path(hub.snapshot_download(name, etag_timeout=_TIMEOUT_S, **options))
+    except Exception as error:
+        reason = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ModelUnavailable(
+            f"{name} is not on this machine and could not be had from the Hugging Face hub ({reason}). {advice}"
+        ) from error
+
+
+def _hub() -> Any:
+    import huggingface_hub
+
+    return huggingface_hub

@@ -1,0 +1,121 @@
+"""Models with random weights, built from a configuration: real files for real loading code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+WORDS = "what who how long flea fleas life lives dog cat weeks days the a of is not yes no ? .".split()  # noqa: SIM905
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+
+
+def tokenizer(folder: Path, longest: int = 64) -> None:
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.normalizers import Lowercase
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = {word: place for place, word in enumerate(SPECIAL + WORDS)}
+    made = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer = Lowercase(), Whitespace()
+    made.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    made.save(str(folder / "tokenizer.json"))
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    names["mask_token"] = "[MASK]"
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": longest, **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "special_tokens_map.json").write_text(json.dumps(names))
+
+
+def bert(folder: Path, labels: int | None = 1, *, nan: bool = False) -> Path:
+    """A classifier with so many labels; with None, a model without a head."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertModel
+
+    torch.manual_seed(7)
+    tokenizer(folder)
+    config = BertConfig(vocab_size=len(SPECIAL + WORDS), max_position_embeddings=64, initializer_range=0.5, **SIZES)
+    if labels is None:
+        model = BertModel(config)
+    else:
+        config.num_labels = labels
+        model = BertForSequenceClassification(config)
+    if nan:
+        model.get_parameter("classifier.bias").data.fill_(float("nan"))
+    model.save_pretrained(folder)
+    return folder
+
+
+def bi_encoder(folder: Path) -> Path:
+    """A sentence-transformers folder."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    inner = Transformer(str(bert(folder / "bare", None)))
+    SentenceTransformer(modules=[inner, Pooling(16)]).save(str(folder / "whole"))
+    return folder / "whole"
+
+
+def late_interaction(folder: Path) -> Path:
+    from sentence_transformers import MultiVectorEncoder
+
+    MultiVectorEncoder(str(bert(folder / "bare", None)), local_files_only=True).save(str(folder / "whole"))
+    return folder / "whole"
+
+
+def language_model(folder: Path) -> Path:
+    """What a reranker such as Qwen3-Reranker is: a language model whose next token is yes or no."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(7)
+    tokenizer(folder)
+    config = Qwen3Config(
+        vocab_size=len(SPECIAL + WORDS), max_position_embeddings=64, num_key_value_heads=2, head_dim=8,
+        initializer_range=0.5, **SIZES,
+    )  # fmt: skip
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def onnx(file: Path, outputs: int | None) -> Path:
+    """Embeddings of tokens; with `outputs`, their masked sum as so many logits."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    tokenizer(file.parent)
+    (file.parent / "config.json").write_text(
+        json.dumps(
+            {"architectures": ["BertForSequenceClassification"], "pad_token_id": 0, "max_position_embeddings": 64}
+        )
+    )
+    random = np.random.default_rng(7)
+    table = numpy_helper.from_array(random.normal(size=(len(SPECIAL + WORDS), 8)).astype(np.float32), "table")
+    given = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["states"])]
+    constants, last, shape = [table], "states", ["batch", "length", 8]
+    if outputs is not None:
+        head = numpy_helper.from_array(random.normal(size=(8, outputs)).astype(np.float32), "head")
+        axis = numpy_helper.from_array(np.array([2]), "axis")
+        along = numpy_helper.from_array(np.array([1]), "along")
+        constants += [head, axis, along]
+        nodes += [
+            helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["mask", "axis"], ["wide"]),
+            helper.make_node("Mul", ["states", "wide"], ["kept"]),
+            helper.make_node("ReduceSum", ["kept", "along"], ["sum"], keepdims=0),
+            helper.make_node("MatMul", ["sum", "head"], ["logits"]),
+        ]
+        last, shape = "logits", ["batch", outputs]
+    out = helper.make_tensor_value_info(last, TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "tiny", given, [out], constants)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(file))
+    return file.parent
