@@ -9,8 +9,8 @@ it semantic rather than factual? For the second, each feature is scaled by its l
 All figures are by five-fold cross-validation over distinct questions; the model itself is trained on all.
 
 They flatter the classifier somewhat. Features, penalties and weights were chosen among some hundred settings by these
-same folds; the slopes of the confidence, and the offset for keywords and claims, are fitted to the held-out answers that
-the tables below show; and the composed questions and the examples were written with all training questions at hand. No
+same folds; the slopes of the confidence, and the offset for keywords and claims, are fitted to the held-out answers
+that the tables below show; and the composed questions and the examples were written with all training questions at hand. No
 set was kept apart.
 """
 
