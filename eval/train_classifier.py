@@ -10,8 +10,8 @@ All figures are by five-fold cross-validation over distinct questions; the model
 
 They flatter the classifier somewhat. Features, penalties and weights were chosen among some hundred settings by these
 same folds; the slopes of the confidence, and the offset for keywords and claims, are fitted to the held-out answers
-that the tables below show; and the composed questions and the examples were written with all training questions at hand. No
-set was kept apart.
+that the tables below show; and the composed questions and the examples were written with all training questions at
+hand. No set was kept apart.
 """
 
 from __future__ import annotations
