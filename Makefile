@@ -6,15 +6,16 @@ QUESTION ?= how do I show a progress bar for a loop?
 
 .PHONY: demo test lint format clean
 
-demo: $(READY) ## rerank real documents with a model that runs here
+demo: $(READY) ## rerank real documents with models that run here: a bi-encoder, then an LLM
 	$(BIN)/judge-rerank models pull qwen2.5-coder-1.5b
+	$(BIN)/judge-rerank models pull all-minilm-l6-v2
 	$(BIN)/python eval/package_docs.py .venv/package-docs
-	$(BIN)/judge-rerank rerank -m local -s binary -q "$(QUESTION)" .venv/package-docs --candidates 10
+	$(BIN)/judge-rerank rerank -m local -s cascade -q "$(QUESTION)" .venv/package-docs --candidates 40
 
 test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull smollm2-135m
 	$(BIN)/judge-rerank models pull all-minilm-l6-v2
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## style, types, and which module may import which
 	$(BIN)/ruff check .

@@ -140,6 +140,11 @@ class DefaultCascade(Composable):
         return replace(ordering, notes=(f"cascade: {strategy.name}", *ordering.notes))
 
 
+def default_cascade(info: ModelInfo | None) -> Strategy:
+    """What "cascade" means with this model as the judge, and the scorers that are here."""
+    return resolved(CASCADES[judge_kind(info)])
+
+
 def resolved(text: str) -> Strategy:
     """The strategy of a row, with the best scorer in the place of `{prefilter}`.
 

@@ -24,7 +24,7 @@ from judge_rerank.calls import Desk, Fallback
 from judge_rerank.cancel import CancelToken
 from judge_rerank.documents import as_documents, as_query
 from judge_rerank.engine import Engine, Job, Progress, gives_scores, usual_latency_s
-from judge_rerank.errors import InputError, ModelUnavailable
+from judge_rerank.errors import InputError, SetupError
 from judge_rerank.llm.base import Backend, ModelInfo
 from judge_rerank.llm.cache import ReplyCache
 from judge_rerank.llm.gate import Gate
@@ -456,11 +456,11 @@ class Judge:
         here = threading.get_ident()
         return self._caps.get() or tuple(cap for cap, opened_by in self._limits.copy().items() if opened_by != here)
 
-    def _opened(self, models: Sequence[str | Backend | None]) -> tuple[Sequence[Backend], ModelUnavailable | None]:
+    def _opened(self, models: Sequence[str | Backend | None]) -> tuple[Sequence[Backend], SetupError | None]:
         """The judge's models. That none is named and none is here is an error only once one is needed."""
         try:
             return [self._open(each) if each is None or isinstance(each, str) else each for each in models], None
-        except ModelUnavailable as unavailable:
+        except SetupError as unavailable:
             if list(models) != [None] or named_by_environment():
                 raise
             return [], unavailable

@@ -64,8 +64,9 @@ def _embedded() -> str:
     if models.DEFAULT_JUDGE in models.installed():
         return "local"
     msg = (
-        "No model is named. Pass one, Judge('openai/gpt-4.1-mini'), or set JUDGE_RERANK_MODEL; or download the "
-        f"embedded one, which needs no key: judge-rerank models pull {models.DEFAULT_JUDGE}"
+        "No model is named. Pass one, Judge('openai/gpt-4.1-mini') or -m openai/gpt-4.1-mini, or set "
+        "JUDGE_RERANK_MODEL; or download the embedded one, which needs no key: "
+        f"judge-rerank models pull {models.DEFAULT_JUDGE}"
     )
     raise ModelUnavailable(msg)
 

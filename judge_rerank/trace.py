@@ -176,7 +176,10 @@ class Trace:
     def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         self.flush()
         if self.file is None or not self.file.is_file():
-            raise DataError("There is no trace here. Run with a trace first: Judge(..., trace=PATH).", path=self.file)
+            raise DataError(
+                "There is no trace here. Run with one first: Judge(..., trace=PATH), judge-rerank rerank --trace PATH.",
+                path=self.file,
+            )
         try:
             with closing(sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)) as connection:
                 connection.row_factory = sqlite3.Row

@@ -48,7 +48,7 @@ def test_the_ranking_says_which_route_and_why() -> None:
     assert f"{prefilter()} % 20 >> listwise" in ranking.notes[0]
     assert "joint" in judge().rerank(COMPARISON, DOCS, "auto").notes[0]
     assert "auto: a factual" in judge(local=True).rerank(FACT, DOCS, "auto").notes[0]
-    assert "stage(binary)" in judge(local=True).rerank(FACT, DOCS, "auto").notes[0]
+    assert "stage(binary, fuse=0.5)" in judge(local=True).rerank(FACT, DOCS, "auto").notes[0]
     assert len(ranking) == len(DOCS)
 
 

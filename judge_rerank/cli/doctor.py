@@ -88,14 +88,15 @@ def _threads() -> int:
 
 
 def _judge() -> dict[str, Any]:
-    """What `Judge()` would use, or what it would say."""
+    """What `Judge()` would use, or what it would say; and what the strategy "cascade" means here."""
+    from judge_rerank.auto import default_cascade
     from judge_rerank.opening import open_backend
 
     try:
         info = open_backend(None).info
     except RerankError as error:
-        return {"model": None, "problem": str(error)}
-    return {"model": info.name, "strategy": info.strategy}
+        return {"model": None, "problem": str(error), "cascade": default_cascade(None).name}
+    return {"model": info.name, "strategy": info.strategy, "cascade": default_cascade(info).name}
 
 
 def _models() -> dict[str, Any]:
@@ -129,6 +130,7 @@ def _as_table(found: Mapping[str, Any]) -> str:
         "judge-rerank": found["version"] or "not installed as a package",
         "Python": f"{found['python']}, {found['cpu_threads']} CPU threads",
         "Judge() uses": f"{judge['model']}, strategy {judge['strategy']}" if judge["model"] else judge["problem"],
+        "-s cascade means": judge["cascade"],
         "Extras": "\n".join(_extra(*item) for item in found["extras"].items()),
         "Keys set": ", ".join(found["keys"]) or "none",
         "Endpoints set": ", ".join(found["endpoints"]) or "none",

@@ -79,9 +79,9 @@ def open_judge(
     from judge_rerank.llm.models import cache_dir as cache_folder
     from judge_rerank.opening import open_backend
 
-    chosen = spec.resolve(strategy) if strategy is not None else None
-    backend = open_backend(model, api_base=api_base, params=parameters(params))
-    chosen = chosen or spec.resolve(backend.info.strategy)
+    taken = parameters(params)
+    # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
+    chosen = spec.resolve(strategy or open_backend(model, api_base=api_base, params=taken).info.strategy)
     options: dict[str, str | bool] = {"prompt": prompt} if prompt is not None else {}
     if explain:
         options["explain"] = True
@@ -90,7 +90,9 @@ def open_judge(
         chosen = Passages(strategy=chosen, aggregate=passages)
     kept = spending or Spending(cache=False)
     return Judge(
-        backend,
+        model,
+        api_base=api_base,
+        params=taken,
         budget=kept.opened_budget(),
         prices=kept.prices,
         cache_dir=(kept.cache_dir or cache_folder()) if kept.cache else None,

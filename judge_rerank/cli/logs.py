@@ -129,7 +129,7 @@ def _ledger_rows(file: Path, by: Literal["model", "day", "strategy", "prompt", "
     from judge_rerank.llm.ledger import Ledger
 
     if not file.expanduser().is_file():
-        raise InputError(f"There is no ledger at {file}. A judge keeps one with Judge(..., budget=Budget(path=...)).")
+        raise InputError(f"There is no ledger at {file}. Name one when you spend: --budget USD --ledger FILE.")
     with Ledger(file) as ledger:
         found = ledger.spend(by)
     return [_Row(**{name: getattr(item, name) for name in _Row.__dataclass_fields__}) for item in found]

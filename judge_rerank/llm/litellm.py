@@ -319,7 +319,8 @@ class LiteLLMBackend:
         missing = catalog.missing_keys(_litellm(), self._model)
         if missing:
             raise AuthenticationError(
-                f"{self._model} needs a key. Set the environment variable {' or '.join(missing)}, or pass api_key=.",
+                f"{self._model} needs a key. Set the environment variable {' or '.join(missing)}; "
+                "in Python, api_key= does as well.",
                 model=self._model,
                 sent=False,
             )

@@ -98,7 +98,8 @@ class Stage(Composable):
         """As in a spec string."""
         name = self.strategy.name
         if self.fuse is not None or self.when is not None:
-            name = f"stage({name})"
+            fuse = "" if self.fuse is None else f", fuse={self.fuse:g}"
+            name = f"stage({name}{fuse}{'' if self.when is None else ', when=...'})"
         return name if self.keep is None else f"{name} % {self.keep}"
 
     def __mod__(self, keep: int) -> Stage:

@@ -28,9 +28,14 @@ def test_what_judge_would_use(command: Command, monkeypatch: pytest.MonkeyPatch)
     assert found["judge"]["model"] is None
     assert "judge-rerank models pull" in found["judge"]["problem"]
     assert found["models"]["here"] == {}
+    assert found["judge"]["cascade"] == "bm25"
     monkeypatch.setenv("JUDGE_RERANK_MODEL", "openai/gpt-4.1-mini")
     found = json.loads(command("doctor", "-f", "json").out)
-    assert found["judge"] == {"model": "openai/gpt-4.1-mini", "strategy": "listwise"}
+    assert found["judge"] == {
+        "model": "openai/gpt-4.1-mini",
+        "strategy": "listwise",
+        "cascade": "bm25 % 20 >> listwise",
+    }
     assert found["settings"]["JUDGE_RERANK_MODEL"] == "openai/gpt-4.1-mini"
 
 
