@@ -1,4 +1,4 @@
-"""Judgments turned into a free prefilter: weights for free signals, fitted listwise and checked on unseen queries."""
+"""Judgments turned into a free prefilter: what they can bear is trained, and checked on unseen queries."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from judge_rerank.errors import InputError
+from judge_rerank.finetuning import cross_fitted, fine_tune
 from judge_rerank.scorers.base import LocalScorer
-from judge_rerank.scorers.distilled import Recipe, signals_of
+from judge_rerank.scorers.distilled import MODEL, Kind, Recipe, signals_of
 from judge_rerank.scorers.embedding import Embedding
-from judge_rerank.scorers.weights import needed
 from judge_rerank.strategies.base import Group
 from judge_rerank.types import Candidate, Document, Query
+from judge_rerank.weighing import cross_weighed, ndcg, weighed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +28,8 @@ if TYPE_CHECKING:
 Grades = Mapping[str, Mapping[str, float]]
 
 FEWEST_QUERIES = 10
-_DEPTH = 10
-_FOLDS, _REPEATS = 5, 3
-_STRENGTHS = (0.003, 0.03, 0.3)
-# How much a candidate that nobody judged counts as an irrelevant one: most are, some are not.
-_UNJUDGED = 0.3
+ENOUGH: Mapping[Kind, int] = {"bi-encoder": 100, "cross-encoder": 1000}
+"""How many judged queries a kind needs; it learns by heart what is fewer."""
 _LEVEL, _FLIPS = 0.05, 10_000
 
 
@@ -56,26 +55,68 @@ class Distillation:
     """What came of it.
 
     Attributes:
-        recipe: for `Recipe.save`.
-        queries, judged: that it was trained on.
-        before, after: mean nDCG@10 of the prefilter in use and of the distilled scorer, on queries that the fit has not
-            seen (nested cross-validation), by the grades it was trained on.
+        kind: what did best.
+        base: the model behind it.
+        seen: what it was trained on.
+        tried: by kind, mean nDCG@10 on queries that the training has not seen (cross-validation), by the grades that it
+            was trained on.
+        before: that of the prefilter in use.
         p_value: of a paired sign-flip test over the queries, one-sided.
-        held_out: the distilled scores by query, each by a fit that has not seen the query.
+        held_out: the scores by query, each by a training that has not seen the query.
     """
 
-    recipe: Recipe
-    queries: int
-    judged: int
+    kind: Kind
+    base: str
+    seen: Sequence[Example]
+    tried: Mapping[Kind, float]
     before: float
-    after: float
     p_value: float
     held_out: Mapping[str, tuple[float, ...]]
+
+    @property
+    def queries(self) -> int:
+        """How many it was trained on."""
+        return len(self.seen)
+
+    @property
+    def judged(self) -> int:
+        """How many judgments it was trained on."""
+        return sum(grade is not None for one in self.seen for grade in one.grades)
+
+    @property
+    def after(self) -> float:
+        """Mean nDCG@10 of the kind that did best."""
+        return self.tried[self.kind]
 
     @property
     def better(self) -> bool:
         """Whether it beats the prefilter in use, with significance."""
         return self.after > self.before and self.p_value < _LEVEL
+
+    def save(self, folder: Path | str) -> Recipe:
+        """Train on all queries, and write the folder of a `Distilled`."""
+        home = Path(folder).expanduser()
+        weights: dict[str, float] = {}
+        if self.kind == "weights":
+            names, _ = signals_of(self.base, [])
+            weights = {name: round(w, 6) for name, w in zip(names, weighed(self.seen), strict=True)}
+        else:
+            home.mkdir(parents=True, exist_ok=True)
+            fine_tune(self.seen, self.kind, self.base, home / MODEL)
+        recipe = Recipe(kind=self.kind, model=self.base, weights=weights, report=self.report())
+        recipe.save(home)
+        return recipe
+
+    def report(self) -> dict[str, Any]:
+        """What it was trained on and what it is worth on unseen queries."""
+        return {
+            "queries": self.queries,
+            "judged": self.judged,
+            "ndcg_before": round(self.before, 4),
+            "ndcg_after": round(self.after, 4),
+            "tried": {kind: round(value, 4) for kind, value in self.tried.items()},
+            "p_value": round(self.p_value, 4),
+        }
 
 
 def examples(
@@ -142,39 +183,61 @@ def traced(trace: Trace, run: str | None = None) -> tuple[list[tuple[Query, list
     return list(pairs.values()), grades
 
 
-def distill(seen: Sequence[Example], *, model: str = "all-minilm-l6-v2") -> Distillation:
-    """Fit weights that are not negative by a listwise loss, and measure them on unseen queries.
+def kinds_for(queries: int, *, checkpoint: bool = False) -> tuple[Kind, ...]:
+    """What judgments of so many queries can bear: tens, a few weights; hundreds, a bi-encoder; thousands, or a ready
+    cross-encoder to start from, a cross-encoder too."""
+    kinds: list[Kind] = ["weights"]
+    if queries >= ENOUGH["bi-encoder"]:
+        kinds.append("bi-encoder")
+    if checkpoint or queries >= ENOUGH["cross-encoder"]:
+        kinds.append("cross-encoder")
+    return tuple(kinds)
 
-    The strength of the regularisation is chosen within each training part, so that the figures stay honest.
+
+def distill(
+    seen: Sequence[Example],
+    *,
+    model: str = "all-minilm-l6-v2",
+    checkpoint: str | None = None,
+    kinds: Sequence[Kind] = ("weights",),
+) -> Distillation:
+    """Train each kind, measure it on queries that its training has not seen, and take the best.
+
+    Training costs no calls. The p-value is that of the best, times the number of kinds that it was chosen from.
+
+    Args:
+        seen: at least ten queries, of `examples`.
+        model: the bi-encoder whose vectors are signals, and which a bi-encoder starts from.
+        checkpoint: the model which a cross-encoder starts from; None for the bi-encoder's encoder, with a new head.
+        kinds: what is tried.
+
+    Raises:
+        SetupError: a model, or the extra that trains it, is not here.
     """
-    lists = _lists(seen)
-    held_out = _cross_validated(seen, lists)
-    after = [_ndcg(one, scores) for one, scores in zip(seen, held_out, strict=True)]
-    before = [_ndcg(one, one.before) for one in seen]
-    weights = _fit(lists, _strength(seen, lists))
-    judged = sum(grade is not None for one in seen for grade in one.grades)
-    names, _ = signals_of(model, [])
-    p_value = sign_flip([a - b for a, b in zip(after, before, strict=True)])
-    report = {
-        "queries": len(seen),
-        "judged": judged,
-        "ndcg_before": round(fmean(before), 4),
-        "ndcg_after": round(fmean(after), 4),
-        "p_value": round(p_value, 4),
+    before = [ndcg(one, one.before) for one in seen]
+    bases = {kind: (checkpoint if kind == "cross-encoder" else None) or model for kind in kinds}
+    found = {kind: _cross_fitted(seen, kind, base) for kind, base in bases.items()}
+    scored = {
+        kind: [ndcg(one, scores) for one, scores in zip(seen, held_out, strict=True)]
+        for kind, held_out in found.items()
     }
+    best = max(kinds, key=lambda kind: fmean(scored[kind]))
+    p_value = sign_flip([a - b for a, b in zip(scored[best], before, strict=True)])
     return Distillation(
-        recipe=Recipe(
-            model=model, weights={n: round(float(w), 6) for n, w in zip(names, weights, strict=True)}, report=report
-        ),
-        queries=len(seen),
-        judged=judged,
+        kind=best,
+        base=bases[best],
+        seen=seen,
+        tried={kind: fmean(values) for kind, values in scored.items()},
         before=fmean(before),
-        after=fmean(after),
-        p_value=p_value,
+        p_value=min(1.0, p_value * len(kinds)),
         held_out={
-            one.group[0].id or one.group[0].text: tuple(scores) for one, scores in zip(seen, held_out, strict=True)
+            one.group[0].id or one.group[0].text: tuple(scores) for one, scores in zip(seen, found[best], strict=True)
         },
     )
+
+
+def _cross_fitted(seen: Sequence[Example], kind: Kind, base: str) -> list[list[float]]:
+    return cross_weighed(seen) if kind == "weights" else cross_fitted(seen, kind, base)
 
 
 def sign_flip(gains: Sequence[float]) -> float:
@@ -185,108 +248,3 @@ def sign_flip(gains: Sequence[float]) -> float:
         math.fsum(gain if draw.random() < 0.5 else -gain for gain in gains) >= observed for _ in range(_FLIPS)
     )
     return (as_great + 1) / (_FLIPS + 1)
-
-
-@dataclass(frozen=True)
-class _Lists:
-    """Queries for the loss, as arrays padded to the longest list; padding has no weight.
-
-    Attributes:
-        signals: by query, candidate and signal.
-        target: the share of relevance that each candidate should get.
-        log_weight: how much each candidate counts.
-    """
-
-    signals: NDArray[np.float64]
-    target: NDArray[np.float64]
-    log_weight: NDArray[np.float64]
-
-    def of(self, places: Sequence[int]) -> _Lists:
-        """Only these queries."""
-        chosen = list(places)
-        return _Lists(self.signals[chosen], self.target[chosen], self.log_weight[chosen])
-
-
-def _lists(seen: Sequence[Example]) -> _Lists:
-    import numpy as np
-
-    highest = max(grade for one in seen for grade in one.grades if grade is not None)
-    shape = (len(seen), max(len(one.grades) for one in seen))
-    signals = np.zeros((*shape, seen[0].signals.shape[1]))
-    target, log_weight = np.zeros(shape), np.full(shape, -1e9)
-    for row, one in enumerate(seen):
-        gains = np.array([2 ** (3 * max(0.0, grade or 0.0) / (highest or 1)) - 1 for grade in one.grades])
-        size = len(gains)
-        signals[row, :size] = one.signals
-        target[row, :size] = gains / (gains.sum() or 1)
-        log_weight[row, :size] = [math.log(_UNJUDGED) if grade is None else 0.0 for grade in one.grades]
-    return _Lists(signals, target, log_weight)
-
-
-def _fit(lists: _Lists, strength: float) -> NDArray[np.float64]:
-    """ListNet with the top-one probability (Cao et al., doi:10.1145/1273496.1273513) and a square penalty."""
-    import numpy as np
-
-    optimize, threadpoolctl = needed("Fitting weights", "distill", _optimize)
-    queries, _, count = lists.signals.shape
-
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scores = np.einsum("qcs,s->qc", lists.signals, weights) + lists.log_weight
-        scores -= scores.max(axis=1, keepdims=True)
-        shares = np.exp(scores)
-        shares /= shares.sum(axis=1, keepdims=True)
-        value = -float((lists.target * np.log(shares + 1e-12)).sum()) / queries
-        slope = np.einsum("qcs,qc->s", lists.signals, shares - lists.target) / queries
-        return value + strength * float((weights**2).sum()), slope + 2 * strength * weights
-
-    start = np.full(count, 1 / count)
-    with threadpoolctl.threadpool_limits(1):  # nine numbers are not worth waiting for other threads
-        return optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * count).x
-
-
-def _strength(seen: Sequence[Example], lists: _Lists) -> float:
-    """The one that does best on parts that it was not fitted on."""
-    every = range(len(seen))
-
-    def worth(strength: float) -> float:
-        gained: list[float] = []
-        for fold in range(_FOLDS):
-            weights = _fit(lists.of([place for place in every if place % _FOLDS != fold]), strength)
-            gained += [_ndcg(one, (one.signals @ weights).tolist()) for one in seen[fold::_FOLDS]]
-        return fmean(gained)
-
-    return max(_STRENGTHS, key=worth)
-
-
-def _cross_validated(seen: Sequence[Example], lists: _Lists) -> list[list[float]]:
-    """Scores of each query by fits that have not seen it: the mean over several ways to part the queries."""
-    import numpy as np
-
-    sums = [np.zeros(len(one.grades)) for one in seen]
-    for repeat in range(_REPEATS):
-        places = list(range(len(seen)))
-        random.Random(repeat).shuffle(places)  # noqa: S311
-        for fold in range(_FOLDS):
-            held = set(places[fold::_FOLDS])
-            rest = [place for place in places if place not in held]
-            inner = lists.of(rest)
-            weights = _fit(inner, _strength([seen[place] for place in rest], inner))
-            for place in held:
-                sums[place] += seen[place].signals @ weights
-    return [(total / _REPEATS).tolist() for total in sums]
-
-
-def _ndcg(one: Example, scores: Sequence[float]) -> float:
-    """nDCG@10 with exponential gain; ties in the order given, candidates without a grade count as irrelevant."""
-    order = sorted(range(len(scores)), key=lambda place: -scores[place] if math.isfinite(scores[place]) else math.inf)
-    gains = [2 ** max(0.0, grade or 0.0) - 1 for grade in one.grades]
-    discounts = [1 / math.log2(rank + 2) for rank in range(_DEPTH)]
-    ideal = math.fsum(g * d for g, d in zip(sorted(gains, reverse=True), discounts, strict=False))
-    return math.fsum(gains[place] * d for place, d in zip(order, discounts, strict=False)) / ideal
-
-
-def _optimize() -> Any:
-    import threadpoolctl
-    from scipy import optimize
-
-    return optimize, threadpoolctl

@@ -3,11 +3,13 @@
 import json
 import random
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from judge_rerank import BM25, DataError, Distilled, Document, InputError, Judge, Query, Score, Trace
-from judge_rerank.distilling import distill, examples, sign_flip, traced
+from judge_rerank import BM25, DataError, Distilled, Document, Embedding, InputError, Judge, Query, Score, Trace
+from judge_rerank.distilling import distill, examples, kinds_for, sign_flip, traced
+from judge_rerank.finetuning import lists, triplets
 from judge_rerank.spec import resolve
 from judge_rerank.testing import FakeBackend, check_strategy
 from tests.cli.conftest import Command
@@ -41,18 +43,19 @@ def collection(queries: int) -> tuple[list[tuple[Query, list[Document]]], dict[s
 def folder(model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pairs, grades = collection(24)
     home = tmp_path_factory.mktemp("distilled")
-    distill(examples(pairs, grades, model=model), model=model).recipe.save(home)
+    distill(examples(pairs, grades, model=model), model=model).save(home)
     return home
 
 
-def test_what_judgments_say_is_learnt(model: str) -> None:
+def test_what_judgments_say_is_learnt(model: str, tmp_path: Path) -> None:
     pairs, grades = collection(24)
     result = distill(examples(pairs, grades, model=model), model=model)
     assert (result.queries, result.judged) == (24, 240)
     assert result.after > result.before + 0.1
     assert result.better
-    assert all(weight >= 0 for weight in result.recipe.weights.values())
-    assert result.recipe.weights["coverage"] > 0
+    recipe = result.save(tmp_path)
+    assert all(weight >= 0 for weight in recipe.weights.values())
+    assert recipe.weights["coverage"] > 0
     assert set(result.held_out) == {f"q{number}" for number in range(24)}
 
 
@@ -85,7 +88,9 @@ def test_the_folder_is_plain_json(folder: Path, tmp_path: Path) -> None:
     assert json.loads((folder / "distilled.json").read_text())["report"]["queries"] == 24
     with pytest.raises(DataError, match="cannot be read"):
         Distilled(str(tmp_path / "nothing"))
-    for wrong in ("", "[]", '{"format": 2}', '{"format": 1, "model": "x", "weights": {"a": "b"}, "report": {}}'):
+    told = json.loads((folder / "distilled.json").read_text())
+    changed = ({"format": 2}, {"kind": "magic"}, {"weights": {"a": "b"}})
+    for wrong in ("", "[]", *(json.dumps(told | each) for each in changed)):
         (tmp_path / "distilled.json").write_text(wrong)
         with pytest.raises(DataError, match="no distilled scorer of this version"):
             Distilled(str(tmp_path))
@@ -114,6 +119,48 @@ def test_judgments_from_a_trace(model: str, tmp_path: Path) -> None:
     assert all(len(known) == 4 for known in grades.values())
     assert {score for known in grades.values() for score in known.values()} == {(9 - 1) / 9, (2 - 1) / 9}
     assert distill(examples(found, grades, model=model), model=model).queries > 9
+
+
+def test_more_judgments_bear_more() -> None:
+    assert kinds_for(43) == ("weights",)
+    assert kinds_for(43, checkpoint=True) == ("weights", "cross-encoder")
+    assert kinds_for(300) == ("weights", "bi-encoder")
+    assert kinds_for(5000) == ("weights", "bi-encoder", "cross-encoder")
+
+
+def test_what_models_are_trained_on(model: str) -> None:
+    pairs, grades = collection(24)
+    seen = examples(pairs, grades, model=model)
+    by_text = {query.text: (grades[str(query.id)], {d.text: d.id for d in docs}) for query, docs in pairs}
+    rows = triplets(seen)
+    assert len(rows) > 24
+    for row in rows:
+        graded, ids = by_text[row["anchor"]]
+        positive = graded[str(ids[row["positive"]])]
+        negatives = [graded.get(str(ids[row[f"negative_{n}"]]), 0.0) for n in range(4)]
+        assert positive > 0
+        assert all(grade < positive / 2 for grade in negatives)
+    for row in lists(seen):
+        graded, ids = by_text[row["query"]]
+        assert len(row["docs"]) == len(row["labels"]) <= 16
+        assert row["labels"] == [graded.get(str(ids[text]), 0.0) for text in row["docs"]]
+        assert min(row["labels"]) == 0 < max(row["labels"]) <= 3
+
+
+@pytest.mark.parametrize("kind", ["bi-encoder", "cross-encoder"])
+def test_a_model_is_trained_and_scores(kind: Literal["bi-encoder", "cross-encoder"], tmp_path: Path) -> None:
+    base = str(tiny.bi_encoder(tmp_path / "base"))
+    pairs, grades = collection(16)
+    result = distill(examples(pairs, grades, model=base), model=base, kinds=("weights", kind))
+    assert set(result.tried) == {"weights", kind}
+    only = distill(examples(pairs, grades, model=base), model=base, kinds=(kind,))
+    recipe = only.save(tmp_path / "mine")
+    assert (recipe.kind, recipe.weights) == (kind, {})
+    scorer = Distilled(str(tmp_path / "mine"))
+    check_strategy(scorer)
+    before = Embedding(base).score([only.seen[0].group])
+    assert scorer.score([only.seen[0].group]) != before
+    assert all(0 <= r.relevance_score <= 1 for r in Judge().rerank(*pairs[0], scorer) if r.relevance_score is not None)
 
 
 def written(folder: Path, queries: int) -> list[object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -12,9 +12,13 @@ from rich.table import Table
 
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
-from judge_rerank.cli.output import counted, emit, on_stdout
+from judge_rerank.cli.output import counted, emit, note, on_stdout
 from judge_rerank.errors import InputError
 from judge_rerank.readers import read_qrels
+
+if TYPE_CHECKING:
+    from judge_rerank.distilling import Distillation
+    from judge_rerank.scorers.distilled import Recipe
 
 
 def distill(
@@ -32,9 +36,18 @@ def distill(
     prefilter: Annotated[
         str, typer.Option(metavar="SCORER", help="The prefilter in use, which has to be beaten: a scorer, or none.")
     ] = "embedding",
-    model: Annotated[str, typer.Option(metavar="MODEL", help="The bi-encoder that the signals come from.")] = (
+    model: Annotated[str, typer.Option(metavar="MODEL", help="The bi-encoder of the signals, and to start from.")] = (
         "all-minilm-l6-v2"
     ),
+    kind: Annotated[
+        Literal["auto", "weights", "bi-encoder", "cross-encoder"],
+        typer.Option(
+            help="What is trained: weights for free signals, or a model. auto tries what so many queries can bear."
+        ),
+    ] = "auto",
+    checkpoint: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="A ready cross-encoder to start from.", show_default=False)
+    ] = None,
     query_id: options.QueryIds = None,
     limit: options.Limit = None,
     candidates: options.Depth = None,
@@ -47,7 +60,7 @@ def distill(
     The run gives the candidates; those without a grade are weak negatives. Nothing is kept unless it beats the
     prefilter in use on queries that the fit has not seen, with significance. The scorer is: -s "distilled('mine')"
     """
-    from judge_rerank import distilling
+    from judge_rerank import distilling, finetuning
     from judge_rerank.scorers.base import LocalScorer
     from judge_rerank.spec import resolve
 
@@ -68,16 +81,22 @@ def distill(
     pairs, grades = _judged(inputs, qrels, trace)
     scorer = in_use if isinstance(in_use, LocalScorer) else None
     seen = distilling.examples(pairs, grades, model=model, prefilter=scorer)
-    result = distilling.distill(seen, model=model)
+    kinds = distilling.kinds_for(len(seen), checkpoint=checkpoint is not None) if kind == "auto" else (kind,)
+    if kind == "auto" and len(kinds) > 1 and not finetuning.available():
+        note("Judgments of so many queries could bear more than weights: pip install 'judge-rerank[finetune]'.")
+        kinds = ("weights",)
+    result = distilling.distill(seen, model=model, checkpoint=checkpoint, kinds=kinds)
     figures = f"nDCG@10 {result.before:.4f} → {result.after:.4f} on unseen queries, p = {result.p_value:.4f}"
     if not result.better:
         raise InputError(
             f"The distilled scorer does not beat {prefilter} with significance ({figures}), so it is not kept. "
             "Judgments of more queries may help."
         )
-    result.recipe.save(output)
-    told: dict[str, Any] = {"weights": dict(result.recipe.weights), **result.recipe.report}
-    emit(json.dumps(told, indent=2) + "\n" if style == "json" else _as_table(result, prefilter, output, figures))
+    recipe = result.save(output)
+    told: dict[str, Any] = {"kind": recipe.kind, "weights": dict(recipe.weights), **recipe.report}
+    emit(
+        json.dumps(told, indent=2) + "\n" if style == "json" else _as_table(result, recipe, prefilter, output, figures)
+    )
 
 
 def _judged(inputs: Inputs, qrels: Path | None, trace: Path | None) -> tuple[Any, Any]:
@@ -93,14 +112,19 @@ def _judged(inputs: Inputs, qrels: Path | None, trace: Path | None) -> tuple[Any
         return traced(log)
 
 
-def _as_table(result: Any, prefilter: str, output: Path, figures: str) -> str:
+def _as_table(result: Distillation, recipe: Recipe, prefilter: str, output: Path, figures: str) -> str:
+    tried = ", ".join(f"{name} {value:.4f}" for name, value in result.tried.items())
     head = (
         f"{counted(result.judged, 'judgment')} of {counted(result.queries, 'query', 'queries')}; kept in {output}\n"
-        f"{prefilter} → distilled: {figures}\n"
+        f"{prefilter} → distilled ({recipe.kind}): {figures}\n"
     )
+    if len(result.tried) > 1:
+        head += f"tried: {tried}\n"
+    if not recipe.weights:
+        return head
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("signal", no_wrap=True)
     table.add_column("weight", justify="right", no_wrap=True)
-    for name, weight in sorted(result.recipe.weights.items(), key=lambda item: -item[1]):
+    for name, weight in sorted(recipe.weights.items(), key=lambda item: -item[1]):
         table.add_row(name.replace("_", " "), f"{weight:.3f}")
     return head + on_stdout(table)

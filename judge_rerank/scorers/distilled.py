@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from judge_rerank.errors import DataError
 from judge_rerank.scorers.base import LocalScorer, positive
 from judge_rerank.scorers.computing import TURN
-from judge_rerank.scorers.cross_encoder import sigmoid
+from judge_rerank.scorers.cross_encoder import CrossEncoder, sigmoid
+from judge_rerank.scorers.embedding import Embedding
 from judge_rerank.scorers.weights import needed
 from judge_rerank.strategies.base import Group
 
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Kind = Literal["weights", "bi-encoder", "cross-encoder"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 FILE = "distilled.json"
+MODEL = "model"
+"""The folder of a fine-tuned model, beside the file."""
 FORMAT = 1
 
 
@@ -29,20 +34,22 @@ class Recipe:
     """What a folder of a distilled scorer holds.
 
     Attributes:
-        model: the bi-encoder whose vectors are compared.
+        kind: what was trained: weights for free signals, or a model, which lies in the folder beside the recipe.
+        model: the bi-encoder whose vectors are compared, or the model that the training started from.
         weights: by signal (`judge_rerank.scorers.features.NAMES`); those left out are 0.
         report: what it was trained on and what it was worth on unseen queries, for people.
     """
 
+    kind: Kind = "weights"
     model: str
-    weights: Mapping[str, float]
+    weights: Mapping[str, float] = field(default_factory=dict[str, float])
     report: Mapping[str, Any]
 
     def save(self, folder: Path | str) -> None:
         """Write the folder, which is made if there is none."""
         home = Path(folder).expanduser()
         home.mkdir(parents=True, exist_ok=True)
-        told = {"format": FORMAT, "model": self.model, "weights": dict(self.weights), "report": dict(self.report)}
+        told = {"format": FORMAT, **asdict(self)}
         (home / FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -55,10 +62,10 @@ class Recipe:
         path = Path(folder).expanduser() / FILE
         try:
             told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if told["format"] != FORMAT:
+            if told["format"] != FORMAT or told["kind"] not in KINDS:
                 raise KeyError("format")  # noqa: TRY301
             weights = {str(name): float(weight) for name, weight in told["weights"].items()}
-            return cls(model=str(told["model"]), weights=weights, report=dict(told["report"]))
+            return cls(kind=told["kind"], model=str(told["model"]), weights=weights, report=dict(told["report"]))
         except OSError as error:
             raise DataError(f"The distilled scorer cannot be read: {error.strerror}.", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -68,14 +75,15 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Distilled(LocalScorer):
-    """Scores by a weighted sum of free signals whose weights were learnt from judgments.
+    """Scores by what was learnt from judgments: weights of free signals, a bi-encoder or a cross-encoder.
 
-    Signals are standardised over the candidates of a query, so that raw scores compare candidates of one query and
-    not queries; as relevance, their sigmoid. One round, no calls.
+    Signals are standardised over the candidates of a query, so that raw sums compare candidates of one query and not
+    queries; as relevance, their sigmoid. A model's scores are those of `Embedding` or `CrossEncoder`. One round, no
+    calls.
 
     Attributes:
         folder: what `judge-rerank distill` wrote.
-        batch_size: texts that go through the bi-encoder at once.
+        batch_size: texts that go through the model at once.
     """
 
     folder: str
@@ -92,15 +100,29 @@ class Distilled(LocalScorer):
         return "distilled"
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
-        """Weighted sums; the texts of all groups are encoded together."""
+        """Raw scores; the texts of all groups go through the model together."""
+        if (model := self._model()) is not None:
+            return model.score(groups)
         recipe = _recipe(self.folder)
         names, found = signals_of(recipe.model, groups, self.batch_size)
         weights = [recipe.weights.get(name, 0.0) for name in names]
         return [(signals @ weights).tolist() for signals in found]
 
     def unit(self, raw: float) -> float:
-        """The sigmoid."""
-        return sigmoid(raw)
+        """As the model has it; the sigmoid for weighted sums."""
+        model = self._model()
+        return sigmoid(raw) if model is None else model.unit(raw)
+
+    def _model(self) -> Embedding | CrossEncoder | None:
+        """What scores with the fine-tuned model, if there is one."""
+        return tuned(_recipe(self.folder).kind, Path(self.folder).expanduser() / MODEL, self.batch_size)
+
+
+def tuned(kind: Kind, folder: Path, batch_size: int = 32) -> Embedding | CrossEncoder | None:
+    """What scores with the fine-tuned model in a folder; None where weights of signals were learnt instead."""
+    if kind == "bi-encoder":
+        return Embedding(str(folder), batch_size=batch_size)
+    return CrossEncoder(str(folder), batch_size=batch_size) if kind == "cross-encoder" else None
 
 
 def signals_of(
