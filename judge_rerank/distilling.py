@@ -215,9 +215,9 @@ def distill(
         SetupError: a model, or the extra that trains it, is not here.
     """
     before = [ndcg(one, one.before) for one in seen]
-    bases = {kind: (checkpoint if kind == "cross-encoder" else None) or model for kind in kinds}
-    found = {kind: _cross_fitted(seen, kind, base) for kind, base in bases.items()}
-    scored = {
+    bases: dict[Kind, str] = {kind: (checkpoint if kind == "cross-encoder" else None) or model for kind in kinds}
+    found: dict[Kind, list[list[float]]] = {kind: _cross_fitted(seen, kind, base) for kind, base in bases.items()}
+    scored: dict[Kind, list[float]] = {
         kind: [ndcg(one, scores) for one, scores in zip(seen, held_out, strict=True)]
         for kind, held_out in found.items()
     }

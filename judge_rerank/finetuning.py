@@ -142,7 +142,7 @@ def _bare_cross_encoder(source: Path) -> Any:
 def _bi_encoder(model: Any, seen: Sequence[Graded], scratch: str) -> None:
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from sentence_transformers.base.training_args import BatchSamplers
+    from sentence_transformers.base.sampler import BatchSamplers
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     arguments = SentenceTransformerTrainingArguments(

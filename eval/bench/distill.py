@@ -59,7 +59,7 @@ def on_dl19(folder: Path, keep: Path) -> list[str]:
     seen = examples(pairs, grades, prefilter=Embedding())
     encoded = time.perf_counter() - started
     result = distill(seen)
-    result.recipe.save(keep)
+    recipe = result.save(keep)
     recorded = {q: {e.document_id: e.score for e in listed} for q, listed in read_run(cross_encoder(folder)).items()}
     scored: dict[str, Mapping[str, Mapping[str, float]]] = {
         "BM25": {str(q.id): {} for q, _ in pairs},
@@ -84,7 +84,7 @@ def on_dl19(folder: Path, keep: Path) -> list[str]:
         f"{(statistics.mean(ours) - statistics.mean(base)) / gap:.0%} "
         f"(p = {sign_flip([a - b for a, b in zip(ours, base, strict=True)]):.3f}, one-sided sign flips).",
         f"By GPT-4o's own grades: {result.before:.4f} → {result.after:.4f}, p = {result.p_value:.4f}.",
-        f"Weights: {', '.join(f'{name} {weight:.2f}' for name, weight in result.recipe.weights.items())}.",
+        f"Weights: {', '.join(f'{name} {weight:.2f}' for name, weight in recipe.weights.items())}.",
         f"{encoded:.0f} s for the signals of {sum(len(d) for _, d in pairs)} pairs, "
         f"{time.perf_counter() - started - encoded:.0f} s for the fits.",
     ]

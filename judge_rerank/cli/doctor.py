@@ -26,6 +26,7 @@ _EXTRAS = {
     "cross-encoder": ("sentence-transformers", "torch"),
     "flashrank": ("flashrank",),
     "distill": ("scipy",),
+    "finetune": ("accelerate", "datasets"),
 }
 _KEYS = (
     "ANTHROPIC_API_KEY",
