@@ -187,7 +187,24 @@ def _as_table(summary: Summary) -> str:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.rows:
         table.add_row(Text(row.variant.name + " *" * row.pareto), *_cells(row, summary.metric))
-    return on_stdout(table)
+    return on_stdout(table) + _cuts(summary)
+
+
+def _cuts(summary: Summary) -> str:
+    """The table of what cascades cut; nothing where nothing is."""
+    from judge_rerank.evaluation.report import cascades
+
+    lines = list(cascades.lines(summary))
+    if not lines:
+        return ""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=cascades.NOTE, caption_justify="left")
+    for heading in cascades.headings(summary)[:2]:
+        table.add_column(heading.lower(), overflow="fold")
+    for heading in cascades.headings(summary)[2:]:
+        table.add_column(heading if heading.startswith(summary.metric) else heading.lower(), justify="right")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    return "\n" + on_stdout(table)
 
 
 def _cells(row: Row, metric: str) -> list[str]:
