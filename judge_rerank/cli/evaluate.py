@@ -68,6 +68,7 @@ def evaluate(
     """
     from judge_rerank.evaluation.experiment import Experiment
     from judge_rerank.evaluation.experiment import schema as schema_of
+    from judge_rerank.evaluation.report.verdict import too_few
 
     if schema:
         emit(json.dumps(schema_of(), indent=2) + "\n")
@@ -82,6 +83,8 @@ def evaluate(
     found = _run(experiment, folder, limit, only or (), resume=resume, race=race, kept=_cache(cache, cache_dir))
     emit(_as_json(found) if style == "json" else _as_table(found.summary))
     note(f"The results are in {folder}.")
+    for caution in too_few(found.info):
+        note(caution)
     for stopped in found.stopped:
         note(stopped)
     for reason in found.unfinished:

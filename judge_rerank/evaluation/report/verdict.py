@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from judge_rerank.evaluation.record import RunInfo
 from judge_rerank.evaluation.report import figures
 from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.significance import Comparison
@@ -12,6 +13,9 @@ from judge_rerank.evaluation.summary import FIRST_STAGE, Row
 
 MANY_FAILURES = 0.05
 """From this share of unreadable replies on, a variant's figures say as much about its format as about its judgment."""
+
+FEWEST = 6
+"""Queries with which the smallest p-value of the randomization test, 2 / 2^n, is below 0.05."""
 
 _SENTENCES = 3
 
@@ -160,6 +164,7 @@ def _cautions(scope: Scope) -> Iterator[str]:
         yield "The run is not finished; these are its results so far."
         yield from _first(scope.info.unfinished)
     yield from scope.info.stopped
+    yield from too_few(scope.info)
     most = max((row.results for row in rows), default=0)
     for row in rows:
         name = row.variant.name
@@ -172,6 +177,14 @@ def _cautions(scope: Scope) -> Iterator[str]:
     unpriced = [row.variant.name for row in rows if row.results and row.usd_per_1000_queries is None]
     if unpriced:
         yield f"The price of {_listed(unpriced)} is unknown, so the quality-cost front leaves it out."
+
+
+def too_few(info: RunInfo) -> Iterator[str]:
+    """That no difference can be certain, where there are so few queries."""
+    queries = sum(dataset.queries for dataset in info.datasets)
+    if queries < FEWEST:
+        counted = "1 query" if queries == 1 else f"{queries} queries"
+        yield f"With {counted} no difference can be told from chance; measure at least {FEWEST}, better 50."
 
 
 def _first(sentences: Sequence[str]) -> Iterator[str]:
