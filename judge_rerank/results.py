@@ -229,6 +229,7 @@ class Record:
             usage=self.usage(latency_s),
             integrity=self.integrity(candidates, sorted(cut)),
             notes=ordering.notes,
+            kept=ordering.kept,
         )
 
 

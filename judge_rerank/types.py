@@ -116,6 +116,19 @@ class Judgment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """What a stage of a cascade left for the next.
+
+    Attributes:
+        stage: the stage, as in a spec string ("bm25 % 50").
+        indices: first-stage positions of the documents kept, in the stage's order.
+    """
+
+    stage: str
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RankedDocument:
     """One place in a ranking.
 
@@ -296,9 +309,10 @@ class Ranking(Sequence[RankedDocument]):
         integrity: how the replies were read.
         notes: what the strategy has to say of its run, one sentence each: the route taken and why, a stage that was
             not needed, a signal that was missing.
+        kept: what each cut of a cascade kept, the first cut first; empty without cuts.
     """
 
-    __slots__ = ("integrity", "model", "notes", "query", "reasons", "results", "status", "strategy", "usage")
+    __slots__ = ("integrity", "kept", "model", "notes", "query", "reasons", "results", "status", "strategy", "usage")
 
     def __init__(
         self,
@@ -312,7 +326,9 @@ class Ranking(Sequence[RankedDocument]):
         usage: Usage | None = None,
         integrity: Integrity | None = None,
         notes: Sequence[str] = (),
+        kept: Sequence[Kept] = (),
     ) -> None:
+        self.kept = tuple(kept)
         self.notes = tuple(notes)
         self.results = tuple(results)
         self.query = query
@@ -366,6 +382,7 @@ class Ranking(Sequence[RankedDocument]):
             "status": self.status,
             "reasons": list(self.reasons),
             "notes": list(self.notes),
+            "kept": [{"stage": each.stage, "indices": list(each.indices)} for each in self.kept],
             "results": [
                 {
                     "rank": r.rank,

@@ -68,6 +68,7 @@ def evaluate(
     """
     from judge_rerank.evaluation.experiment import Experiment
     from judge_rerank.evaluation.experiment import schema as schema_of
+    from judge_rerank.evaluation.report.verdict import too_few
 
     if schema:
         emit(json.dumps(schema_of(), indent=2) + "\n")
@@ -82,6 +83,8 @@ def evaluate(
     found = _run(experiment, folder, limit, only or (), resume=resume, race=race, kept=_cache(cache, cache_dir))
     emit(_as_json(found) if style == "json" else _as_table(found.summary))
     note(f"The results are in {folder}.")
+    for caution in too_few(found.info):
+        note(caution)
     for stopped in found.stopped:
         note(stopped)
     for reason in found.unfinished:
@@ -187,7 +190,24 @@ def _as_table(summary: Summary) -> str:
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.rows:
         table.add_row(Text(row.variant.name + " *" * row.pareto), *_cells(row, summary.metric))
-    return on_stdout(table)
+    return on_stdout(table) + _cuts(summary)
+
+
+def _cuts(summary: Summary) -> str:
+    """The table of what cascades cut; nothing where nothing is."""
+    from judge_rerank.evaluation.report import cascades
+
+    lines = list(cascades.lines(summary))
+    if not lines:
+        return ""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=cascades.NOTE, caption_justify="left")
+    for heading in cascades.headings(summary)[:2]:
+        table.add_column(heading.lower(), overflow="fold")
+    for heading in cascades.headings(summary)[2:]:
+        table.add_column(heading if heading.startswith(summary.metric) else heading.lower(), justify="right")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    return "\n" + on_stdout(table)
 
 
 def _cells(row: Row, metric: str) -> list[str]:

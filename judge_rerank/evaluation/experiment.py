@@ -252,4 +252,7 @@ def _first(invalid: ValidationError) -> tuple[tuple[str | int, ...], str]:
         return place[:-1], f"{str(place[-1])!r} is missing."
     if error["type"] == "value_error":
         return place, message
+    if place[-1:] == ("price",):
+        keys = ", ".join(PriceSpec.model_fields)
+        return place, f"{'.'.join(map(str, place))}: a mapping of {keys} was expected, or 'free'."
     return place, f"{'.'.join(map(str, place))}: {message}."

@@ -40,7 +40,10 @@ class Located:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else None
-            raise DataError(f"This is not YAML: {error.problem or error.context}.", path=path, line=line) from None
+            begun = error.context_mark
+            where = f" {error.context}, from line {begun.line + 1} on" if begun and begun.line + 1 != line else ""
+            message = f"This is not YAML: {error.problem or error.context}{where}."
+            raise DataError(message, path=path, line=line) from None
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise DataError(f"This is not YAML: {str(error).splitlines()[0]}.", path=path) from None
 

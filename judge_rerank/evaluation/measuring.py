@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from judge_rerank.evaluation.ceilings import cuts
 from judge_rerank.evaluation.datasets import Topic
 from judge_rerank.evaluation.metrics import Metrics, ideal
 from judge_rerank.evaluation.preparing import Prepared
@@ -61,4 +62,5 @@ def ranked_result(metrics: Metrics, name: str, prepared: Prepared, seed: int, to
         usage=plain["usage"],
         integrity=plain["integrity"],
         ranking=placed,
+        cuts=cuts(metrics, ranking, grades, min_grade=prepared.info.min_grade),
     )

@@ -112,8 +112,8 @@ def require_same(before: RunInfo, now: RunInfo) -> None:
     datasets = {each.name: each for each in before.datasets}
     for dataset in now.datasets:
         old = datasets.get(dataset.name, dataset)
-        if (old.depth, old.seed) != (dataset.depth, dataset.seed):
-            was, is_ = (f"depth {each.depth}, seed {each.seed}" for each in (old, dataset))
+        was, is_ = (f"depth {each.depth}, seed {each.seed}, min_grade {each.min_grade:g}" for each in (old, dataset))
+        if was != is_:
             raise InputError(_changed(f"dataset {dataset.name!r} had", was, is_))
     variants = {each.name: each for each in before.variants}
     for variant in now.variants:
@@ -150,5 +150,6 @@ def _prepared(experiment: Experiment, place: int, spec: DatasetSpec, limit: int 
         documents=len(prepared.documents()),
         depth=spec.depth,
         seed=seed,
+        min_grade=spec.min_grade,
     )
     return replace(prepared, info=info)

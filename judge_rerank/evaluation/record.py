@@ -47,6 +47,7 @@ class DatasetInfo:
         documents: how many candidates in all.
         depth: the most candidates of a query; None for all.
         seed: the seed that shuffled the candidates; None where they stand in first-stage order.
+        min_grade: the lowest grade that is relevant.
     """
 
     name: str
@@ -55,6 +56,7 @@ class DatasetInfo:
     documents: int = 0
     depth: int | None = None
     seed: int | None = None
+    min_grade: float = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +72,8 @@ class RunInfo:
         seeds: repetitions of every cell.
         finished: whether every cell was run.
         version: of this package.
+        unfinished: why cells are missing, one sentence each; empty while the run goes on, and where it was killed.
+        stopped: which variants a race stopped, and what that saved, one sentence each.
     """
 
     name: str
@@ -82,6 +86,8 @@ class RunInfo:
     description: str = ""
     finished: bool = False
     version: str = ""
+    unfinished: Sequence[str] = ()
+    stopped: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +114,23 @@ class Placed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Cut:
+    """What one cut of a cascade left.
+
+    Attributes:
+        stage: the stage, as in a spec string ("bm25 % 50").
+        kept: how many documents.
+        recall: of the relevant candidates, the share that was kept until here; None where none is relevant.
+        metrics: by name, those of the best order that what was kept allows.
+    """
+
+    stage: str
+    kept: int
+    recall: float | None
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """One query under one variant.
 
@@ -116,6 +139,7 @@ class Result:
         status, reasons: as in `Ranking`.
         usage, integrity: as in `Ranking.to_dict()`; `cost_usd` is a decimal as text, or None where it is not known.
         ranking: the documents, best first.
+        cuts: what each cut of a cascade left, the first cut first.
     """
 
     variant: str
@@ -129,6 +153,7 @@ class Result:
     usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
     integrity: Mapping[str, Any] = field(default_factory=dict[str, Any])
     ranking: Sequence[Placed] = ()
+    cuts: Sequence[Cut] = ()
 
     @property
     def key(self) -> tuple[str, str, int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
@@ -134,19 +134,23 @@ def evaluate(
         results = {result.key: result for result in folder.results()}
         with folder.appending() as lines:
             runner = _Runner(plan, judges, lines, results, watch, cancel, race=_race(plan) if race else None)
-            runner.references()
-            run(runner.run())
-    finished = not runner.unfinished
-    folder.write_info(_joined(plan.info(started=info.started, finished=finished), before))
+            try:
+                runner.references()
+                run(runner.run())
+            except BaseException as error:
+                runner.unfinished.append(f"The run ended early: {error or type(error).__name__}")
+                raise
+            finally:
+                info = _ended(info, runner, results.values(), before)
+                folder.write_info(info)
     found = folder.results()
-    shown = folder.info()
     return Evaluation(
         folder=folder.path,
-        info=shown,
+        info=info,
         results=found,
-        unfinished=runner.unfinished,
-        failures=missed(plan.experiment, summarize(shown, found)),
-        stopped=runner.stopped(),
+        unfinished=info.unfinished,
+        failures=missed(plan.experiment, summarize(info, found)),
+        stopped=info.stopped,
     )
 
 
@@ -310,6 +314,15 @@ def _read(experiment: Experiment | Mapping[str, Any] | str | Path) -> Experiment
     if isinstance(experiment, Experiment):
         return experiment
     return Experiment.parse(experiment) if isinstance(experiment, Mapping) else Experiment.load(experiment)
+
+
+def _ended(info: RunInfo, runner: _Runner, results: Iterable[Result], before: RunInfo | None) -> RunInfo:
+    """The run with what there is to say of its end; what an earlier race stopped stays said while results lack."""
+    made = Counter(result.variant for result in results)
+    uneven = len({made[each.name] for each in info.variants if each.reference is None}) > 1
+    stopped = runner.stopped() or (list(before.stopped) if before is not None and uneven else [])
+    unfinished = list(dict.fromkeys(runner.unfinished))
+    return replace(info, finished=not unfinished, unfinished=unfinished, stopped=stopped)
 
 
 def _joined(now: RunInfo, before: RunInfo | None) -> RunInfo:

@@ -105,6 +105,8 @@ def compared(
     if baseline not in results:
         raise InputError(f"The baseline {baseline!r} is not among the variants: {', '.join(results)}.")
     check_level("alpha", alpha)
+    for one, other in combinations(results, 2):
+        require_shared(one, results[one], other, results[other])
     others = [name for name in results if name != baseline]
     p = {name: randomization_test(results[name], results[baseline], resamples=resamples, seed=seed) for name in others}
     adjusted = holm(p)
@@ -152,6 +154,19 @@ def per_query(results: Iterable[Result], metric: str) -> dict[str, dict[str, flo
         variant: {query: math.fsum(values) / len(values) for query, values in queries.items()}
         for variant, queries in found.items()
     }
+
+
+def require_shared(one: str, a: Values, other: str, b: Values) -> None:
+    """Refuse to compare two variants that have no query in common.
+
+    Raises:
+        InputError: they have none; it names them.
+    """
+    if a.keys().isdisjoint(b):
+        raise InputError(
+            f"{one!r} ({len(a):,} queries) and {other!r} ({len(b):,}) have no query in common, so there is nothing to "
+            "compare. Finish the run, or leave one of them out."
+        )
 
 
 def paired(a: Values, b: Values) -> Array:

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from statistics import fmean
 from typing import Literal
 
+from judge_rerank.evaluation.averages import by_dataset, percentile
+from judge_rerank.evaluation.ceilings import Ceiling, ceilings
 from judge_rerank.evaluation.record import Result, RunInfo, Variant
 
 Axis = Literal["usd", "latency"]
@@ -41,6 +42,7 @@ class Row:
         repair_rate: of these, the ones whose answer was read after mending it.
         reask_rate: of these, the ones that were asked again.
         pareto: whether no other row gains as much for less, or more for the same.
+        ceilings: what each cut of a cascade leaves to be gained, the first cut first.
     """
 
     variant: Variant
@@ -60,6 +62,7 @@ class Row:
     repair_rate: float = 0.0
     reask_rate: float = 0.0
     pareto: bool = False
+    ceilings: Sequence[Ceiling] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +109,7 @@ def summarize(info: RunInfo, results: Iterable[Result], *, dataset: str | None =
 def _row(variant: Variant, results: Sequence[Result], metric: str, start: Mapping[tuple[str, str], float]) -> Row:
     if not results:
         return Row(variant=variant, results=0)
-    gains = _by_dataset(
+    gains = by_dataset(
         (r.dataset, r.metrics[metric] - start[r.dataset, r.query_id])
         for r in results
         if metric in r.metrics and (r.dataset, r.query_id) in start
@@ -118,9 +121,10 @@ def _row(variant: Variant, results: Sequence[Result], metric: str, start: Mappin
         metrics={
             name: mean
             for name in names
-            if (mean := _by_dataset((r.dataset, r.metrics[name]) for r in results if name in r.metrics)) is not None
+            if (mean := by_dataset((r.dataset, r.metrics[name]) for r in results if name in r.metrics)) is not None
         },
         gain=gains,
+        ceilings=ceilings(results),
     )
     return _with_costs(row, results)
 
@@ -166,11 +170,6 @@ def _answered(result: Result) -> int:
     return sum(read) + bad_replies(result)
 
 
-def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The value below which this share of an ascending list lies, by the nearest rank; None for an empty list."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
-
-
 def _front(rows: Sequence[Row], axis: Axis) -> set[str]:
     """Names of the rows that no other row dominates; the ideal order is no offer, as nobody can buy it."""
     offers = {
@@ -185,14 +184,6 @@ def _front(rows: Sequence[Row], axis: Axis) -> set[str]:
         for name, (gain, cost) in offers.items()
         if not any(g >= gain and c <= cost and (g, c) != (gain, cost) for g, c in offers.values())
     }
-
-
-def _by_dataset(values: Iterable[tuple[str, float]]) -> float | None:
-    """The mean of the datasets' means, so that a large one does not outweigh the others."""
-    grouped: defaultdict[str, list[float]] = defaultdict(list)
-    for dataset, value in values:
-        grouped[dataset].append(value)
-    return fmean(map(fmean, grouped.values())) if grouped else None
 
 
 def _total(results: Sequence[Result], name: str) -> int:

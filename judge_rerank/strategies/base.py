@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload, runtime_checkable
 
-from judge_rerank.types import Candidate, FailureReason, Passage, Query
+from judge_rerank.types import Candidate, FailureReason, Kept, Passage, Query
 
 if TYPE_CHECKING:
     from judge_rerank.strategies.evidence import Evidence
@@ -199,6 +199,7 @@ class Ordering:
             is among the best p.
         passages: by `index`, for documents that were judged in passages: the one that decided.
         cut: `index` of candidates that an early stage cut; they follow in the order, without a score.
+        kept: what each cut left, the first cut first.
         notes: what there is to say of the run, one sentence each.
     """
 
@@ -207,6 +208,7 @@ class Ordering:
     confidence: Mapping[int, float] = field(default_factory=dict[int, float])
     passages: Mapping[int, Passage] = field(default_factory=dict[int, Passage])
     cut: tuple[int, ...] = ()
+    kept: tuple[Kept, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, Ordering, Plan, Strategy
 from judge_rerank.strategies.fusion import fused
-from judge_rerank.types import Query
+from judge_rerank.types import Kept, Query
 
 
 class Composable:
@@ -120,8 +120,9 @@ class Stage(Composable):
         if self.keep is None:
             return ordering
         cut = tuple(dict.fromkeys((*ordering.order[self.keep :], *ordering.cut)))
-        kept = {index: score for index, score in ordering.scores.items() if index not in cut}
-        return replace(ordering, scores=kept, cut=cut)
+        scores = {index: score for index, score in ordering.scores.items() if index not in cut}
+        left = Kept(stage=self.name, indices=tuple(index for index in ordering.order if index not in cut))
+        return replace(ordering, scores=scores, cut=cut, kept=(*ordering.kept, left))
 
 
 @dataclass(frozen=True)
@@ -161,15 +162,15 @@ class Cascade(Composable):
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The stages' rounds, one stage after the other."""
-        current, tail, notes = candidates, tuple[int, ...](), tuple[str, ...]()
+        current, tail, kept, notes = candidates, tuple[int, ...](), tuple[Kept, ...](), tuple[str, ...]()
         ordering = Ordering(order=tuple(candidate.index for candidate in candidates))
         for stage in self.stages:
             ordering = yield from stage.plan(query, current)
             cut = set(ordering.cut)
-            tail, notes = (*ordering.cut, *tail), (*notes, *ordering.notes)
+            tail, kept, notes = (*ordering.cut, *tail), (*kept, *ordering.kept), (*notes, *ordering.notes)
             current = candidates.arranged((i for i in ordering.order if i not in cut), prior=ordering.scores)
         order = (*(candidate.index for candidate in current), *tail)
-        return replace(ordering, order=order, cut=tail, notes=notes)
+        return replace(ordering, order=order, cut=tail, kept=kept, notes=notes)
 
 
 def fewest_kept(strategy: Strategy) -> int | None:

@@ -165,3 +165,30 @@ def test_a_prompt_is_tried(command: Command, judge: list[str], documents: Path, 
     few.write_text('{"text": "alone"}\n')
     ran = command("prompts", "try", "listwise/terse", "-q", "who?", few, *judge)
     assert (ran.code, "needs 2 documents" in ran.err) == (2, True)
+
+
+def test_a_bracket_that_is_not_closed_is_found(command: Command, experiment: Path) -> None:
+    experiment.write_text("name: x\nstrategies: [none, bm25\nmodels: [local]\n")
+    ran = command("eval", experiment)
+    assert ran.code == 2
+    assert f"{experiment}:3: This is not YAML" in ran.err
+    assert "from line 2 on" in ran.err
+
+
+def test_a_price_that_is_none(command: Command, experiment: Path) -> None:
+    values = yaml.safe_load(experiment.read_text())
+    values["models"][0]["price"] = "fre"
+    experiment.write_text(yaml.safe_dump(values))
+    ran = command("eval", experiment)
+    assert ran.code == 2
+    assert "models.0.price: a mapping of input_usd_per_mtok, " in ran.err
+
+
+def test_a_cascade_shows_what_its_cuts_leave(command: Command, experiment: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load(experiment.read_text()) | {"strategies": ["none % 2 >> listwise"], "fail_under": 0}
+    experiment.write_text(yaml.safe_dump(values))
+    ran = command("eval", experiment, "--output", tmp_path / "run")
+    assert ran.code == 0, ran.err
+    assert "nDCG@10 at best" in ran.out
+    assert "none % 2" in ran.out
+    assert "With 2 queries no difference can be told from chance" in ran.err

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from judge_rerank import CancelToken, InputError, PricingUnknown, ProviderUnavailable
+from judge_rerank import AuthenticationError, CancelToken, InputError, PricingUnknown, ProviderUnavailable
 from judge_rerank.evaluation import Evaluation, Experiment, RunFolder, evaluate
 from judge_rerank.evaluation.judges import Judges, forecast
 from judge_rerank.evaluation.preparing import design
+from judge_rerank.evaluation.report import texts
+from judge_rerank.evaluation.report.scope import scopes
 from judge_rerank.evaluation.sources import load
 from judge_rerank.llm.base import ChatRequest, prompt_text
 from judge_rerank.testing import FakeBackend, SimulatedJudge
@@ -142,7 +144,7 @@ def test_an_interrupted_run_ends_in_the_same_numbers_and_asks_nothing_twice(
 
     first, second = FakeBackend(stopping, concurrency=1), FakeBackend(reply)
     broken = run(file, home / "run", first, cancel=cancel, cache_dir=home / "cache")
-    assert broken.unfinished == ["The run was interrupted."]
+    assert broken.unfinished == RunFolder(home / "run").info().unfinished == ["The run was interrupted."]
     assert not broken.info.finished
     # What a kill tears is the last line; the answers behind it are in the cache.
     results = home / "run" / "results.jsonl"
@@ -151,6 +153,7 @@ def test_an_interrupted_run_ends_in_the_same_numbers_and_asks_nothing_twice(
     results.write_bytes(left[: len(left) - round(share * len(left.splitlines()[-1]))])
     resumed = run(file, home / "run", second, resume=True, cache_dir=home / "cache")
     assert resumed.info.finished
+    assert RunFolder(home / "run").info().unfinished == []
     assert numbers(resumed) == numbers(expected)
     # Only the call that was under way when the run was interrupted may have been lost.
     twice = asked(first, second) - asked(whole)
@@ -320,3 +323,36 @@ def test_a_race_stops_a_variant_that_cannot_win(tmp_path: Path) -> None:
     assert found.stopped[0].startswith("none was stopped after ")
     assert "saved 0 of" in found.stopped[-1]  # it makes no calls
     assert found.info.finished
+    again = evaluate(
+        experiment, output=tmp_path / "run", backends={"fake": judge}, resume=True, only=["score", "binary"]
+    )
+    assert RunFolder(tmp_path / "run").info().stopped == again.stopped == found.stopped
+    shown = texts.markdown(scopes(again.info, again.results))
+    assert "- Mind: none was stopped after " in shown
+    whole = evaluate(experiment, output=tmp_path / "run", backends={"fake": judge}, resume=True)
+    assert whole.stopped == [], "without a race it ran to its end"
+
+
+def test_what_ended_a_run_stays_with_it(written: Written, tmp_path: Path) -> None:
+    def refusing(request: ChatRequest) -> Any:
+        return AuthenticationError("the key is not known")
+
+    file = written(strategies=["listwise"], prompts=None)
+    with pytest.raises(AuthenticationError):
+        run(file, tmp_path / "run", FakeBackend(refusing), cache_dir=None)
+    folder = RunFolder(tmp_path / "run")
+    (reason,) = folder.info().unfinished
+    assert reason.startswith("The run ended early: ")
+    assert "the key is not known" in reason
+    assert "key is not known" in texts.markdown(scopes(folder.info(), folder.results()))
+
+
+@pytest.mark.parametrize(("queries", "told"), [(1, "With 1 query no difference"), (5, "With 5 queries"), (6, None)])
+def test_a_few_queries_say_nothing_for_certain(
+    written: Written, log: Path, tmp_path: Path, queries: int, told: str | None
+) -> None:
+    file = written(strategies=["listwise"], prompts=None)
+    found = run(file, tmp_path / "run", FakeBackend(reply), limit=queries)
+    shown = texts.markdown(scopes(found.info, found.results))
+    assert ("can be told from chance" in shown) == (told is not None)
+    assert told is None or told in shown

@@ -138,7 +138,7 @@ def test_variants_with_other_queries() -> None:
     base = {"q1": 0.5, "q2": 0.5, "q3": 0.1}
     (_, row) = compared({"base": base, "other": {"q3": 0.3, "q4": 1.0}}, "base")
     assert (row.queries, row.difference, row.mean, row.detectable) == (1, pytest.approx(0.2), 0.65, None)
-    with pytest.raises(InputError, match="no query in common"):
+    with pytest.raises(InputError, match=r"'base' \(3 queries\) and 'other' \(1\) have no query in common"):
         compared({"base": base, "other": {"x": 1.0}}, "base")
     with pytest.raises(InputError, match="'nobody' is not among the variants: base"):
         compared({"base": base}, "nobody")

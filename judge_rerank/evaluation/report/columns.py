@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from judge_rerank.evaluation.report import figures
@@ -148,6 +148,7 @@ def records(scope: Scope) -> Iterator[Record]:
             "parse_failure_rate": row.parse_failure_rate,
             "repair_rate": row.repair_rate,
             "reask_rate": row.reask_rate,
+            "ceilings": [asdict(ceiling) for ceiling in row.ceilings],
         }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from judge_rerank.errors import InputError, UnknownName
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.runfolder import RunFolder
-from judge_rerank.evaluation.significance import per_query
+from judge_rerank.evaluation.significance import per_query, require_shared
 from judge_rerank.evaluation.versus import Versus, versus
 
 
@@ -78,6 +78,7 @@ def pairs(a: Side, b: Side, *, metric: str | None = None, most_moved: int = 10) 
         for each, variant, values in ((a, first, before), (b, second, after)):
             if variant not in values:
                 raise InputError(f"{variant!r} has no results in {each.name} yet.")
+        require_shared(f"{a.name} {first}", before[first], f"{b.name} {second}", after[second])
         beside = versus(before[first], after[second], most_moved=most_moved)
         found.append(Pair(a=first, b=second, versus=beside))
     return found

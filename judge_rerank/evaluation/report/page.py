@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from judge_rerank.evaluation.record import Result, RunInfo
+from judge_rerank.evaluation.report import cascades
 from judge_rerank.evaluation.report.chart import chart
 from judge_rerank.evaluation.report.columns import Column, Record, columns, records
 from judge_rerank.evaluation.report.detail import packed
@@ -65,6 +66,11 @@ def _section(scope: Scope) -> Mapping[str, Any]:
         "verdict": verdict(scope),
         "columns": shown,
         "rows": [_row(record, shown, scope) for record in records(scope)],
+        "cuts": {
+            "headings": cascades.headings(scope.summary),
+            "lines": list(cascades.lines(scope.summary)),
+            "note": cascades.NOTE,
+        },
         "charts": [c for c in (chart(scope), chart(scope, width=350, height=340, narrow=True)) if c],
     }
 

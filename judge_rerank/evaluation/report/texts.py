@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from judge_rerank.evaluation.record import Result
+from judge_rerank.evaluation.report import cascades
 from judge_rerank.evaluation.report.columns import Column, Record, columns, records
 from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.report.verdict import verdict
@@ -34,6 +35,7 @@ def markdown(scopes: Sequence[Scope]) -> str:
             f"**{_plain_line(said.headline)}**",
             "\n".join(f"- {topic}: {_plain_line(text)}" for topic, text in said.points),
             _markdown_table(scope),
+            *_cascades(scope),
         ]
     return "\n\n".join([*parts, NOTE]) + "\n"
 
@@ -101,6 +103,18 @@ def _markdown_table(scope: Scope) -> str:
         cells = [_with_letters(column, record, scope.metric, "<sup>{}</sup>") for column in shown]
         name = _plain_line(record["variant"]) + " (front)" * record["pareto"]
         lines.append([record["letter"] or "", name, *cells])
+    return _in_bars(lines)
+
+
+def _cascades(scope: Scope) -> list[str]:
+    """The table of what cascades cut, and what it means; nothing without cascades."""
+    lines = [[*map(_plain_line, line[:2]), *line[2:]] for line in cascades.lines(scope.summary)]
+    if not lines:
+        return []
+    return [_in_bars([cascades.headings(scope.summary), ["---", "---", *["--:"] * 4], *lines]), cascades.NOTE]
+
+
+def _in_bars(lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
@@ -166,9 +180,12 @@ def _plain_line(text: str) -> str:
     return re.sub(r"([\\`*_<>\[\]#])", r"\\\1", " ".join(text.split()))
 
 
+_NESTED = {"interval", "prompts", "wins_ties_losses", "ceilings"}
+
+
 def _flat(record: Record) -> dict[str, Any]:
     ends = record.get("interval")
-    flat = {name: value for name, value in record.items() if name not in {"interval", "prompts", "wins_ties_losses"}}
+    flat = {name: value for name, value in record.items() if name not in _NESTED}
     return flat | {
         "prompts": " ".join(f"{task}={name}" for task, name in record["prompts"].items()),
         "better_than": " | ".join(record["better_than"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from judge_rerank.evaluation.record import RunInfo
 from judge_rerank.evaluation.report import figures
 from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.significance import Comparison
@@ -12,6 +13,11 @@ from judge_rerank.evaluation.summary import FIRST_STAGE, Row
 
 MANY_FAILURES = 0.05
 """From this share of unreadable replies on, a variant's figures say as much about its format as about its judgment."""
+
+FEWEST = 6
+"""Queries with which the smallest p-value of the randomization test, 2 / 2^n, is below 0.05."""
+
+_SENTENCES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,16 +162,36 @@ def _cautions(scope: Scope) -> Iterator[str]:
     rows = [row for row in scope.summary.rows if row.variant.reference is None]
     if not scope.info.finished:
         yield "The run is not finished; these are its results so far."
+        yield from _first(scope.info.unfinished)
+    yield from scope.info.stopped
+    yield from too_few(scope.info)
     most = max((row.results for row in rows), default=0)
     for row in rows:
         name = row.variant.name
         if row.results < most:
             yield f"{name} has {row.results:,} results of {most:,}; its figures are over these alone."
+        if row.results and scope.comparisons and name not in scope.comparisons:
+            yield f"{name} is not compared, as it has no query in common with the baseline or with another variant."
         if row.parse_failure_rate >= MANY_FAILURES:
             yield f"{figures.share(row.parse_failure_rate)} of the replies to {name} gave no judgment."
     unpriced = [row.variant.name for row in rows if row.results and row.usd_per_1000_queries is None]
     if unpriced:
         yield f"The price of {_listed(unpriced)} is unknown, so the quality-cost front leaves it out."
+
+
+def too_few(info: RunInfo) -> Iterator[str]:
+    """That no difference can be certain, where there are so few queries."""
+    queries = sum(dataset.queries for dataset in info.datasets)
+    if queries < FEWEST:
+        counted = "1 query" if queries == 1 else f"{queries} queries"
+        yield f"With {counted} no difference can be told from chance; measure at least {FEWEST}, better 50."
+
+
+def _first(sentences: Sequence[str]) -> Iterator[str]:
+    """A few of them, and how many more there are."""
+    yield from sentences[:_SENTENCES]
+    if len(sentences) > _SENTENCES:
+        yield f"{len(sentences) - _SENTENCES:,} more reasons like these are in run.json."
 
 
 def _price(scope: Scope, row: Row) -> float | None:
