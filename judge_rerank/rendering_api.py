@@ -1,4 +1,4 @@
-"""From a call of an API that is no LLM to a request: documents as text, cut where the API would cut them without saying so."""
+"""From a call to an API that is no LLM to a request: documents as text, cut where the API would cut them unsaid."""
 
 from __future__ import annotations
 

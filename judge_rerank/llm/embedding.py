@@ -21,6 +21,10 @@ MOST_TOKENS_PER_TEXT = 1_024
 UNKNOWN_TOKENS_PER_TEXT = 512
 """What most open models read, for those that LiteLLM's table does not have."""
 
+_ASKED_AS_OPENAI = frozenset({"fireworks_ai", "mistral", "nebius", "wandb"})
+"""Providers that LiteLLM asks through a client of its own, which may send a request again and again. Their API is
+OpenAI's, and as such it is asked once."""
+
 
 class LiteLLMEmbedder(LiteLLMApi):
     """An embedding API. One request gives the vectors of all its texts.
@@ -31,8 +35,8 @@ class LiteLLMEmbedder(LiteLLMApi):
     """
 
     strategy = "embedding-api"
-    own_client = frozenset({"azure"})
-    session = frozenset({"openai", "together_ai", "nvidia_nim", "litellm_proxy"})
+    own_client = frozenset({"azure", "azure_ai", "ollama", "oobabooga", "sagemaker", "xinference"})
+    session = frozenset({"openai", "together_ai", "nvidia_nim", "litellm_proxy"}) | _ASKED_AS_OPENAI
 
     @property
     def _max_tokens_per_doc(self) -> int:
@@ -40,10 +44,19 @@ class LiteLLMEmbedder(LiteLLMApi):
         return min(MOST_TOKENS_PER_TEXT, int(known or UNKNOWN_TOKENS_PER_TEXT))
 
     def _calling(self, litellm: Any, asked: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
+        if self._route.provider in _ASKED_AS_OPENAI:
+            name, _, key, address = litellm.get_llm_provider(
+                self._model, api_base=asked.get("api_base"), api_key=asked.get("api_key")
+            )
+            asked = {**asked, "model": name, "custom_llm_provider": "openai", "api_base": address}
+            asked["api_key"] = key or "none"  # without one LiteLLM would send OpenAI's
         return litellm.aembedding(**asked)
 
     def _asked(self, request: ChatRequest) -> dict[str, Any]:
-        return {"input": [message.content for message in request.messages], **self._common}
+        texts = [message.content for message in request.messages]
+        # LiteLLM knows only OpenAI's own models to have it; whether others do, they say themselves.
+        allowed = {"allowed_openai_params": ["dimensions"]} if "dimensions" in self._params else {}
+        return {"input": texts, **allowed, **self._common}
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         data: Any = response.data
@@ -65,6 +78,6 @@ class LiteLLMEmbedder(LiteLLMApi):
 
 def _vector(item: Any) -> list[Any]:
     """Index and vector as the API gave them, whatever they are: the task that reads them checks."""
-    fields: Mapping[str, Any] = cast("Mapping[str, Any]", item) if isinstance(item, Mapping) else vars(item)
+    fields = cast("Mapping[str, Any]", item if isinstance(item, Mapping) else vars(item))
     index = fields.get("index")
     return [index if isinstance(index, int) else None, packed(fields.get("embedding"))]
