@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from judge_rerank.scorers.embedding import Embedding
     from judge_rerank.scorers.flashrank import FlashRank
     from judge_rerank.strategies.adaptive import Adaptive
-    from judge_rerank.strategies.api import RerankAPI
+    from judge_rerank.strategies.api import EmbeddingAPI, RerankAPI
     from judge_rerank.strategies.binary import Binary
     from judge_rerank.strategies.blitz import Blitz
     from judge_rerank.strategies.composing import Cascade, Stage, Unsure
@@ -114,6 +114,7 @@ _LAZY = {
     "CrossEncoder": "scorers.cross_encoder",
     "Distilled": "scorers.distilled",
     "Embedding": "scorers.embedding",
+    "EmbeddingAPI": "strategies.api",
     "FlashRank": "scorers.flashrank",
     "Cascade": "strategies.composing",
     "Stage": "strategies.composing",
@@ -167,6 +168,7 @@ __all__ = [
     "Distilled",
     "Document",
     "Embedding",
+    "EmbeddingAPI",
     "Estimate",
     "First",
     "FlashRank",

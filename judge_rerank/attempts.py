@@ -17,7 +17,7 @@ from judge_rerank.llm.ledger import Hold, Label, Ledger
 from judge_rerank.llm.metering import Metered, read_usage
 from judge_rerank.llm.pricing import Price, bill, worst_case
 from judge_rerank.rendering import COUNT_MARGIN, Prepared
-from judge_rerank.strategies.base import Outcome
+from judge_rerank.strategies.base import Outcome, Vectors
 from judge_rerank.telemetry import chat_attributes, chat_span_name, reply_attributes, span
 from judge_rerank.trace import CallRecord, Trace
 from judge_rerank.types import Usage
@@ -64,6 +64,7 @@ class Case:
         preparing: one call after the other, so that calls are sent in the order in which the strategy asks them and
             what a cap leaves room for goes to the first.
         opening: how the first call fared.
+        held: by call, what is written down once vectors are compared, which is at the end of their round.
     """
 
     stop: Stop
@@ -74,6 +75,7 @@ class Case:
     ranking: str = ""
     preparing: asyncio.Lock = field(default_factory=asyncio.Lock)
     opening: Opening = field(default_factory=Opening)
+    held: dict[int, CallRecord] = field(default_factory=dict[int, CallRecord])
 
     @property
     def capped_in_usd(self) -> bool:
@@ -243,33 +245,35 @@ class Attempts:
         if self._case.trace is None:
             return
         call, info = prepared.call, self._line.backend.info
-        self._case.trace.record(
-            CallRecord(
-                ranking=self._case.ranking,
-                call=self._call,
-                attempt=max(1, self._number),
-                time=time.time() if cached else self._sent_at,
-                task=call.task,
-                stage=call.stage or call.task,
-                round=self._round,
-                candidates=call.candidates,
-                prompt=prepared.prompt,
-                prompt_hash=prepared.prompt_hash,
-                messages=prepared.request.messages,
-                params=info.params,
-                model=reply.model if reply and reply.model else info.name,
-                latency_s=0.0 if cached else self._latency_s,
-                input_tokens=reply.input_tokens if reply else None,
-                output_tokens=reply.output_tokens if reply else None,
-                cached_input_tokens=reply.cached_input_tokens if reply else None,
-                cost_usd=Decimal(0) if cached else reply.cost_usd if reply else cost_usd,
-                cached=cached,
-                reply=reply.text if reply else None,
-                finish_reason=reply.finish_reason if reply else None,
-                outcome=outcome,
-                error=error,
-            )
+        record = CallRecord(
+            ranking=self._case.ranking,
+            call=self._call,
+            attempt=max(1, self._number),
+            time=time.time() if cached else self._sent_at,
+            task=call.task,
+            stage=call.stage or call.task,
+            round=self._round,
+            candidates=call.candidates,
+            prompt=prepared.prompt,
+            prompt_hash=prepared.prompt_hash,
+            messages=prepared.request.messages,
+            params=info.params,
+            model=reply.model if reply and reply.model else info.name,
+            latency_s=0.0 if cached else self._latency_s,
+            input_tokens=reply.input_tokens if reply else None,
+            output_tokens=reply.output_tokens if reply else None,
+            cached_input_tokens=reply.cached_input_tokens if reply else None,
+            cost_usd=Decimal(0) if cached else reply.cost_usd if reply else cost_usd,
+            cached=cached,
+            reply=reply.text if reply else None,
+            finish_reason=reply.finish_reason if reply else None,
+            outcome=outcome,
+            error=error,
         )
+        if isinstance(outcome, Vectors):
+            self._case.held[self._call] = record
+        else:
+            self._case.trace.record(record)
 
 
 def _end(hold: Hold, error: ProviderError) -> None:

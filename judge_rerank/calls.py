@@ -15,7 +15,7 @@ from judge_rerank.llm.retry import Retrier
 from judge_rerank.parsing import PARSER_VERSION
 from judge_rerank.rendering import MARGIN_TOKENS, Prepared, Renderer
 from judge_rerank.rendering_api import ApiRenderer
-from judge_rerank.strategies.base import Failed, JudgeCall, Outcome, RerankCall
+from judge_rerank.strategies.base import ApiCall, Failed, JudgeCall, Outcome
 from judge_rerank.types import Usage, added
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
@@ -158,7 +158,7 @@ class Desk:
 
     def _asked_again(self, prepared: Prepared, reply: ChatReply, failed: Failed) -> Prepared | None:
         """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
-        if failed.reason not in _WORTH_ASKING_AGAIN or isinstance(prepared.call, RerankCall):
+        if failed.reason not in _WORTH_ASKING_AGAIN or isinstance(prepared.call, ApiCall):
             return None
         request = prepared.request
         limit = request.max_output_tokens * (2 if failed.reason == "truncated" else 1)

@@ -15,6 +15,7 @@ from judge_rerank.budget import Cap, Charge, to_usd
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Answer, Desk, Fallback
 from judge_rerank.cancel import CancelToken, Stop
+from judge_rerank.cosines import abandon, with_cosines
 from judge_rerank.errors import AuthenticationError, ProviderError, QuotaExhausted
 from judge_rerank.llm.base import ModelInfo
 from judge_rerank.llm.ledger import Label, Ledger
@@ -22,6 +23,7 @@ from judge_rerank.results import Record, checked
 from judge_rerank.scoring import ScoringDesk
 from judge_rerank.strategies.base import (
     ORDER_TASKS,
+    ApiCall,
     Candidates,
     Choice,
     Effect,
@@ -32,7 +34,6 @@ from judge_rerank.strategies.base import (
     Ordering,
     Outcome,
     Plan,
-    RerankCall,
     Round,
     ScorePairs,
     Scores,
@@ -99,7 +100,7 @@ class Engine:
     it has, as partial.
 
     Args:
-        desk: gives the desk of a model or of a rerank API; None is the judge's own.
+        desk: gives the desk of a model or of an API; None is the judge's own.
         model: the name of the judge's own model; "" where it has none.
         ledger: where calls are paid from.
         trace: where they are written down, if they are.
@@ -148,6 +149,7 @@ class Engine:
                 ordering = checked(await self._drive(job, candidates, record, case), candidates, job.strategy.name)
             finally:
                 stop.close()
+                abandon(case)
             if record.scorer_failed is not None and not record.judged:
                 raise record.scorer_failed
             if case.ledger is not None:
@@ -311,8 +313,9 @@ class Engine:
             for task in tasks:
                 task.cancel()
         results = await everything if tasks else [None] * len(effects)
-        for call, result in zip(effects, results, strict=True):
-            record.add(_answered(call, result, stop))
+        answers = [_answered(call, result, stop) for call, result in zip(effects, results, strict=True)]
+        for answer in with_cosines(answers, case, before=before):
+            record.add(answer)
         if breaker.error is not None and not breaker.error.retryable and not record.judged:
             raise breaker.error
         return record.latest(len(effects))
@@ -320,7 +323,7 @@ class Engine:
 
 def _asked(call: JudgeCall) -> str | Endpoint | None:
     """Whose desk a call goes to."""
-    return call.api if isinstance(call, RerankCall) else call.model
+    return call.api if isinstance(call, ApiCall) else call.model
 
 
 class _Breaker:

@@ -37,8 +37,8 @@ from judge_rerank.opening import (
     folders,
     listed,
     named_by_environment,
+    open_api,
     open_backend,
-    open_reranker,
     opened_cache,
     opened_calibration,
     opened_trace,
@@ -471,10 +471,10 @@ class Judge:
         return self._backends
 
     def _desk(self, model: str | Endpoint | None) -> Desk | Fallback:
-        """Where calls to a model or a rerank API are answered; None is the judge's own model."""
+        """Where calls to a model or an API are answered; None is the judge's own model."""
         if model not in self._desks:
             if isinstance(model, Endpoint):
-                desks = [self._desk_of_api(open_reranker(model))]
+                desks = [self._desk_of_api(open_api(model))]
             else:
                 backends = self._own_backends() if model is None else [self._open(model)]
                 desks = [self._desk_of(backend) for backend in backends]

@@ -42,15 +42,17 @@ def open_backend(
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
 
 
-def open_reranker(api: Endpoint) -> Backend:
-    """The backend of a rerank API.
+def open_api(api: Endpoint) -> Backend:
+    """The backend of a rerank or an embedding API.
 
     Raises:
         MissingExtra: LiteLLM is not installed.
     """
+    from judge_rerank.llm.embedding import LiteLLMEmbedder
     from judge_rerank.llm.rerank import LiteLLMReranker
 
-    return LiteLLMReranker(api.model, api_base=api.api_base, api_key=api.api_key, params=dict(api.params))
+    backend = LiteLLMEmbedder if api.kind == "embedding" else LiteLLMReranker
+    return backend(api.model, api_base=api.api_base, api_key=api.api_key, params=dict(api.params))
 
 
 def named_by_environment() -> str:

@@ -26,6 +26,7 @@ _STRATEGIES = {
     "cross-encoder": "scorers.cross_encoder:CrossEncoder",
     "distilled": "scorers.distilled:Distilled",
     "embedding": "scorers.embedding:Embedding",
+    "embedding-api": "strategies.api:EmbeddingAPI",
     "first": "strategies.first:First",
     "hybrid": "hybrid:Hybrid",
     "flashrank": "scorers.flashrank:FlashRank",

@@ -99,6 +99,8 @@ def _price(entry: Entry, service_tier: str | None) -> Price | None:
     base = _per_token(entry, suffix)
     if entry.get("tiered_pricing") and tiers:
         base, tiers = _without_threshold(tiers[0]), tiers[1:]
+    if entry.get("mode") == "embedding":
+        base.setdefault("output_usd_per_mtok", Decimal(0))  # there is none
     if "input_usd_per_mtok" not in base or "output_usd_per_mtok" not in base:
         return None
     price = Price(

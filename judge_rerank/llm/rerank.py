@@ -1,7 +1,6 @@
 """Rerank APIs through LiteLLM: Cohere, Jina, Voyage, Together, Bedrock, and servers of one's own (vLLM, TEI, Infinity).
 
-To the engine a rerank API is a backend like any other, so that its calls are cached, paid for, retried and traced as
-the others are. The first message of a request is the query, each of the others a document.
+The first message of a request is the query, each of the others a document.
 """
 
 from __future__ import annotations
@@ -11,21 +10,14 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
 from judge_rerank.errors import ProviderUnavailable
-from judge_rerank.llm.base import ChatReply, ChatRequest, ModelInfo
-from judge_rerank.llm.litellm import LiteLLMBackend
-from judge_rerank.llm.wire import Exchange
+from judge_rerank.llm.base import ChatReply, ChatRequest
+from judge_rerank.llm.litellm_api import LiteLLMApi
 
 MOST_TOKENS_PER_DOC = 4_096
 """What Cohere reads of a document unless it is told otherwise; the others read less or as much."""
 
-_MOST_TOKENS = 10_000_000  # no API says how much it takes in one request; its own error does
-_TIMEOUT_S = 120.0
 
-_OWN_CLIENT = frozenset({"together_ai"})
-"""Providers whose code in LiteLLM takes no client, so that nobody can see whether a request was sent."""
-
-
-class LiteLLMReranker(LiteLLMBackend):
+class LiteLLMReranker(LiteLLMApi):
     """A rerank API. One request scores all documents; it has no prompt, and no text comes back.
 
     Args:
@@ -34,55 +26,25 @@ class LiteLLMReranker(LiteLLMBackend):
         api_base, api_key, params: as in `LiteLLMBackend`.
     """
 
-    def __repr__(self) -> str:
-        return f"LiteLLMReranker({self._model!r})"
+    strategy = "api"
+    own_client = frozenset({"together_ai"})
 
     @property
-    def info(self) -> ModelInfo:
-        """What is known of the API, which is little."""
-        return ModelInfo(
-            name=self._model,
-            context_tokens=_MOST_TOKENS,
-            concurrency=int(self._own.get("concurrency", 8)),
-            max_tokens_per_doc=MOST_TOKENS_PER_DOC,
-            timeout_s=_TIMEOUT_S,
-            strategy="api",
-            endpoint=self._public_address,
-            params=self._params,
-        )
+    def _max_tokens_per_doc(self) -> int:
+        return MOST_TOKENS_PER_DOC
 
-    @property
-    def _takes_client(self) -> bool:
-        return self._route.provider not in _OWN_CLIENT
-
-    def _sending(
-        self,
-        litellm: Any,
-        asked: Mapping[str, Any],
-        session: Any,  # noqa: ARG002
-        exchange: Exchange,
-    ) -> Coroutine[Any, Any, Any]:
-        if not self._takes_client:
-            exchange.sent = True  # as far as anybody knows
+    def _calling(self, litellm: Any, asked: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
         return litellm.arerank(**asked)
 
     def _asked(self, request: ChatRequest) -> dict[str, Any]:
         query, *documents = (message.content for message in request.messages)
-        asked: dict[str, Any] = {
-            "model": self._model,
+        return {
             "query": query,
             "documents": documents,
             "top_n": len(documents),
             "return_documents": False,
-            "max_retries": 0,
-            "num_retries": 0,
-            **self._address,
-            **self._params,
-            **self._authorized,
+            **self._common,
         }
-        if "extra_headers" in asked:  # what LiteLLM calls them in a chat
-            asked["headers"] = asked.pop("extra_headers")
-        return asked
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         results: Any = response.results

@@ -1,13 +1,13 @@
-"""A rerank API as the judge: one call scores all documents."""
+"""APIs that score without a prompt: rerank APIs, and embedding APIs by the cosine of vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, Endpoint, Plan, RerankCall, by_score, scored
+from judge_rerank.strategies.base import Candidates, EmbedCall, Endpoint, Plan, RerankCall, by_score, scored
 from judge_rerank.strategies.composing import Composable
 from judge_rerank.types import Query
 from judge_rerank.windows import batches
@@ -37,10 +37,7 @@ class RerankAPI(Composable):
     batch_size: int = field(default=1000, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.model.strip():
-            raise InputError("RerankAPI needs a model, such as RerankAPI('cohere/rerank-v3.5').")
-        if self.batch_size < 1:
-            raise InputError(f"batch_size is {self.batch_size}; it has to be at least 1.")
+        _check(self, "RerankAPI('cohere/rerank-v3.5')")
 
     @property
     def name(self) -> str:
@@ -60,3 +57,95 @@ class RerankAPI(Composable):
             for batch in asked
         ]
         return by_score(candidates, scored(asked, outcomes))
+
+
+@dataclass(frozen=True)
+class EmbeddingAPI(Composable):
+    """Sorts by the cosine of the vectors of query and document (Reimers and Gurevych, arXiv:1908.10084), from an API.
+
+    Any embedding model that LiteLLM speaks to. 1 + ⌈n / batch_size⌉ calls in one round, billed by token. Raw scores are
+    cosines; as relevance, (1 + cosine) / 2. Ties stand in first-stage order; documents without a vector follow those
+    that have a score.
+
+    Attributes:
+        model: LiteLLM's name, "openai/text-embedding-3-small"; for a server of one's own "hosted_vllm/NAME",
+            "infinity/NAME" or "openai/NAME" with `api_base`.
+        api_base: another address than the provider's own.
+        api_key: the key; None for the provider's environment variable.
+        params: LiteLLM's further parameters for every call.
+        dimensions: the length of the vectors, for models that give several; None for the model's own.
+        query_prefix, document_prefix: what the model wants before each text, as in "query: " of E5.
+        query_input_type, document_input_type: LiteLLM's `input_type`, for models that tell queries from documents;
+            None for the provider's own where it is known (Cohere, Voyage), else none.
+        batch_size: the most documents a call.
+    """
+
+    model: str
+    api_base: str | None = field(default=None, kw_only=True)
+    api_key: str | None = field(default=None, kw_only=True, repr=False)
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
+    dimensions: int | None = field(default=None, kw_only=True)
+    query_prefix: str = field(default="", kw_only=True)
+    document_prefix: str = field(default="", kw_only=True)
+    query_input_type: str | None = field(default=None, kw_only=True)
+    document_input_type: str | None = field(default=None, kw_only=True)
+    batch_size: int = field(default=96, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
+        if self.dimensions is not None and self.dimensions < 1:
+            raise InputError(f"dimensions is {self.dimensions}; it has to be at least 1.")
+
+    @property
+    def name(self) -> str:
+        """As it stands in rankings and traces."""
+        return "embedding-api"
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        """One round: the query's vector, and those of the documents."""
+        asked = [tuple(batch) for batch in batches(candidates[:], self.batch_size)]
+        if not asked:
+            return by_score(candidates, {})
+        of_query, of_document = _INPUT_TYPES.get(self.model.partition("/")[0], (None, None))
+        embed = EmbedCall(
+            api=self._endpoint(self.query_input_type or of_query),
+            task="embedding",
+            model=self.model,
+            query=query,
+            candidates=(),
+            stage=self.name,
+            prefix=self.query_prefix,
+        )
+        documents = replace(
+            embed,
+            api=self._endpoint(self.document_input_type or of_document),
+            prefix=self.document_prefix,
+            against=embed,
+        )
+        _, *outcomes = yield [embed, *(replace(documents, candidates=batch) for batch in asked)]
+        return by_score(candidates, scored(asked, outcomes))
+
+    def _endpoint(self, input_type: str | None) -> Endpoint:
+        given = {"dimensions": self.dimensions, "input_type": input_type}
+        params = {**self.params, **{name: value for name, value in given.items() if value is not None}}
+        return Endpoint(
+            model=self.model,
+            api_base=self.api_base,
+            api_key=self.api_key,
+            params=tuple(sorted(params.items())),
+            kind="embedding",
+        )
+
+
+# What the providers call the two sides: https://docs.cohere.com/reference/embed, https://docs.voyageai.com/docs/embeddings
+_INPUT_TYPES: Mapping[str, tuple[str, str]] = {
+    "cohere": ("search_query", "search_document"),
+    "voyage": ("query", "document"),
+}
+
+
+def _check(strategy: RerankAPI | EmbeddingAPI, example: str) -> None:
+    if not strategy.model.strip():
+        raise InputError(f"{type(strategy).__name__} needs a model, such as {example}.")
+    if strategy.batch_size < 1:
+        raise InputError(f"batch_size is {strategy.batch_size}; it has to be at least 1.")

@@ -8,9 +8,10 @@ sees the same run.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, overload, runtime_checkable
 
 from judge_rerank.types import Candidate, FailureReason, Kept, Passage, Query
 
@@ -95,23 +96,45 @@ class Endpoint:
         api_base: another address than the provider's own.
         api_key: the key; None for the provider's environment variable. It stands in no repr and no trace.
         params: LiteLLM's parameters for every call, as pairs.
+        kind: what it answers: scores of documents, or vectors of texts.
     """
 
     model: str
     api_base: str | None = None
     api_key: str | None = field(default=None, repr=False)
     params: tuple[tuple[str, Any], ...] = ()
+    kind: Literal["rerank", "embedding"] = "rerank"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RerankCall(JudgeCall):
-    """A question to a rerank API, which scores all candidates in one call.
+class ApiCall(JudgeCall):
+    """A question to an API that is no LLM.
 
     Attributes:
         api: which one, and how it is reached.
     """
 
     api: Endpoint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RerankCall(ApiCall):
+    """A question to a rerank API, which scores all candidates in one call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbedCall(ApiCall):
+    """Texts to an embedding API: those of the candidates, or, where there are none, the query.
+
+    Whoever performs the round compares the candidates with the query, so that the outcome is `Scores`.
+
+    Attributes:
+        prefix: what stands before each text.
+        against: the call for the query's vector, in the same round; None for that call itself.
+    """
+
+    prefix: str = ""
+    against: EmbedCall | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +154,18 @@ class Scores:
     labels: tuple[str | None, ...] = ()
     reasons: tuple[str | None, ...] = ()
     repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vectors(Scores):
+    """What an embedding API said, before the candidates are compared with the query; no strategy is given it.
+
+    Attributes:
+        vectors: one a text, all of one length; None for a text whose vector is not of finite numbers, or of zeros.
+    """
+
+    values: tuple[float | None, ...] = ()
+    vectors: tuple[array[float] | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,7 +217,7 @@ class Failed:
     message: str
 
 
-Effect: TypeAlias = JudgeCall | ScorePairs | RerankCall
+Effect: TypeAlias = JudgeCall | ScorePairs | RerankCall | EmbedCall
 Outcome: TypeAlias = Scores | Order | Choice | Failed
 Round: TypeAlias = Sequence[Effect]
 Outcomes: TypeAlias = Sequence[Outcome]

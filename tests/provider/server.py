@@ -243,7 +243,10 @@ class Provider:
         refused = self._turned_away(request)
         if refused is not None:
             return refused
-        body = self._chat(request, request.asked) if request.asked is not None else self._rerank(request)
+        if request.asked is not None:
+            body = self._chat(request, request.asked)
+        else:
+            body = self._embed(request) if shapes.is_embedding(request.path) else self._rerank(request)
         raw = json.dumps(body).encode()
         if request.fault.kind == "bad_json":
             return _Reply(status=200, body=raw[: len(raw) // 2] + b"...", headers={})
@@ -262,7 +265,7 @@ class Provider:
                 status=status, body=json.dumps(complain(status, message, code)).encode(), headers=headers or {}
             )
 
-        if request.asked is None and shapes.rerank_version(request.path) is None:
+        if request.asked is None and not shapes.is_embedding(request.path) and not shapes.rerank_version(request.path):
             return error(404, f"There is nothing at {request.path}.")
         if self.keys is not None and _key(request) not in self.keys:
             return error(401, f"Incorrect API key provided: {_key(request)}.", "invalid_api_key")
@@ -303,6 +306,19 @@ class Provider:
         units = -(-len(texts) // 100) or 1
         self.bill.charge(replace(price, request=price.request * units), Tokens())
         return _spoilt_results(shapes.rerank_answer(body, found, version, None if silent else units), request.fault)
+
+    def _embed(self, request: Received) -> Any:
+        """Vectors on the unit circle, the further from (1, 0) the less the judge thinks of a text."""
+        texts = shapes.embedding_texts(request.body)
+        vectors = [shapes.on_circle(self._score({"model": request.body.get("model")}, text)) for text in texts]
+        read = sum(self._count(text) for text in texts)
+        self.bill.charge(self._price.get(str(request.body.get("model")), self._default_price), Tokens(input=read))
+        found = list(enumerate(vectors))
+        if request.fault.kind in {"no_choices", "truncated"}:
+            found = found[: 0 if request.fault.kind == "no_choices" else len(found) // 2]
+        if request.fault.kind == "bad_order":
+            found = [found[0], *found[:-1]]
+        return shapes.embedding_answer(request.path, found, None if request.fault.kind == "no_usage" else read)
 
     def _score(self, body: Mapping[str, Any], text: str) -> float:
         """The judge's own score of one text, from 0 to 1."""

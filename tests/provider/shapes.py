@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -265,3 +266,29 @@ def rerank_by_tokens(path: str, body: Json, scores: Mapping[int, float], tokens:
 
 
 BILLED_BY_TOKENS = ("/voyage/", "/jina/", "/vllm/", "/infinity/", "/tei/")
+
+
+def is_embedding(path: str) -> bool:
+    """Whether this path is that of an embedding API: OpenAI's, or Cohere's."""
+    return path.endswith(("/embeddings", "/embed"))
+
+
+def embedding_texts(body: Mapping[str, Any]) -> list[str]:
+    """The texts of an embedding request; Cohere calls them texts."""
+    return list(body["input"] if "input" in body else body["texts"])
+
+
+def on_circle(score: float) -> tuple[float, float]:
+    """A vector of length 1: a quarter of a circle lies between a score of 1 and one of 0."""
+    angle = (1 - score) * math.pi / 2
+    return math.cos(angle), math.sin(angle)
+
+
+def embedding_answer(path: str, found: Sequence[tuple[int, Sequence[float]]], tokens: int | None) -> Json:
+    """The vectors by index, which Cohere leaves out."""
+    if path.endswith("/embed"):
+        reply: Json = {"id": "embed-loopback", "embeddings": {"float": [list(vector) for _, vector in found]}}
+        return reply if tokens is None else {**reply, "meta": {"billed_units": {"input_tokens": tokens}}}
+    data = [{"object": "embedding", "index": index, "embedding": list(vector)} for index, vector in found]
+    reply = {"object": "list", "model": "loopback", "data": data}
+    return reply if tokens is None else {**reply, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
