@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from judge_rerank.checks import require
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, Endpoint, Plan, RerankCall, by_score, scored
 from judge_rerank.strategies.composing import Composable
@@ -37,10 +38,9 @@ class RerankAPI(Composable):
     batch_size: int = field(default=1000, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.model.strip():
+        if not isinstance(self.model, str) or not self.model.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError("RerankAPI needs a model, such as RerankAPI('cohere/rerank-v3.5').")
-        if self.batch_size < 1:
-            raise InputError(f"batch_size is {self.batch_size}; it has to be at least 1.")
+        require("batch_size", self.batch_size, at_least=1)
 
     @property
     def name(self) -> str:
