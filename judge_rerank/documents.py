@@ -21,6 +21,7 @@ def as_query(query: str | Query) -> Query:
     if not isinstance(query, Query) or not isinstance(query.text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         msg = f"The query is {type(query).__name__}; expected a string or a Query."
         raise InputError(msg)
+    _check_text(query.id, "The query's id", optional=True)
     if not query.text.strip():
         msg = "The query is empty; there is nothing to judge the documents for."
         raise InputError(msg)
@@ -48,8 +49,7 @@ def as_documents(docs: Iterable[str | Mapping[str, Any] | Document]) -> tuple[Do
 
 def _as_document(item: object, position: int) -> Document:
     if isinstance(item, Document):
-        _check_text(item.text, f"docs[{position}].text")
-        return item
+        return _checked(item, f"docs[{position}]")
     if isinstance(item, str):
         return Document(text=item)
     if isinstance(item, Mapping):
@@ -66,9 +66,7 @@ def _from_mapping(item: Mapping[str, Any], position: int) -> Document:
         raise InputError(msg)
     _check_text(item["text"], f"{where}['text']")
     title, identifier, score = item.get("title"), item.get("id"), item.get("score")
-    if title is not None and not isinstance(title, str):
-        msg = f"{where}['title'] is {type(title).__name__}; expected a string or None."
-        raise InputError(msg)
+    _check_text(title, f"{where}['title']", optional=True)
     if identifier is not None and not isinstance(identifier, (str, int)):
         msg = f"{where}['id'] is {type(identifier).__name__}; expected a string, a number or None."
         raise InputError(msg)
@@ -76,14 +74,26 @@ def _from_mapping(item: Mapping[str, Any], position: int) -> Document:
         text=item["text"],
         title=title or None,
         id=str(identifier) if identifier is not None else None,
-        score=_score(score, where),
+        score=_score(score, f"{where}['score']"),
         metadata={key: value for key, value in item.items() if key not in {"text", "title", "id", "score"}},
     )
 
 
-def _check_text(text: object, where: str) -> None:
-    if not isinstance(text, str):
-        msg = f"{where} is {type(text).__name__}; expected a string."
+def _checked(document: Document, where: str) -> Document:
+    """A `Document` as the caller made it, which nothing has checked yet."""
+    _check_text(document.text, f"{where}.text")
+    _check_text(document.title, f"{where}.title", optional=True)
+    _check_text(document.id, f"{where}.id", optional=True)
+    _score(document.score, f"{where}.score")
+    if not isinstance(document.metadata, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        msg = f"{where}.metadata is {type(document.metadata).__name__}; expected a mapping."
+        raise InputError(msg)
+    return document
+
+
+def _check_text(text: object, where: str, *, optional: bool = False) -> None:
+    if not isinstance(text, str) and not (optional and text is None):
+        msg = f"{where} is {type(text).__name__}; expected a string{' or None' if optional else ''}."
         raise InputError(msg)
 
 
@@ -95,6 +105,6 @@ def _score(score: object, where: str) -> float | None:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(score, (str, bool)) or not math.isfinite(number):
-        msg = f"{where}['score'] is {score!r}; expected a finite number or None."
+        msg = f"{where} is {score!r}; expected a finite number or None."
         raise InputError(msg)
     return number

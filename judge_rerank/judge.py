@@ -22,6 +22,7 @@ from judge_rerank.budget import Amount, Budget, Cap, to_micro_usd
 from judge_rerank.calibration import Calibration
 from judge_rerank.calls import Desk, Fallback
 from judge_rerank.cancel import CancelToken
+from judge_rerank.checks import check_number, require_above_zero
 from judge_rerank.documents import as_documents, as_query
 from judge_rerank.engine import Engine, Job, Progress, gives_scores, usual_latency_s
 from judge_rerank.errors import InputError, SetupError
@@ -128,15 +129,13 @@ class Judge:
         trace: str | Path | Trace | None = None,
         calibration: Calibration | str | Path | None = None,
     ) -> None:
-        for name, value in (
-            ("concurrency", concurrency),
-            ("max_tokens_per_doc", max_tokens_per_doc),
-            ("timeout_s", timeout_s),
-            ("max_attempts", max_attempts),
-        ):
-            if value is not None and not value > 0:
-                msg = f"{name} is {value}; it has to be greater than 0."
-                raise InputError(msg)
+        require_above_zero("concurrency", concurrency, whole=True)
+        require_above_zero("max_tokens_per_doc", max_tokens_per_doc, whole=True)
+        require_above_zero("timeout_s", timeout_s)
+        require_above_zero("max_attempts", max_attempts, whole=True)
+        if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
+            msg = f"budget is {budget!r}; expected a Budget: Budget(usd='2.00')."
+            raise InputError(msg)
         self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
         self._concurrency, self._max_tokens_per_doc, self._timeout_s = concurrency, max_tokens_per_doc, timeout_s
         self._retrier = Retrier(max_attempts=max_attempts)
@@ -290,7 +289,7 @@ class Judge:
         waiting: deque[Future[Ranking]] = deque()
         ahead = 2 * (self._concurrency or (self._backends[0].info.concurrency if self._backends else 8))
         try:
-            for query, docs in pairs:
+            for query, docs in _paired(pairs):
                 job = self._job(
                     query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel
                 )
@@ -371,15 +370,10 @@ class Judge:
         """
         from judge_rerank.planning import Limits, recommend
 
-        for name, value in (
-            ("n_docs", n_docs),
-            ("tokens_per_doc", tokens_per_doc),
-            ("latency_s", latency_s),
-            ("call_latency_s", call_latency_s),
-        ):
-            if value is not None and not value > 0:
-                msg = f"{name} is {value}; it has to be greater than 0."
-                raise InputError(msg)
+        require_above_zero("n_docs", n_docs, whole=True)
+        require_above_zero("tokens_per_doc", tokens_per_doc, whole=True)
+        require_above_zero("latency_s", latency_s)
+        require_above_zero("call_latency_s", call_latency_s)
         if usd is not None:
             to_micro_usd(usd, "usd")  # says what is wrong with it
         info = self._own_backends()[0].info
@@ -418,12 +412,16 @@ class Judge:
         progress: Callable[[Progress], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Job:
-        for name, value in (("top_n", top_n), ("deadline_s", deadline_s)):
-            if value is not None and not value > 0:
-                msg = f"{name} is {value}; it has to be greater than 0."
-                raise InputError(msg)
-        chosen = strategy if strategy is not None else self._strategy or self._own_backends()[0].info.strategy
-        resolved = spec.resolve(chosen)
+        require_above_zero("top_n", top_n, whole=True)
+        require_above_zero("deadline_s", deadline_s)
+        if progress is not None and not callable(progress):
+            msg = f"progress is {progress!r}; expected a function."
+            raise InputError(msg)
+        if cancel is not None and not isinstance(cancel, CancelToken):  # pyright: ignore[reportUnnecessaryIsInstance]
+            msg = f"cancel is {cancel!r}; expected a CancelToken."
+            raise InputError(msg)
+        asked, documents = as_query(query), as_documents(docs)
+        resolved = self._chosen(strategy, documents)
         if min_score is not None:
             _check_cut(min_score, resolved)
         kept = fewest_kept(resolved)
@@ -431,8 +429,8 @@ class Judge:
             msg = f"top_n is {top_n}, but {resolved.name!r} keeps only {kept}; keep more, or ask for at most {kept}."
             raise InputError(msg)
         job = Job(
-            query=as_query(query),
-            documents=as_documents(docs),
+            query=asked,
+            documents=documents,
             strategy=resolved,
             top_n=top_n,
             min_score=min_score,
@@ -445,6 +443,16 @@ class Judge:
         if isinstance(resolved, (Auto, DefaultCascade)):
             return replace(job, strategy=resolved.at(self._situation(job)))
         return job
+
+    def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
+        """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
+        if strategy is not None:
+            return spec.resolve(strategy)
+        if self._strategy is not None:
+            return self._strategy
+        if self._unavailable is not None and not documents:
+            return spec.resolve("none")
+        return spec.resolve(self._own_backends()[0].info.strategy)
 
     def _situation(self, job: Job) -> Situation:
         """What a strategy that chooses has to know of a ranking."""
@@ -510,7 +518,24 @@ def _only_scored(strategy: Strategy) -> bool:
     return isinstance(strategy.strategy if isinstance(strategy, Stage) else strategy, LocalScorer)
 
 
+def _paired(
+    pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
+) -> Generator[tuple[str | Query, Iterable[DocumentLike]]]:
+    """The pairs, one at a time, each checked to be one."""
+    form = "a list of pairs was expected: [(query, [doc, ...]), ...]."
+    given: object = pairs
+    if isinstance(given, str) or hasattr(given, "keys") or not hasattr(given, "__iter__"):
+        msg = f"pairs is {type(given).__name__}; {form}"
+        raise InputError(msg)
+    for place, pair in enumerate(pairs):
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
+            msg = f"pairs[{place}] is not a query with its documents; {form}"
+            raise InputError(msg)
+        yield pair
+
+
 def _check_cut(min_score: float, strategy: Strategy) -> None:
+    check_number("min_score", min_score)
     if not 0 <= min_score <= 1:
         msg = f"min_score is {min_score}; it has to be from 0 to 1."
         raise InputError(msg)

@@ -77,6 +77,9 @@ def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[st
     """The models in the order in which they are asked; one is a list of one."""
     if model is None or isinstance(model, (str, Backend)):
         return [model]
+    if not isinstance(model, Sequence) or not all(isinstance(each, (str, Backend)) for each in model):  # pyright: ignore[reportUnnecessaryIsInstance]
+        msg = f"model is {model!r}; expected a name such as 'openai/gpt-4.1-mini', a Backend, or a list of these."
+        raise InputError(msg)
     if not model:
         msg = "The list of models is empty; name at least one."
         raise InputError(msg)

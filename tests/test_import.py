@@ -51,12 +51,13 @@ MAY_IMPORT = {
     "types": {"explanation"},  # only where `Ranking.explain` is called
     "errors": {"types"},
     "llm.base": {"types"},
+    "checks": {"errors"},
     "windows": {"types", "errors"},
     "quoting": {"types", "errors"},
     "documents": {"types", "errors"},
     "cancel": {"types", "errors"},
-    "strategies": {"types", "errors", "windows", "strategies"},
-    "scorers": {"types", "errors", "strategies", "scorers", "llm.models"},
+    "strategies": {"types", "errors", "checks", "windows", "strategies"},
+    "scorers": {"types", "errors", "checks", "strategies", "scorers", "llm.models"},
     "routing.judged": {"types", "errors", "routing", "strategies.base", "judge"},  # the judge for its type alone
     "routing": {"types", "errors", "routing"},
     "templates": {"types", "errors", "quoting", "front_matter", "sandbox", "llm.base"},

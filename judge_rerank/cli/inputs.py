@@ -111,6 +111,8 @@ def _read_one(name: str) -> tuple[list[Document], bool]:
     if name == "-":
         stdin = _stdin()
         return (read_jsonl(stdin.buffer) if stdin is not None else []), False
+    if not name:
+        raise InputError("The name of a file is empty. Was it a variable that is not set?")
     path = Path(name)
     if path.suffix.lower() in _JSONL_SUFFIXES:
         return read_jsonl(path), False

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from judge_rerank.checks import check_number
 from judge_rerank.errors import DataError, InputError, MissingExtra
 from judge_rerank.scorers.base import LocalScorer, full_text
 from judge_rerank.strategies.base import Group
@@ -101,6 +102,8 @@ class BM25(LocalScorer):
     statistics: CorpusStatistics | str | None = None
 
     def __post_init__(self) -> None:
+        check_number("k1", self.k1)
+        check_number("b", self.b)
         if self.k1 < 0 or not 0 <= self.b <= 1:
             raise InputError(f"BM25 has k1={self.k1}, b={self.b}; k1 has to be at least 0, b from 0 to 1.")
         if self.statistics is not None and self.method != "lucene":

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from judge_rerank.checks import require
 from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
 from judge_rerank.strategies.beliefs import Belief, Beliefs
-from judge_rerank.strategies.comparing import Comparing, require
+from judge_rerank.strategies.comparing import Comparing
 from judge_rerank.strategies.doubt import confidence, first_stage_priors, from_scores, gains
 from judge_rerank.strategies.settling import Settling
 from judge_rerank.strategies.steps import Steps

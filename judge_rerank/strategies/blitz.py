@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from judge_rerank.checks import require
 from judge_rerank.strategies.base import Candidates, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing, require
+from judge_rerank.strategies.comparing import Comparing
 from judge_rerank.strategies.settling import Settling
 from judge_rerank.types import Query
 from judge_rerank.windows import even

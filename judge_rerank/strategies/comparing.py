@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
 from judge_rerank.strategies.composing import Composable
 from judge_rerank.strategies.steps import shuffled
@@ -60,26 +59,3 @@ class Comparing(Composable, ABC):
         """How many documents a call can show: `at_most`, fewer where the longest would not fit, but at least two."""
         call = self._call(query, candidates[:])
         return max(2, candidates.room.largest(call, min(at_most, len(candidates))))
-
-
-def require(name: str, value: float | None, *, at_least: float, at_most: float | None = None) -> None:
-    """Check an option that has to lie in a range; None is always in it.
-
-    Raises:
-        InputError: it does not.
-    """
-    if value is not None and not (at_least <= value and (at_most is None or value <= at_most)):
-        limits = f"from {at_least} to {at_most}" if at_most is not None else f"at least {at_least}"
-        msg = f"{name} is {value}; it has to be {limits}."
-        raise InputError(msg)
-
-
-def require_one_of(name: str, value: str, known: Sequence[str]) -> None:
-    """Check an option that has to be one of a few words.
-
-    Raises:
-        InputError: it is none of them.
-    """
-    if value not in known:
-        msg = f"{name} is {value!r}; it has to be one of {', '.join(known)}."
-        raise InputError(msg)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
+from judge_rerank.checks import check_number
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, Ordering, Plan, Strategy
 from judge_rerank.strategies.fusion import fused
@@ -20,14 +21,14 @@ class Composable:
 
     def __mod__(self, keep: int) -> Stage | Cascade:
         """The strategy with its best `keep` candidates kept; the others follow, without a score."""
-        return Stage(strategy=_strategy(self), keep=keep)
+        return Stage(strategy=as_stage(self), keep=keep)
 
     def __rshift__(self, then: Strategy) -> Cascade:
         """This strategy, then the other on what is kept."""
-        return Cascade((_strategy(self), _strategy(then)))
+        return Cascade((as_stage(self), as_stage(then)))
 
     def __rrshift__(self, before: Strategy) -> Cascade:
-        return Cascade((_strategy(before), _strategy(self)))
+        return Cascade((as_stage(before), as_stage(self)))
 
 
 class Condition(Protocol):
@@ -52,6 +53,8 @@ class Unsure:
     top: int = 1
 
     def __post_init__(self) -> None:
+        check_number("margin", self.margin)
+        check_number("top", self.top, whole=True)
         if not 0 < self.margin <= 1 or self.top < 1:
             raise InputError(f"{self!r}: margin has to be above 0 and at most 1, top at least 1.")
 
@@ -88,8 +91,11 @@ class Stage(Composable):
     when: Condition | None = None
 
     def __post_init__(self) -> None:
+        as_stage(self.strategy)
         if self.keep is not None and (isinstance(self.keep, bool) or not isinstance(self.keep, int) or self.keep < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"{self.strategy.name} % {self.keep!r} keeps nothing; a whole number from 1 was expected.")
+        if self.fuse is not None:
+            check_number("fuse", self.fuse)
         if self.fuse is not None and not 0 < self.fuse < 1:
             raise InputError(f"fuse is {self.fuse}; it has to be above 0 and below 1.")
 
@@ -142,7 +148,7 @@ class Cascade(Composable):
     stages: Sequence[Strategy]
 
     def __post_init__(self) -> None:
-        flat = tuple(_strategy(part) for stage in self.stages for part in _parts(stage))
+        flat = tuple(as_stage(part) for stage in self.stages for part in _parts(stage))
         object.__setattr__(self, "stages", flat)
         if not flat:
             raise InputError("A cascade needs at least one stage.")
@@ -186,7 +192,12 @@ def _parts(stage: Strategy) -> Sequence[Strategy]:
     return stage.stages if isinstance(stage, Cascade) else [stage]
 
 
-def _strategy(strategy: object) -> Strategy:
+def as_stage(strategy: object) -> Strategy:
+    """The strategy, if it is one.
+
+    Raises:
+        InputError: it is something else, such as a name.
+    """
     if isinstance(strategy, Strategy) and not isinstance(strategy, type):
         return strategy
     kind = strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
+from judge_rerank.checks import require, require_one_of
 from judge_rerank.strategies.base import Candidates, Failed, Ordering, Outcome, Plan, Strategy
-from judge_rerank.strategies.comparing import require, require_one_of
-from judge_rerank.strategies.composing import Composable
+from judge_rerank.strategies.composing import Composable, as_stage
 from judge_rerank.strategies.evidence import Evidence
 from judge_rerank.strategies.listwise import Listwise
 from judge_rerank.strategies.steps import Steps, shuffled, side_by_side, watched
@@ -49,6 +49,7 @@ class SelfConsistent(Composable):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        as_stage(self.strategy)
         require("n", self.n, at_least=1)
         require("head", self.head, at_least=2)
         require_one_of("aggregate", self.aggregate, _AGGREGATES)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from judge_rerank.checks import require, require_one_of
 from judge_rerank.strategies.base import Candidates, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing, require, require_one_of
+from judge_rerank.strategies.comparing import Comparing
 from judge_rerank.strategies.settling import Settling
 from judge_rerank.types import Query
 from judge_rerank.windows import dealt

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from judge_rerank.checks import check_number, require
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, JudgeCall, Order, Ordering, Plan
 from judge_rerank.strategies.composing import Composable
@@ -46,6 +47,8 @@ class Listwise(Composable):
     shuffle: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("window_size", "stride", "passes"):
+            check_number(name, getattr(self, name), whole=True)
         if self.window_size < 2:
             msg = f"window_size is {self.window_size}; a comparison needs at least 2 documents."
             raise InputError(msg)
@@ -55,9 +58,7 @@ class Listwise(Composable):
                 "or documents between two windows would never be read."
             )
             raise InputError(msg)
-        if self.passes < 1:
-            msg = f"passes is {self.passes}; it has to be at least 1."
-            raise InputError(msg)
+        require("passes", self.passes, at_least=1)
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round a window."""

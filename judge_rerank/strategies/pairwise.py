@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, cast
 
+from judge_rerank.checks import require, require_one_of
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, Choice, JudgeCall, Ordering, Plan, by_score
-from judge_rerank.strategies.comparing import Comparing, require, require_one_of
+from judge_rerank.strategies.comparing import Comparing
 from judge_rerank.strategies.heap import top_of
 from judge_rerank.strategies.steps import Steps
 from judge_rerank.types import Query

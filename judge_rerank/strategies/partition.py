@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
+from judge_rerank.checks import require
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing, require
+from judge_rerank.strategies.comparing import Comparing
 from judge_rerank.strategies.evidence import stated
 from judge_rerank.strategies.steps import Steps
 from judge_rerank.types import Query
@@ -40,6 +41,7 @@ class Partition(Comparing):
 
     def __post_init__(self) -> None:
         require("top", self.top, at_least=1)
+        require("window_size", self.window_size, at_least=2)
         if self.window_size <= max(2, self.top):
             msg = f"window_size is {self.window_size}; it has to be greater than top ({self.top}) and than 2."
             raise InputError(msg)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Literal, cast
 
+from judge_rerank.checks import require, require_one_of
 from judge_rerank.strategies.base import (
     Candidates,
     Choice,
@@ -20,8 +21,7 @@ from judge_rerank.strategies.base import (
     Strategy,
     by_score,
 )
-from judge_rerank.strategies.comparing import require, require_one_of
-from judge_rerank.strategies.composing import Composable
+from judge_rerank.strategies.composing import Composable, as_stage
 from judge_rerank.strategies.cutting import passages
 from judge_rerank.strategies.score import Score
 from judge_rerank.strategies.steps import Steps
@@ -61,6 +61,7 @@ class Passages(Composable):
     overlap_tokens: int = 32
 
     def __post_init__(self) -> None:
+        as_stage(self.strategy)
         require_one_of("aggregate", self.aggregate, AGGREGATES)
         require("max_tokens", self.max_tokens, at_least=16)
         require("overlap_tokens", self.overlap_tokens, at_least=0)

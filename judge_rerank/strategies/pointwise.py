@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from judge_rerank.errors import InputError
+from judge_rerank.checks import require
 from judge_rerank.strategies.base import (
     Candidates,
     Failed,
@@ -47,9 +47,7 @@ class Pointwise(Composable):
     model: str | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            msg = f"batch_size is {self.batch_size}; it has to be at least 1."
-            raise InputError(msg)
+        require("batch_size", self.batch_size, at_least=1)
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of independent calls; a second one for what a batch left out."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Literal
 
+from judge_rerank.checks import require, require_one_of
 from judge_rerank.strategies.base import Candidates, Choice, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing, require, require_one_of
+from judge_rerank.strategies.comparing import Comparing
 from judge_rerank.strategies.heap import BestOf, top_of
 from judge_rerank.strategies.steps import Steps
 from judge_rerank.types import Query

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from random import Random
 
+from judge_rerank.checks import require
 from judge_rerank.strategies.base import Candidates, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing, require
+from judge_rerank.strategies.comparing import Comparing
 from judge_rerank.strategies.settling import Settling
 from judge_rerank.strategies.steps import Steps, side_by_side
 from judge_rerank.types import Query
