@@ -1,5 +1,6 @@
 """Embedding APIs over a real socket: vectors compared, bills, cache, budget, trace, and what is wrong with replies."""
 
+import asyncio
 import json
 import math
 from array import array
@@ -225,6 +226,28 @@ def test_the_trace_has_every_call_with_its_scores(judge: OpenJudge, provider: Pr
     assert isinstance(scores, Scores)
     assert scores.values == tuple(p.relevance_score for p in sorted(ranking, key=lambda place: place.index))
     assert sum(call.cost_usd or 0 for call in calls) == ranking.usage.cost_usd
+
+
+def test_what_was_paid_for_is_in_the_trace_of_a_ranking_that_is_cancelled(
+    judge: OpenJudge, provider: Provider, tmp_path
+) -> None:
+    provider.misbehave(None, Fault(kind="hang"))
+    opened = judge(concurrency=1, trace=Trace(tmp_path / "trace.db"))
+
+    async def cancelled() -> None:
+        ranking = asyncio.create_task(opened.arerank(QUERY, list(DOCS), api(provider)))
+        while provider.requests < 2:  # noqa: ASYNC110  # the provider is in another thread
+            await asyncio.sleep(0.01)
+        ranking.cancel()
+        await asyncio.wait({ranking})
+
+    asyncio.run(cancelled())
+    opened.close()
+    errors = [call.error for call in Trace(tmp_path / "trace.db").calls()]
+    assert sorted(str(error) for error in errors) == [
+        "Cut off before the answer came.",
+        "Cut off before the vectors were compared.",
+    ]
 
 
 def test_within_other_strategies(judge: OpenJudge, provider: Provider) -> None:
