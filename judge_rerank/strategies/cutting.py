@@ -26,7 +26,7 @@ class _Unit:
 
 
 def passages(text: str, max_tokens: int, overlap_tokens: int, count: Callable[[str], int]) -> tuple[Passage, ...]:
-    """Passages of at most `max_tokens` tokens that cover the text; one for a text that is short enough.
+    """Passages of at most `max_tokens` tokens that cover the text; one for a text that is short enough or blank.
 
     A passage ends with a paragraph where one ends in its second half, else with a sentence; a longer sentence is cut
     between words. It begins with the last sentences of the one before, as far as these take `overlap_tokens`.
@@ -52,7 +52,7 @@ def passages(text: str, max_tokens: int, overlap_tokens: int, count: Callable[[s
         found.append(_trimmed(text, units[first].start, units[end - 1].end))
         done = end
         first = _next(units, first, end, max_tokens, overlap_tokens)
-    return tuple(found)
+    return tuple(found) or (Passage(start=0, end=0),)  # nothing but white space
 
 
 def _units(text: str, max_tokens: int, count: Callable[[str], int]) -> Iterator[_Unit]:

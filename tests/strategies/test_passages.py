@@ -42,6 +42,13 @@ def test_passages_cover_the_text_within_the_bound(text: str, limit: int, overlap
     assert ends == sorted(set(ends))
 
 
+def test_a_blank_text_is_one_empty_passage() -> None:
+    assert passages(" \n" * 50, 1, 0, letters) == (Passage(start=0, end=0),)
+    judge = Judge(FakeBackend(['{"score": 1}'] * 9))
+    ranking = judge.rerank("q", [" " * 5000, "flea"], Passages(strategy=Score(), max_tokens=16))
+    assert sorted(ranking.order) == [0, 1]
+
+
 def shown(text: str, limit: int, overlap: int = 0) -> list[str]:
     return [text[p.start : p.end] for p in passages(text, limit, overlap, words)]
 
