@@ -78,7 +78,7 @@ def fine_tune(seen: Sequence[Graded], kind: Tuned, base: str, folder: Path) -> N
     """
     source = weights.folder_of(base, weights.TORCH_WEIGHTS)
     weights.needed("Fine-tuning", "finetune", _libraries)
-    with computing.TURN, tempfile.TemporaryDirectory() as scratch:
+    with computing.TURN, computing.silent(), tempfile.TemporaryDirectory() as scratch:
         computing.torch()
         train, load = (_bi_encoder, _bare_bi_encoder) if kind == "bi-encoder" else (_cross_encoder, _bare_cross_encoder)
         model = weights.load(base, lambda: load(source))

@@ -79,6 +79,7 @@ def _loaded(model: str) -> Any:
         trained = (folder / "modules.json").is_file() or "HF_ColBERT" in (folder / "config.json").read_text("utf-8")
         if not trained:
             raise ModelUnavailable(f"{model} is no late-interaction model: it has no projection for its token vectors.")
-        return MultiVectorEncoder(str(folder), local_files_only=True)
+        with computing.silent():
+            return MultiVectorEncoder(str(folder), local_files_only=True)
 
     return weights.needed(f"The late-interaction model {model}", "colbert", lambda: weights.load(model, build))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from judge_rerank.errors import SetupError
@@ -39,6 +40,20 @@ def torch() -> Any:
     if module.get_num_threads() > threads():
         module.set_num_threads(threads())
     return module
+
+
+@contextmanager
+def silent() -> Generator[None]:
+    """While transformers loads a model, it draws no progress bar on the user's terminal."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def in_batches(

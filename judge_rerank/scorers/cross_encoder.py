@@ -107,7 +107,8 @@ class _Torch:
         from sentence_transformers import CrossEncoder as Model
 
         self._identity = torch.nn.Identity()
-        self._model: Any = Model(str(folder), local_files_only=True, activation_fn=self._identity)
+        with computing.silent():
+            self._model: Any = Model(str(folder), local_files_only=True, activation_fn=self._identity)
         longest = self._model.max_seq_length or 512
         if max_length is not None and max_length > longest:
             raise InputError(f"max_length is {max_length}; {folder.name} reads at most {longest} tokens.")

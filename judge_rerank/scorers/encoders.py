@@ -37,7 +37,8 @@ class _Torch:
         computing.torch()
         from sentence_transformers import SentenceTransformer
 
-        self._model: Any = SentenceTransformer(str(folder), local_files_only=True)
+        with computing.silent():
+            self._model: Any = SentenceTransformer(str(folder), local_files_only=True)
         longest = self._model.max_seq_length or max_length or 512
         if max_length is not None and max_length > longest:
             raise InputError(f"max_length is {max_length}; {folder.name} reads at most {longest} tokens.")

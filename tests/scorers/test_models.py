@@ -1,6 +1,7 @@
 """Scorers with real models: random weights, real loading code, and what is said of models that cannot be used."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_a_batch_of_many_queries_gives_what_each_alone_gives(models: Path, kind:
     together = scorer.score(groups)
     for one, scores in zip(groups, together, strict=True):
         assert list(scores) == pytest.approx(list(scorer.score([one])[0]), abs=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "folder"), [(CrossEncoder, "one"), (Embedding, "bi/whole"), (ColBERT, "late/whole")])
+def test_loading_a_model_writes_nothing_to_the_terminal(
+    models: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: type[LocalScorer], folder: str
+) -> None:
+    fresh = shutil.copytree(models / folder, tmp_path / "fresh")  # models are loaded once a process
+    capfd.readouterr()
+    kind(str(fresh)).score([group(QUERY, TEXTS)])  # pyright: ignore[reportCallIssue]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_scores_are_those_of_sentence_transformers(models: Path) -> None:
