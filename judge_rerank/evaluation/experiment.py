@@ -139,14 +139,15 @@ class DatasetSpec(_Part):
 
 
 class Experiment(_Part):
-    """Every strategy with every prompt of its tasks by every model, on the same queries."""
+    """Every strategy with every prompt of its tasks by every model, on the same queries; scorers once, without one."""
 
     name: Annotated[str, Field(min_length=1)]
     description: str = ""
     datasets: Annotated[list[DatasetSpec], Field(min_length=1)]
     models: Annotated[
-        list[Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]], Field(min_length=1)
-    ]
+        list[Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]],
+        Field(description="The judges; none are needed where no strategy asks one."),
+    ] = []
     prompts: Annotated[
         dict[
             Annotated[str, AfterValidator(_task)],

@@ -43,26 +43,26 @@ class Judges:
         self._given = backends or {}
         self._cache_dir = cache_dir
         self._backends: dict[str, Backend] = {}
-        self._judges: dict[tuple[str, int], Judge] = {}
+        self._judges: dict[tuple[str | None, int], Judge] = {}
         self.budget = _budget(experiment, ledger) if ledger is not None else None
 
-    def of(self, model: ModelSpec, repetition: int = 0) -> Judge:
+    def of(self, model: ModelSpec | None, repetition: int = 0) -> Judge:
         """The judge of a model.
 
         Args:
-            model: as the experiment has it.
+            model: as the experiment has it; None for strategies that ask no judge.
             repetition: the seed.
 
         Raises:
             SetupError: the model, its key or an extra is missing.
         """
-        key = (model.label or model.name, repetition)
+        key = (model and (model.label or model.name), repetition)
         if key not in self._judges:
             self._judges[key] = Judge(
-                self._backend(model),
+                self._backend(model) if model else None,
                 budget=self.budget,
                 on_exhausted="raise",
-                prices=model.prices() or None,
+                prices=(model and model.prices()) or None,
                 cache_dir=self._cache(repetition),
             )
         return self._judges[key]
@@ -120,7 +120,7 @@ class Forecast:
 def forecast(design: Design, judges: Judges) -> list[Forecast]:
     """What each cell takes, without a call."""
     cells = [(each, prepared) for prepared in design.datasets for each in design.variants]
-    return [_forecast(design, judges, each, prepared) for each, prepared in cells if each.model is not None]
+    return [_forecast(design, judges, each, prepared) for each, prepared in cells if each.strategy is not None]
 
 
 def require_room(design: Design, judges: Judges) -> None:
@@ -146,7 +146,6 @@ def require_room(design: Design, judges: Judges) -> None:
 
 
 def _forecast(design: Design, judges: Judges, planned: Planned, prepared: Prepared) -> Forecast:
-    assert planned.model is not None
     judge = judges.of(planned.model)
     estimates = [
         judge.estimate(topic.query, prepared.candidates(topic, seed), planned.strategy)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from judge_rerank import spec
 from judge_rerank.conformance import drive, stating
@@ -81,7 +82,7 @@ class Planned:
 
     Attributes:
         variant: as results describe it.
-        model: the judge; None for a reference row.
+        model: the judge; None for a reference row and for a strategy that asks none.
         strategy: ready to be run; None for a reference row.
     """
 
@@ -97,22 +98,26 @@ REFERENCES = tuple(Planned(variant=Variant(name=name, reference=name)) for name 
 def planned(experiment: Experiment) -> list[Planned]:
     """The variants of an experiment, the reference rows first.
 
-    A prompt multiplies the strategies that ask its task without naming a prompt of their own, and no others. A
-    variant's name is its strategy, then its prompts, then its model where there are several.
+    A model multiplies the strategies that ask a judge, a prompt those that ask its task without naming a prompt of
+    their own, and no others. A variant's name is its strategy, its prompts, and its model where there are several.
 
     Raises:
-        InputError: a prompt is unknown or cannot be used, or is for a task that no strategy asks; two variants are the
-            same; the baseline is none of them. With the line, where the experiment came from a file.
+        InputError: a prompt is unknown or cannot be used, or is for a task that no strategy asks; a strategy asks a
+            judge, and there is none; two variants are the same; the baseline is none of them. With the line, where
+            the experiment came from a file.
     """
     library = Library()
     prompts = {task: _templates(library, experiment, task, names) for task, names in experiment.prompts.items()}
     found: list[Planned] = []
     used: set[str] = set()
-    for model in experiment.models:
-        for text in experiment.strategies:
-            strategy = spec.resolve(text)
-            tasks = [task for task in open_tasks(strategy) if task in prompts]
-            used.update(tasks)
+    for place, text in enumerate(experiment.strategies):
+        strategy = spec.resolve(text)
+        calls = calls_of(strategy)
+        if calls and not experiment.models:
+            raise experiment.error(f"{text!r} asks a judge. Name at least one under 'models'.", "strategies", place)
+        tasks = [task for task in open_tasks(calls) if task in prompts]
+        used.update(tasks)
+        for model in experiment.models if calls else [None]:
             for chosen in product(*(prompts[task] for task in tasks)):
                 given = dict(zip(tasks, chosen, strict=True))
                 found.append(_planned(experiment, model, text, strategy, given))
@@ -145,11 +150,15 @@ def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
     return [each for each in variants if each.variant.reference is not None or each in kept]
 
 
-def open_tasks(strategy: Strategy) -> list[str]:
-    """The tasks that a strategy asks without naming a prompt, found by running it on neutral answers."""
+def calls_of(strategy: Strategy) -> list[JudgeCall]:
+    """What a strategy asks, found by running it on neutral answers."""
     run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], _neutral)
-    asked = (call for call in run.calls if not isinstance(call, ScorePairs))
-    return list(dict.fromkeys(call.task for call in asked if call.prompt is None))
+    return [call for call in run.calls if not isinstance(call, ScorePairs)]
+
+
+def open_tasks(calls: Iterable[JudgeCall]) -> list[str]:
+    """The tasks that are asked without naming a prompt."""
+    return list(dict.fromkeys(call.task for call in calls if call.prompt is None))
 
 
 def _neutral(call: JudgeCall) -> Outcome:
@@ -179,24 +188,29 @@ def _templates(library: Library, experiment: Experiment, task: str, names: Seque
 
 
 def _planned(
-    experiment: Experiment, model: ModelSpec, text: str, strategy: Strategy, given: Mapping[str, _Chosen]
+    experiment: Experiment, model: ModelSpec | None, text: str, strategy: Strategy, given: Mapping[str, _Chosen]
 ) -> Planned:
-    several = len(experiment.models) > 1
-    parts = [text, *(prompt.label for prompt in given.values()), *([model.label or model.name] if several else [])]
+    parts = [text, *(prompt.label for prompt in given.values())]
+    if model is not None and len(experiment.models) > 1:
+        parts.append(model.label or model.name)
     return Planned(
         variant=Variant(
             name=" · ".join(parts),
-            model=model.name,
+            model=model.name if model else "",
             strategy=text,
             prompts={task: prompt.label for task, prompt in given.items()},
             prompt_hashes={task: prompt.hash for task, prompt in given.items()},
-            settings={"api_base": model.api_base, "params": model.params} if model.api_base or model.params else {},
+            settings=_settings(model) if model else {},
         ),
         model=model,
         strategy=Prompted(strategy=strategy, prompts={task: p.given for task, p in given.items()})
         if given
         else strategy,
     )
+
+
+def _settings(model: ModelSpec) -> dict[str, Any]:
+    return {"api_base": model.api_base, "params": model.params} if model.api_base or model.params else {}
 
 
 def _matches(each: Planned, pattern: str) -> bool:

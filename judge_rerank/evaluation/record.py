@@ -20,7 +20,7 @@ class Variant:
 
     Attributes:
         name: unique in the run.
-        model, strategy: by name and spec string; empty for the reference rows.
+        model, strategy: by name and spec string; empty for the reference rows, the model also where none is asked.
         prompts: template names by task.
         prompt_hashes: the templates' hashes by task.
         settings: what else the model was given: its endpoint, its parameters.

@@ -227,7 +227,6 @@ class _Runner:
 
     async def _batch(self, planned: Planned, prepared: Prepared, seed: int, topics: Sequence[Topic]) -> bool:
         """Rank for a few queries side by side; whether there is any point in going on."""
-        assert planned.model is not None
         if not topics:
             return True
         judge = self._judges.of(planned.model, seed)

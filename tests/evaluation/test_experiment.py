@@ -12,7 +12,7 @@ import yaml
 from judge_rerank import DataError, InputError, SetupError, UnknownName
 from judge_rerank.evaluation import Experiment
 from judge_rerank.evaluation.experiment import schema
-from judge_rerank.evaluation.matrix import Prompted, chosen, open_tasks, planned
+from judge_rerank.evaluation.matrix import Prompted, calls_of, chosen, open_tasks, planned
 from judge_rerank.evaluation.preparing import design
 from judge_rerank.spec import resolve
 from judge_rerank.strategies.base import JudgeCall
@@ -54,7 +54,6 @@ fail_under: 0.5
         ("[one]", "[{name: a, api_key: sk-123}]", 6, "A key does not belong into a file"),
         ("[one]", "[{name: a, price: {input: 3}}]", 6, "Unknown key 'input'"),
         ("[one]", "[{name: a, price: fre}]", 6, "models.0.price"),
-        ("[one]", "[]", 6, "at least 1 item"),
         ("score: [terse, rubric]", "scoring: [terse]", 8, "Unknown task 'scoring'. Did you mean 'score'"),
         ("fail_under: 0.5", "fail_under: {nDGC@10: 1}", 14, "Unknown metric 'nDGC@10'"),
         ("fail_under: 0.5", "fail_under: [3]", 14, "fail_under: Input should be a valid number"),
@@ -107,7 +106,7 @@ def test_a_mapping_is_refused_with_the_same_words() -> None:
 
 def test_the_schema_is_the_one_beside_the_experiments_and_accepts_them() -> None:
     assert json.loads((EVAL / "experiment.schema.json").read_text()) == schema()
-    for text in (TEXT, (EVAL / "prompt_variants.yaml").read_text()):
+    for text in (TEXT, *(file.read_text() for file in EVAL.glob("*.yaml"))):
         jsonschema.validate(yaml.safe_load(text), schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(yaml.safe_load(TEXT.replace("seed: 1", "sed: 1")), schema())
@@ -130,13 +129,24 @@ def test_a_prompt_multiplies_only_the_strategies_that_ask_its_task(written: Writ
     assert [each.variant.name for each in planned(experiment)][2:9] == [
         "score · terse · a",
         "score · rubric · a",
-        "listwise · a",
-        "score(prompt='terse', explain=True) · a",
-        "bm25 % 3 >> score >> listwise · terse · a",
-        "bm25 % 3 >> score >> listwise · rubric · a",
         "score · terse · B",
+        "score · rubric · B",
+        "listwise · a",
+        "listwise · B",
+        "score(prompt='terse', explain=True) · a",
     ]
-    assert open_tasks(resolve("bm25 % 3 >> score >> listwise")) == ["score", "listwise"]
+    assert open_tasks(calls_of(resolve("bm25 % 3 >> score >> listwise"))) == ["score", "listwise"]
+
+
+def test_a_strategy_that_asks_no_judge_is_there_once_and_needs_none(written: Written) -> None:
+    free = ["none", "bm25 % 5", "hybrid({'bm25': 0.5, 'first-stage': 0.5})"]
+    variants = planned(Experiment.load(written(prompts={}, strategies=[*free, "listwise"], models=["a", "b"])))[2:]
+    assert [each.variant.name for each in variants] == [*free, "listwise · a", "listwise · b"]
+    assert [each.variant.model for each in variants] == ["", "", "", "a", "b"]
+    alone = planned(Experiment.load(written(prompts={}, strategies=free, models=[])))
+    assert [each.variant.name for each in alone[2:]] == free
+    with pytest.raises(InputError, match=r"yaml:\d+: 'listwise' asks a judge. Name at least one under 'models'"):
+        planned(Experiment.load(written(prompts={}, strategies=["none", "listwise"], models=[])))
 
 
 def test_only_some_variants(written: Written) -> None:

@@ -54,6 +54,14 @@ def run(file: Path, output: Path, backend: FakeBackend, **options: Any) -> Evalu
     return evaluate(file, output=output, backends={"fake": backend}, **options)
 
 
+def test_scorers_are_compared_where_there_is_no_judge(written: Written, tmp_path: Path) -> None:
+    found = evaluate(written(models=None, prompts=None, strategies=["none", "bm25"]), output=tmp_path / "run")
+    rows = {row.variant.name: row for row in found.summary.rows}
+    assert list(rows) == ["first-stage", "ideal", "none", "bm25"]
+    assert {rows[name].calls for name in ("none", "bm25")} == {0}
+    assert (found.unfinished, found.failures, found.info.finished) == ([], [], True)
+
+
 def test_a_perfect_judge_reaches_the_ideal_order(written: Written, log: Path, tmp_path: Path) -> None:
     judge = SimulatedJudge(load(log).grades)
     standings: list[Any] = []
