@@ -96,7 +96,7 @@ def main() -> None:
     write_model(options.model, names, fits, slopes, no_question)
     spread, *others = (probabilities(examples, odds, slopes, no_question) for odds in (held_out, *retyped.values()))
     retyped = dict(zip(retyped, others, strict=True))
-    text = report(examples, spread, retyped, options.model, options.data.parent)
+    text = report(examples, spread, held_out[:, 1] > 0, retyped, options.model, options.data.parent)
     options.out.write_text(text, encoding="utf-8")
     print(text)
 
@@ -286,10 +286,16 @@ def labels(spread: np.ndarray) -> np.ndarray:
 
 
 def report(
-    examples: Sequence[Example], spread: np.ndarray, retyped: dict[str, np.ndarray], model: Path, data: Path
+    examples: Sequence[Example],
+    spread: np.ndarray,
+    meant: np.ndarray,
+    retyped: dict[str, np.ndarray],
+    model: Path,
+    data: Path,
 ) -> str:
     real = np.array([example.source != "composed" for example in examples])
     examples, spread = [e for e, keep in zip(examples, real, strict=True) if keep], spread[real]
+    two_way = meant[real] == np.array([example.label == "semantic" for example in examples])
     called = labels(spread)
     right = correct(examples, called)
     trec = np.array([example.source == "trec" for example in examples])
@@ -307,6 +313,7 @@ def report(
             [
                 ("factual against semantic, TREC", trec.sum(), share(right[trec])),
                 ("of them called complex", trec.sum(), share(called[trec] == 2)),
+                ("the same, were complex no answer", trec.sum(), share(two_way[trec])),
                 ("single against multi-hop", hops.sum(), share(right[hops])),
                 ("single-hop alone", (hops & ~multi).sum(), share(right[hops & ~multi])),
                 ("multi-hop alone", (hops & multi).sum(), share(right[hops & multi])),
