@@ -318,8 +318,14 @@ function placed(which, place, rank, shared) {
   const details = make("details", { class: "place", "data-document": String(number), ontoggle: () => {
     if (details.open && details.childElementCount === 1) details.append(body(text, id, judgments, shared));
     dialog.querySelectorAll(".place").forEach((one) => one.classList.toggle("same", details.open && one.dataset.document === String(number)));
-  } }, make("summary", {}, make("span", { class: "rank" }, String(rank)), make("span", {}, make("span", { class: "snippet" }, title || (text ?? "").slice(0, 240) || id), chips)));
+  } }, make("summary", {}, make("span", { class: "rank" }, String(rank)), make("span", {}, snippet(id, title, text), chips)));
   return make("li", {}, details);
+}
+
+// Passages of one article all have its title: how they begin tells them apart.
+function snippet(id, title, text) {
+  const start = (text ?? "").slice(0, 240);
+  return make("span", { class: "snippet" }, title ? make("b", {}, title + " ") : null, title ? make("span", { class: "start" }, start) : start || id);
 }
 
 function body(text, id, judgments, shared) {
