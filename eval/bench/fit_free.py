@@ -20,7 +20,7 @@ from judge_rerank import Judge
 from judge_rerank.distilling import distill, examples
 from judge_rerank.evaluation import Experiment
 from judge_rerank.evaluation.datasets import Dataset, Topic, selected
-from judge_rerank.evaluation.fitting import tune
+from judge_rerank.evaluation.fitting import shuffled, tune
 from judge_rerank.evaluation.sources import load
 from judge_rerank.scorers.embedding import Embedding
 
@@ -61,8 +61,7 @@ def pooled(queries: int) -> Dataset:
         print(f"{spec.name}: {len(asked)} queries kept apart, {len(drawn)} to learn from")
         for topic in drawn:
             name = f"{spec.name}/{topic.id}"  # two collections may number their queries alike
-            order = topic.shown(spec.seed)
-            shown = tuple(topic.candidates[index] for index in order)
+            shown = tuple(shuffled(topic, spec.seed))
             topics.append(replace(topic, query=replace(topic.query, id=name), candidates=shown))
             grades[name] = dict(whole.grades[topic.id])
     return Dataset(name="training", topics=tuple(topics), grades=grades)

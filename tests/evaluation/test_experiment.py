@@ -126,7 +126,7 @@ def test_a_prompt_multiplies_only_the_strategies_that_ask_its_task(written: Writ
             prompts={"score": ["terse", "rubric"]}, strategies=strategies, models=["a", {"name": "b", "label": "B"}]
         )
     )
-    assert [each.variant.name for each in planned(experiment)][2:9] == [
+    assert [each.variant.name for each in planned(experiment)][2:] == [
         "score · terse · a",
         "score · rubric · a",
         "score · terse · B",
@@ -134,6 +134,11 @@ def test_a_prompt_multiplies_only_the_strategies_that_ask_its_task(written: Writ
         "listwise · a",
         "listwise · B",
         "score(prompt='terse', explain=True) · a",
+        "score(prompt='terse', explain=True) · B",
+        "bm25 % 3 >> score >> listwise · terse · a",
+        "bm25 % 3 >> score >> listwise · rubric · a",
+        "bm25 % 3 >> score >> listwise · terse · B",
+        "bm25 % 3 >> score >> listwise · rubric · B",
     ]
     assert open_tasks(calls_of(resolve("bm25 % 3 >> score >> listwise"))) == ["score", "listwise"]
 
