@@ -20,7 +20,7 @@ from judge_rerank.rendering import COUNT_MARGIN, Prepared
 from judge_rerank.strategies.base import Outcome, Vectors
 from judge_rerank.telemetry import chat_attributes, chat_span_name, reply_attributes, span
 from judge_rerank.trace import CallRecord, Trace
-from judge_rerank.types import Usage
+from judge_rerank.types import Usage, total_usd
 
 # What a provider adds to each message that no tokenizer shows.
 _TOKENS_PER_MESSAGE = 16
@@ -97,8 +97,9 @@ class Attempts:
     def __init__(self, line: Line, case: Case, *, call: int, round_: int) -> None:
         self._line, self._case = line, case
         self._call, self._round = call, round_
-        self._number = self._bought = self._cached = 0
-        self._usages: list[ChatReply] = []
+        self._number = 0
+        self._bought: list[ChatReply] = []
+        self._cached: list[ChatReply] = []
         self._micro_usd: int | None = 0
         self._sent_at = time.time()
         self._latency_s = 0.0
@@ -117,26 +118,29 @@ class Attempts:
             self._case.stop.check()
             self._number += 1
             reply = await self._observed(prepared)
-            self._bought += 1
-            self._usages.append(reply)
+            self._bought.append(reply)
             return reply
 
     def read(self, prepared: Prepared, reply: ChatReply, outcome: Outcome, *, cached: bool = False) -> None:
         """Write down what came of the last attempt, or of the cache."""
-        self._cached += cached
+        if cached:
+            self._cached.append(reply)
         self._trace(prepared, reply=reply, outcome=outcome, cached=cached)
 
     def usage(self, latency_s: float) -> Usage:
         """All attempts together. What was sent and never answered counts in full, as in the ledger."""
         return Usage(
-            calls=self._bought,
-            cached_calls=self._cached,
+            calls=len(self._bought),
+            cached_calls=len(self._cached),
             retries=self.retries,
             reasks=self.reasks,
-            input_tokens=sum(reply.input_tokens or 0 for reply in self._usages),
-            output_tokens=sum(reply.output_tokens or 0 for reply in self._usages),
-            cached_input_tokens=sum(reply.cached_input_tokens or 0 for reply in self._usages),
+            input_tokens=sum(reply.input_tokens or 0 for reply in self._bought),
+            output_tokens=sum(reply.output_tokens or 0 for reply in self._bought),
+            cached_input_tokens=sum(reply.cached_input_tokens or 0 for reply in self._bought),
             cost_usd=None if self._micro_usd is None else to_usd(self._micro_usd),
+            saved_input_tokens=sum(reply.input_tokens or 0 for reply in self._cached),
+            saved_output_tokens=sum(reply.output_tokens or 0 for reply in self._cached),
+            saved_usd=total_usd(reply.cost_usd for reply in self._cached),
             latency_s=latency_s,
         )
 

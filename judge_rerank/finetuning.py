@@ -83,6 +83,7 @@ def fine_tune(seen: Sequence[Graded], kind: Tuned, base: str, folder: Path) -> N
         train, load = (_bi_encoder, _bare_bi_encoder) if kind == "bi-encoder" else (_cross_encoder, _bare_cross_encoder)
         model = weights.load(base, lambda: load(source))
         model.max_seq_length = min(model.max_seq_length or _LONGEST, _LONGEST)
+        model.model_card_data.generate_widget_examples = False  # for a card that is not written; draws a progress bar
         train(model, seen, scratch)
         model.save_pretrained(str(folder), create_model_card=False)
 
@@ -156,7 +157,7 @@ def _bi_encoder(model: Any, seen: Sequence[Graded], scratch: str) -> None:
         train_dataset=Dataset.from_list(triplets(seen)),
         loss=MultipleNegativesRankingLoss(model),
     )
-    trainer.train()
+    _train(trainer)
 
 
 def _cross_encoder(model: Any, seen: Sequence[Graded], scratch: str) -> None:
@@ -171,6 +172,13 @@ def _cross_encoder(model: Any, seen: Sequence[Graded], scratch: str) -> None:
         train_dataset=Dataset.from_list(lists(seen)),
         loss=LambdaLoss(model, mini_batch_size=_BATCH),
     )
+    _train(trainer)
+
+
+def _train(trainer: Any) -> None:
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)  # prints to standard output, where the result goes
     trainer.train()
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from judge_rerank.errors import InputError, UnknownName
 from judge_rerank.strategies.base import Failed, Order, Outcome, Scores
 from judge_rerank.trace_store import Texts, TracedCall, read_call, read_documents
-from judge_rerank.types import Judgment, Query, RankedDocument, Ranking, Usage
+from judge_rerank.types import Judgment, Query, RankedDocument, Ranking, Usage, total_usd
 
 SpendKey = Literal["model", "day", "strategy", "prompt", "run"]
 
@@ -233,7 +233,6 @@ def _judgments(connection: sqlite3.Connection, ranking: str, n: int) -> list[lis
 def _judgment(call: TracedCall, shown: int, attempts: Sequence[TracedCall]) -> Judgment:
     """What a call said of the document at place `shown`; tokens and price are of all its attempts."""
     costs = [attempt.cost_usd for attempt in attempts if attempt.cost_usd is not None or attempt.outcome is not None]
-    known = [cost for cost in costs if cost is not None]
     return Judgment(
         stage=call.stage,
         round=call.round,
@@ -244,7 +243,7 @@ def _judgment(call: TracedCall, shown: int, attempts: Sequence[TracedCall]) -> J
         reply=call.reply,
         input_tokens=sum(attempt.input_tokens or 0 for attempt in attempts),
         output_tokens=sum(attempt.output_tokens or 0 for attempt in attempts),
-        cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
+        cost_usd=total_usd(costs),
         latency_s=sum(attempt.latency_s for attempt in attempts),
         cached=call.cached,
         **_said(call.outcome, shown),
@@ -275,7 +274,8 @@ def _usage(stored: str | None) -> Usage:
     if not stored:
         return Usage()
     values = json.loads(stored)
-    return Usage(**values | {"cost_usd": None if values["cost_usd"] is None else Decimal(values["cost_usd"])})
+    dollars = {name: None if values[name] is None else Decimal(values[name]) for name in ("cost_usd", "saved_usd")}
+    return Usage(**values | dollars)
 
 
 def _shows(row: Mapping[str, Any], doc: str | int) -> bool:

@@ -47,6 +47,10 @@ def test_a_hit_costs_nothing_and_keeps_the_usage_of_the_original(tmp_path: Path)
         bought, again = judge.rerank("q", DOCS), judge.rerank("q", DOCS)
     assert (bought.usage.calls, bought.usage.cached_calls) == (6, 0)
     assert (again.usage.calls, again.usage.cached_calls, again.usage.cost_usd) == (0, 6, 0)
+    assert again.usage.saved_usd == bought.usage.cost_usd != 0
+    assert again.usage.saved_input_tokens == bought.usage.input_tokens > 0
+    assert again.usage.saved_output_tokens == bought.usage.output_tokens > 0
+    assert (bought.usage.saved_usd, bought.usage.saved_input_tokens) == (0, 0)
     assert len(backend.requests) == 6
     assert again.order == bought.order
     for old, new in zip(bought, again, strict=True):

@@ -21,7 +21,7 @@ from pathlib import Path
 from judge_rerank import CrossEncoder, Document, Embedding, Judge, Query
 from judge_rerank.llm import models
 from judge_rerank.readers import read_trec
-from judge_rerank.scorers import encoders
+from judge_rerank.scorers import memory
 from judge_rerank.scorers.base import full_text
 
 Pairs = Sequence[tuple[Query, Sequence[Document]]]
@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
+    for needed in ("all-minilm-l6-v2", "all-minilm-l6-v2-int8"):
+        models.find(needed)  # says how to get it, before anything is measured
     folder = options.data / options.set
     files = (folder / name for name in ("candidates.trec", "corpus.jsonl", "queries.jsonl"))
     pairs = read_trec(*files, limit=options.queries)
@@ -76,7 +78,7 @@ def bi_encoders(pairs: Pairs) -> dict[str, Callable[[], object]]:
     judge = Judge()
 
     def ours(model: str) -> object:
-        encoders.memory.cache_clear()
+        memory.forget()
         return judge.rerank_many(pairs, Embedding(model))
 
     def one_list() -> None:

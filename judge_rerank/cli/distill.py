@@ -85,12 +85,14 @@ def distill(
     if kind == "auto" and len(kinds) > 1 and not finetuning.available():
         note("Judgments of so many queries could bear more than weights: pip install 'judge-rerank[finetune]'.")
         kinds = ("weights",)
+    if tuned := [each for each in kinds if each != "weights"]:
+        note(f"Fine-tuning a {' and a '.join(tuned)}, on parts of the queries and on all: minutes each without a GPU.")
     result = distilling.distill(seen, model=model, checkpoint=checkpoint, kinds=kinds)
     figures = f"nDCG@10 {result.before:.4f} → {result.after:.4f} on unseen queries, p = {result.p_value:.4f}"
     if not result.better:
         raise InputError(
-            f"The distilled scorer does not beat {prefilter} with significance ({figures}), so it is not kept. "
-            "Judgments of more queries may help."
+            f"The distilled scorer does not beat {prefilter} with significance ({figures}{_tried(result)}), so it is "
+            "not kept. Judgments of more queries may help."
         )
     recipe = result.save(output)
     told: dict[str, Any] = {"kind": recipe.kind, "weights": dict(recipe.weights), **recipe.report}
@@ -113,13 +115,10 @@ def _judged(inputs: Inputs, qrels: Path | None, trace: Path | None) -> tuple[Any
 
 
 def _as_table(result: Distillation, recipe: Recipe, prefilter: str, output: Path, figures: str) -> str:
-    tried = ", ".join(f"{name} {value:.4f}" for name, value in result.tried.items())
     head = (
         f"{counted(result.judged, 'judgment')} of {counted(result.queries, 'query', 'queries')}; kept in {output}\n"
-        f"{prefilter} → distilled ({recipe.kind}): {figures}\n"
+        f"{prefilter} → distilled ({recipe.kind}): {figures}{_tried(result)}\n"
     )
-    if len(result.tried) > 1:
-        head += f"tried: {tried}\n"
     if not recipe.weights:
         return head
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -128,3 +127,9 @@ def _as_table(result: Distillation, recipe: Recipe, prefilter: str, output: Path
     for name, weight in sorted(recipe.weights.items(), key=lambda item: -item[1]):
         table.add_row(name.replace("_", " "), f"{weight:.3f}")
     return head + on_stdout(table)
+
+
+def _tried(result: Distillation) -> str:
+    """What every kind reached, where there were several."""
+    each = ", ".join(f"{kind} {value:.4f}" for kind, value in result.tried.items())
+    return f"; tried: {each}" if len(result.tried) > 1 else ""

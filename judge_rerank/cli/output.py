@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.errors import InputError
-from judge_rerank.types import Judgment, RankedDocument, Ranking
+from judge_rerank.types import Judgment, RankedDocument, Ranking, total_usd
 
 Format = Literal["table", "json", "jsonl", "trec"]
 
@@ -243,16 +243,15 @@ def report(rankings: Sequence[Ranking], seconds: float) -> None:
 def summary(rankings: Sequence[Ranking], seconds: float) -> str:
     """What it took, in one line; a second one where replies had to be mended or documents went unjudged."""
     usages = [ranking.usage for ranking in rankings]
-    costs = [usage.cost_usd for usage in usages]
-    known = [cost for cost in costs if cost is not None]
     calls, cached = sum(u.calls for u in usages), sum(u.cached_calls for u in usages)
     parts = [
         f"{rankings[0].strategy}" + (f" by {rankings[0].model}" if rankings[0].model else ""),
         *([counted(len(rankings), "query", "queries")] if len(rankings) > 1 else []),
         f"{counted(calls, 'call')} in {counted(max(u.rounds for u in usages), 'round')}"
-        + (f", {cached} more from the cache" if cached else ""),
+        + (f", {cached} more from the cache" if cached else "")
+        + (f", which saves {dollars(saved)}" if (saved := total_usd(usage.saved_usd for usage in usages)) else ""),
         f"{sum(u.input_tokens for u in usages):,} tokens in, {sum(u.output_tokens for u in usages):,} out",
-        dollars(sum(known, Decimal(0)) if len(known) == len(costs) else None),
+        dollars(total_usd(usage.cost_usd for usage in usages)),
         f"{seconds:.1f} s",
     ]
     return " · ".join(parts) + "\n" + _integrity(rankings)

@@ -17,7 +17,7 @@ from judge_rerank.hybrid import FIRST_STAGE, Hybrid, summed
 from judge_rerank.routing.base import QueryClassifier
 from judge_rerank.routing.routes import JudgeKind, Route, Routes
 from judge_rerank.strategies.fusion import Signal, by_place
-from judge_rerank.types import Document
+from judge_rerank.types import Document, total_usd
 
 if TYPE_CHECKING:
     from judge_rerank.judge import Judge
@@ -241,9 +241,9 @@ def _run(
         topic.id: _value(measure, dataset, topic, [place.document.id or "" for place in ranking])
         for topic, ranking in zip(topics, rankings, strict=True)
     }
-    costs = [ranking.usage.cost_usd for ranking in rankings]
-    known = [float(cost) for cost in costs if cost is not None]
-    usd = fmean(known) if len(known) == len(costs) else None
+    # Replies from the cache count at what they cost when they were bought: they would cost that on other queries.
+    total = total_usd(cost for ranking in rankings for cost in (ranking.usage.cost_usd, ranking.usage.saved_usd))
+    usd = None if total is None else float(total) / len(rankings)
     return values, usd, fmean(ranking.usage.latency_s for ranking in rankings)
 
 

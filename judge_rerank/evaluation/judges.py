@@ -71,6 +71,10 @@ class Judges:
         """Whether nothing that the model is asked can cost anything."""
         return model.price == "free" or self._backend(model).info.local
 
+    def at_once(self, model: ModelSpec | None) -> int:
+        """How many questions are worth asking side by side; 1 where everything is done on this machine."""
+        return 1 if model is None else self._backend(model).info.concurrency
+
     def close(self) -> None:
         """Close every judge."""
         judges, self._judges, self._backends = self._judges, {}, {}

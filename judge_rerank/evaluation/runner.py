@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +25,8 @@ from judge_rerank.evaluation.summary import Summary, summarize
 from judge_rerank.llm.base import Backend
 from judge_rerank.loop import run
 from judge_rerank.opening import DEFAULT_CACHE
+from judge_rerank.scorers.memory import forget
+from judge_rerank.types import Ranking
 
 _BATCH = 10
 """Queries that a variant gets in a row before the next variant has them, so that all advance side by side."""
@@ -226,15 +228,12 @@ class _Runner:
             self.unfinished.append(f"The run ended early: {error}")
 
     async def _batch(self, planned: Planned, prepared: Prepared, seed: int, topics: Sequence[Topic]) -> bool:
-        """Rank for a few queries side by side; whether there is any point in going on."""
+        """Rank for a few queries; whether there is any point in going on."""
         if not topics:
             return True
-        judge = self._judges.of(planned.model, seed)
-        pairs = [(topic.query, prepared.candidates(topic, seed)) for topic in topics]
+        forget()  # a variant is not to be quick because of what another has computed
         failed: list[str] = []
-        place = 0
-        async for ranking in judge.arerank_many(pairs, planned.strategy, cancel=self._cancel):
-            topic, place = topics[place], place + 1
+        async for topic, ranking in self._ranked(planned, prepared, seed, topics):
             if set(ranking.integrity.failed) & _UNFINISHED:
                 failed += ranking.reasons
                 continue
@@ -250,6 +249,20 @@ class _Runner:
             missing = f"{planned.variant.name} on {prepared.info.name}: queries were not finished ({failed[0]})."
             self.unfinished.append(missing)
         return len(failed) < len(topics)
+
+    async def _ranked(
+        self, planned: Planned, prepared: Prepared, seed: int, topics: Sequence[Topic]
+    ) -> AsyncIterator[tuple[Topic, Ranking]]:
+        """Side by side, or one after the other where they would only wait for each other: the time of a query is then
+        its own."""
+        judge = self._judges.of(planned.model, seed)
+        together = 1 if self._judges.at_once(planned.model) == 1 else len(topics)
+        for start in range(0, len(topics), together):
+            group = topics[start : start + together]
+            pairs = [(topic.query, prepared.candidates(topic, seed)) for topic in group]
+            left = iter(group)
+            async for ranking in judge.arerank_many(pairs, planned.strategy, cancel=self._cancel):
+                yield next(left), ranking
 
     def _bet(self, prepared: Prepared, topics: Sequence[Topic]) -> None:
         """Tell the race what each variant made of some queries, in the mean over the seeds."""

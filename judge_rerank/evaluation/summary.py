@@ -12,6 +12,7 @@ from typing import Literal
 from judge_rerank.evaluation.averages import by_dataset, percentile
 from judge_rerank.evaluation.ceilings import Ceiling, ceilings
 from judge_rerank.evaluation.record import Result, RunInfo, Variant
+from judge_rerank.types import total_usd
 
 Axis = Literal["usd", "latency"]
 
@@ -24,19 +25,19 @@ _BAD_REPLIES = ("refused", "unreadable", "truncated")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One variant. Figures are means for a query unless they say otherwise, and as if no reply had come from the cache:
-    what a cached reply took is reckoned as the mean of those that were bought.
+    a cached reply counts at what it took when it was bought.
 
     Attributes:
         variant: the variant.
         results: how many it has: queries times seeds.
         metrics: mean over the queries of each dataset, then over datasets, by metric name.
         gain: of the first metric over the first stage, on the same queries; None where there is no result.
-        usd_per_1000_queries: None where a price is not known, or where every reply came from the cache.
+        usd_per_1000_queries: None where a price is not known.
         usd_per_point: dollars for 1,000 queries and each gained hundredth (a "point") of the first metric; None where
             nothing is gained or the price is not known.
         latency_p50_s, latency_p95_s: over the queries that the cache had no part in; None without any.
         calls, rounds: as the strategy makes them.
-        input_tokens, output_tokens: None where every reply came from the cache.
+        input_tokens, output_tokens: as the provider counted them.
         cached_share: of all calls, those that the cache answered.
         parse_failure_rate: of all questions that were answered, those without a judgment even when asked again.
         repair_rate: of these, the ones whose answer was read after mending it.
@@ -55,8 +56,8 @@ class Row:
     latency_p95_s: float | None = None
     calls: float = 0.0
     rounds: float = 0.0
-    input_tokens: float | None = 0.0
-    output_tokens: float | None = 0.0
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
     cached_share: float = 0.0
     parse_failure_rate: float = 0.0
     repair_rate: float = 0.0
@@ -131,13 +132,10 @@ def _row(variant: Variant, results: Sequence[Result], metric: str, start: Mappin
 
 def _with_costs(row: Row, results: Sequence[Result]) -> Row:
     n = len(results)
-    bought, cached = _total(results, "calls"), _total(results, "cached_calls")
-    calls = bought + cached
-    # How much more it would have been without the cache; None where nothing tells.
-    share = 1.0 if not cached else calls / bought if bought else None
-    costs = [result.usage.get("cost_usd", "0") for result in results]
-    usd = float(sum(map(Decimal, map(str, costs)), Decimal(0))) if None not in costs else None
-    per_1000 = None if usd is None or share is None else 1000 * usd * share / n
+    cached = _total(results, "cached_calls")
+    calls = _total(results, "calls") + cached
+    usd = total_usd(_decimal(result.usage.get(kind, "0")) for result in results for kind in ("cost_usd", "saved_usd"))
+    per_1000 = None if usd is None else 1000 * float(usd) / n
     latencies = sorted(float(r.usage.get("latency_s", 0.0)) for r in results if not r.usage.get("cached_calls"))
     answered = sum(_answered(result) for result in results)
     good = bool(row.gain and row.gain > 0)
@@ -149,13 +147,17 @@ def _with_costs(row: Row, results: Sequence[Result]) -> Row:
         latency_p95_s=percentile(latencies, 0.95),
         calls=calls / n,
         rounds=_total(results, "rounds") / n,
-        input_tokens=None if share is None else _total(results, "input_tokens") * share / n,
-        output_tokens=None if share is None else _total(results, "output_tokens") * share / n,
+        input_tokens=(_total(results, "input_tokens") + _total(results, "saved_input_tokens")) / n,
+        output_tokens=(_total(results, "output_tokens") + _total(results, "saved_output_tokens")) / n,
         cached_share=cached / calls if calls else 0.0,
         parse_failure_rate=_rate(sum(bad_replies(result) for result in results), answered),
         repair_rate=_rate(sum(int(result.integrity.get("repaired", 0)) for result in results), answered),
         reask_rate=_rate(_total(results, "reasks"), answered),
     )
+
+
+def _decimal(stored: str | None) -> Decimal | None:
+    return None if stored is None else Decimal(stored)
 
 
 def bad_replies(result: Result) -> int:

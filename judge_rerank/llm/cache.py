@@ -64,7 +64,7 @@ class ReplyCache:
         return request_key(request, model=model, endpoint=endpoint, params=params, parser_version=parser_version)
 
     def get(self, key: str) -> ChatReply | None:
-        """The stored reply, at no cost and with the usage of the original; None if there is none."""
+        """The stored reply, with the usage and the cost of the original; None if there is none."""
         return self._submit(lambda shelf: shelf.get(key)).result()
 
     def put(self, key: str, reply: ChatReply) -> None:

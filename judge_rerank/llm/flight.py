@@ -11,8 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
-from decimal import Decimal
 from typing import Literal, Protocol, TypeVar
 
 from judge_rerank.llm.base import ChatReply
@@ -93,7 +91,7 @@ class Flight:
     cancelled task, a killed process), the next is let in.
 
     Attributes:
-        reply: the reply, at no cost and with the usage of the original; None if the caller is to fetch it.
+        reply: the reply, with the usage and the cost of the original; None if the caller is to fetch it.
         source: "cache" for a stored reply, "shared" for one that somebody else was fetching; None with no reply.
     """
 
@@ -116,7 +114,7 @@ class Flight:
                 self._turns.leave(self._key, turn)
                 raise
             if reply is not None:
-                self.reply, self.source = replace(reply, cost_usd=Decimal(0)), "shared"
+                self.reply, self.source = reply, "shared"
                 return self
         try:
             await self._claim()

@@ -113,6 +113,8 @@ class Llama:
                     f"{self._path} could not be loaded: it is damaged or incomplete, of a kind that the installed "
                     "llama.cpp does not know, or larger than the free memory."
                 ) from error
+            # Answered by its loop, which has then begun. Dropped before, it would wait for its own end for ever.
+            server.handle_metrics()
             self._counter.connect(server.listening_address)
             self._server = server
         return self._server
@@ -131,6 +133,7 @@ class Llama:
         # Tokens are counted over a loopback connection, the only way in; nobody else may use it.
         p.api_keys = [self._key]
         p.ui = p.endpoint_slots = False
+        p.endpoint_metrics = True
         return p
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 
 from judge_rerank.llm.base import ChatReply
@@ -62,7 +61,7 @@ class Shelf:
         self._hits = self._misses = 0
 
     def get(self, key: str) -> ChatReply | None:
-        """The reply, at no cost; None if there is none."""
+        """The reply, with what it cost when it was bought; None if there is none."""
         reply = self._find(key)
         self._count(reply)
         return reply
@@ -130,7 +129,7 @@ class Shelf:
         entry = read_entry(key, self._store.get(key))
         if entry is None or (self._expire_s is not None and time.time() - entry.stored > self._expire_s):
             return None
-        return replace(entry.reply, cost_usd=Decimal(0))
+        return entry.reply
 
     def _count(self, reply: ChatReply | None) -> None:
         self._hits, self._misses = self._hits + (reply is not None), self._misses + (reply is None)

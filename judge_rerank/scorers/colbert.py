@@ -44,7 +44,7 @@ class ColBERT(LocalScorer):
         texts = [full_text(c.document) for _, candidates in groups for c in candidates]
         with computing.TURN:
             model = _loaded(self.model)
-            from judge_rerank.scorers.encoders import memory
+            from judge_rerank.scorers.memory import memory
 
             asked = [query.text for query, _ in groups]
             queries = self._arrays(model.encode_query, asked)

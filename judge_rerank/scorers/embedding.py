@@ -93,7 +93,7 @@ class Embedding(LocalScorer):
                 None if v is None else _vector(v, f"document {c.index}")
                 for v, c in zip(stored, candidates, strict=True)
             ]
-        from judge_rerank.scorers.encoders import memory
+        from judge_rerank.scorers.memory import memory
 
         held = memory((self.model, self.backend, self.max_length), self.memory)
         return held.recall([self.document_prefix + full_text(c.document) for c in candidates], self._encode)

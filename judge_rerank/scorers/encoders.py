@@ -1,10 +1,8 @@
-"""Bi-encoders behind one face: sentence-transformers, or ONNX alone; vectors of documents are kept."""
+"""Bi-encoders behind one face: sentence-transformers, or ONNX alone."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -84,27 +82,6 @@ class _Onnx:
         return vectors[0] if self._first else vectors.mean(axis=0)
 
 
-class Memory:
-    """What was computed for texts, the last `size` of them."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._held: OrderedDict[bytes, Any] = OrderedDict()
-
-    def recall(self, texts: Sequence[str], compute: Any) -> list[Any]:
-        """One result a text; `compute` gets those that are not held, each once."""
-        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
-        fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._held}
-        new = dict(zip(fresh, compute(list(fresh.values())), strict=True)) if fresh else {}
-        found = [new[key] if key in new else self._held[key] for key in keys]
-        for key, value in zip(keys, found, strict=True):
-            self._held[key] = value
-            self._held.move_to_end(key)
-        while len(self._held) > self._size:
-            self._held.popitem(last=False)
-        return found
-
-
 @lru_cache(maxsize=4)
 def encoder(model: str, backend: Backend, max_length: int | None) -> Encoder:
     """The bi-encoder; loaded once a process.
@@ -119,13 +96,6 @@ def encoder(model: str, backend: Backend, max_length: int | None) -> Encoder:
     return weights.needed(
         f"The embedding model {model}", extra, lambda: weights.load(model, lambda: kind(folder, max_length))
     )
-
-
-@lru_cache(maxsize=8)
-def memory(owner: object, size: int) -> Memory:
-    """What is kept for an owner."""
-    del owner
-    return Memory(size)
 
 
 def normalised(vectors: Vectors) -> Vectors:

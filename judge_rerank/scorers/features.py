@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from judge_rerank.scorers.base import full_text
 from judge_rerank.scorers.bm25 import CorpusStatistics, bm25_weight, words_of
-from judge_rerank.scorers.encoders import Encoder, Vectors, memory, normalised
+from judge_rerank.scorers.encoders import Encoder, Vectors, normalised
+from judge_rerank.scorers.memory import memory
 from judge_rerank.strategies.base import Group
 from judge_rerank.types import Query
 

@@ -101,6 +101,17 @@ class TestVerdict:
         assert verdict(scope(*run)).pick == "dear"
         assert "fair keeps 68 % of the gain for $1.00 instead of $20.00" in said(run)
 
+    def test_the_baseline_is_beaten_where_its_own_comparison_says_so(self) -> None:
+        base, a = LOW[:8], [value + 0.3 for value in LOW[:8]]
+        rest = {name: [v + (0.2 if (n + k) % 2 else -0.2) for n, v in enumerate(a)] for k, name in enumerate("bcd")}
+        run = run_of({"first-stage": base, "a": a, **rest})
+        told = scope(*run).comparisons["a"]
+        assert told.significant
+        assert not told.better_than  # corrected for all ten pairs
+        text = said(run)
+        assert "significantly better than the first stage; its lead over b, c and d may be chance" in text
+        assert "Leave the order as it is" not in text
+
     def test_no_gain_is_no_pick(self) -> None:
         run = run_of({"first-stage": NEAR, "a": HIGH})
         assert verdict(scope(*run)).pick is None

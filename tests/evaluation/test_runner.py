@@ -6,15 +6,17 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from judge_rerank import AuthenticationError, CancelToken, InputError, PricingUnknown, ProviderUnavailable
+from judge_rerank import AuthenticationError, CancelToken, InputError, Judge, PricingUnknown, ProviderUnavailable
 from judge_rerank.evaluation import Evaluation, Experiment, RunFolder, evaluate
 from judge_rerank.evaluation.judges import Judges, forecast
 from judge_rerank.evaluation.preparing import design
@@ -79,6 +81,38 @@ def test_a_perfect_judge_reaches_the_ideal_order(written: Written, log: Path, tm
         (f"q{q}d{d}", f"text {d} about {q}") for q in range(QUERIES) for d in range(CANDIDATES)
     }
     assert found.info.variants[2].prompt_hashes["score"]
+
+
+@pytest.mark.parametrize(("concurrency", "together"), [(1, {1}), (4, {QUERIES})])
+def test_queries_that_would_only_wait_for_each_other_are_asked_one_by_one(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, concurrency: int, together: set[int]
+) -> None:
+    seen: set[int] = set()
+    original = Judge.arerank_many
+
+    def watched(judge: Judge, pairs: Any, *given: Any, **options: Any) -> Any:
+        seen.add(len(pairs))
+        return original(judge, pairs, *given, **options)
+
+    monkeypatch.setattr(Judge, "arerank_many", watched)
+    found = run(written(), tmp_path / "run", FakeBackend(reply, concurrency=concurrency))
+    assert seen == together
+    assert found.info.finished
+
+
+def test_no_variant_is_quick_because_of_what_another_has_computed(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: Counter[str] = Counter()
+
+    class Encoder:
+        def encode(self, texts: Sequence[str], _batch_size: int) -> Any:
+            encoded.update(texts)
+            return numpy.ones((len(texts), 2), dtype=numpy.float32)
+
+    monkeypatch.setattr("judge_rerank.scorers.encoders.encoder", lambda *_: Encoder())
+    evaluate(written(models=None, prompts=None, strategies=["embedding", "embedding % 2"]), output=tmp_path / "run")
+    assert {encoded[f"text {d} about {q}"] for q in range(QUERIES) for d in range(CANDIDATES)} == {2}
 
 
 def test_a_result_says_where_each_document_came_from(written: Written, tmp_path: Path) -> None:

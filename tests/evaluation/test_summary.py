@@ -65,21 +65,25 @@ def test_gain_cost_and_time() -> None:
     assert table.row("ideal").gain == pytest.approx(0.7)
 
 
-def test_what_the_cache_gave_is_reckoned_at_the_price_of_what_was_bought() -> None:
+def test_what_the_cache_gave_counts_at_what_it_took_when_it_was_bought() -> None:
     row = summary(
         result("a", "q1", 0.5, calls=5, cost_usd="0.005", latency_s=2.0, input_tokens=50),
-        result("a", "q2", 0.5, cached_calls=5, latency_s=0.001),
+        result("a", "q2", 0.5, cached_calls=5, saved_usd="0.003", saved_input_tokens=30, latency_s=0.001),
     ).row("a")
     assert row.cached_share == 0.5
-    assert row.usd_per_1000_queries == pytest.approx(5.0)
-    assert row.input_tokens == pytest.approx(50)
+    assert row.usd_per_1000_queries == pytest.approx(4.0)
+    assert row.input_tokens == pytest.approx(40)
     assert (row.calls, row.latency_p95_s) == (5, 2.0)
 
 
-def test_what_only_the_cache_gave_has_no_price() -> None:
+def test_how_long_it_takes_is_unknown_where_only_the_cache_answered() -> None:
     row = summary(result("a", "q1", 0.5, cached_calls=5), result("a", "q2", 0.5, cached_calls=5)).row("a")
-    assert (row.usd_per_1000_queries, row.usd_per_point, row.latency_p50_s, row.input_tokens) == (None,) * 4
+    assert (row.usd_per_1000_queries, row.latency_p50_s) == (0, None)
     assert row.cached_share == 1.0
+
+
+def test_the_price_is_unknown_where_that_of_a_cached_reply_is() -> None:
+    assert summary(result("a", "q1", 0.5, cached_calls=5, saved_usd=None)).row("a").usd_per_1000_queries is None
 
 
 def test_an_unknown_price_stays_unknown() -> None:

@@ -200,6 +200,15 @@ def test_one_model_is_shared_and_freed_with_its_last_user(path: Path) -> None:
     assert one.count_tokens("sea") == 1, "it is loaded again when it is needed again"
 
 
+def test_a_model_can_be_dropped_as_soon_as_it_is_there(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from judge_rerank.llm.llamacpp import Llama\n"
+        "for _ in range(8): Llama(Path(sys.argv[1]), context_tokens=128, threads=1)._load()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], timeout=120, check=False)  # it would hang
+    assert done.returncode == 0
+
+
 def test_nothing_is_printed(path: Path) -> None:
     code = (
         "import asyncio, sys; from judge_rerank.llm.local import LocalBackend\n"

@@ -159,7 +159,7 @@ def test_stored_vectors() -> None:
 
 
 def test_documents_are_encoded_once() -> None:
-    from judge_rerank.scorers.encoders import Memory
+    from judge_rerank.scorers.memory import Memory
 
     seen: list[str] = []
 

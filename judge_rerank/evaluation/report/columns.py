@@ -94,7 +94,7 @@ _COSTS = (
     Column(
         key="latency_p50_s",
         title="Median time",
-        help="Of a query, over those that the cache had no part in.",
+        help="Of a query, over those that the cache had no part in. What runs on this machine gets one at a time.",
         text=figures.seconds,
         main=True,
     ),

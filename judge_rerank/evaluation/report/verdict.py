@@ -72,8 +72,8 @@ def _headline(scope: Scope, best: Row) -> str:
 def _certainty(scope: Scope, best: Row) -> str:
     mine = scope.comparisons[best.variant.name]
     others = [name for name in scope.comparisons if name != mine.variant]
-    worse = [_name(scope, name) for name in others if name in mine.better_than]
-    level = [_name(scope, name) for name in others if name not in mine.better_than]
+    worse = [_name(scope, name) for name in others if _beats(scope, mine, name)]
+    level = [_name(scope, name) for name in others if not _beats(scope, mine, name)]
     said: list[str] = []
     if worse and not level:
         said.append(f"It is significantly better than {'all ' * (len(worse) > 3)}{_few(worse)}.")
@@ -91,6 +91,12 @@ def _certainty(scope: Scope, best: Row) -> str:
     return " ".join(said) or "It is the only variant."
 
 
+def _beats(scope: Scope, mine: Comparison, other: str) -> bool:
+    """Whether it is significantly better. The baseline was chosen beforehand, so that fewer comparisons are corrected
+    for there than among all pairs."""
+    return other in mine.better_than or (other == scope.info.baseline and mine.significant and mine.difference > 0)
+
+
 def _beside(scope: Scope, mine: Comparison) -> str:
     """The best beside the baseline."""
     return (
@@ -102,9 +108,7 @@ def _beside(scope: Scope, mine: Comparison) -> str:
 
 def _cost(row: Row) -> str:
     usd, median = row.usd_per_1000_queries, row.latency_p50_s
-    work = f"{figures.count(row.calls)} calls"
-    if row.input_tokens is not None and row.output_tokens is not None:
-        work += f" and {figures.count(row.input_tokens + row.output_tokens)} tokens"
+    work = f"{figures.count(row.calls)} calls and {figures.count(row.input_tokens + row.output_tokens)} tokens"
     price = (
         "What it costs is unknown"
         if usd is None
@@ -123,9 +127,9 @@ def _cost(row: Row) -> str:
 def _pick(scope: Scope, best: Row, rows: Sequence[Row]) -> tuple[Row | None, str]:
     mine = scope.comparisons[best.variant.name]
     first = scope.first_stage
-    if first is not None and first.variant.name in scope.comparisons and first.variant.name not in mine.better_than:
+    if first is not None and first.variant.name in scope.comparisons and not _beats(scope, mine, first.variant.name):
         return None, "Leave the order as it is, or measure more queries: no gain over the first stage is certain."
-    level = [row for row in rows if row.variant.name not in mine.better_than]
+    level = [row for row in rows if not _beats(scope, mine, row.variant.name)]
     priced = [row for row in level if _price(scope, row) is not None]
     if not priced:
         return best, f"{best.variant.name}: what would be cheaper cannot be said, as its price is unknown."
