@@ -99,10 +99,13 @@ def _loaded(name: str, home: Path, max_length: int) -> _Model:
     if not file.is_file() and weights.offline():
         raise ModelUnavailable(f"{name} is not in {home}, and HF_HUB_OFFLINE keeps it from being fetched. {advice}")
     try:
-        ranker = weights.load(name, lambda: _quietly(lambda: ranker_class(name, str(home), max_length)))
+        ranker = weights.load(name, lambda: _quietly(lambda: ranker_class(name, str(home), max_length, "WARNING")))
         return weights.load(name, lambda: _Model(name, ranker, file))
     except ModelUnavailable as error:
-        raise ModelUnavailable(f"{error} {advice}") from error
+        if (home / name).is_dir():
+            raise ModelUnavailable(f"{error} {advice}") from error
+        reason = type(error.__cause__).__name__
+        raise ModelUnavailable(f"{name} is not in {home} and could not be fetched ({reason}). {advice}") from error
 
 
 def _quietly(build: Any) -> Any:

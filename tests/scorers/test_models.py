@@ -237,6 +237,19 @@ def test_options_out_of_range(models: Path) -> None:
         judge.rerank(QUERY, TEXTS, Embedding("all-minilm-l6"))
 
 
+def test_a_model_of_flashrank_that_cannot_be_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreachable(*_given: object, **_options: object) -> None:
+        raise ConnectionError("no way there")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("requests.get", unreachable)
+    with pytest.raises(ModelUnavailable, match=r"could not be fetched \(ConnectionError\)\. Unpack https://"):
+        Judge().rerank(QUERY, TEXTS, FlashRank(folder=str(tmp_path)))
+    assert "flashrank" not in {record.name.split(".")[0] for record in caplog.records}
+
+
 def test_the_embedded_model_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGE_RERANK_MODELS", "")
     from judge_rerank.scorers.encoders import encoder
