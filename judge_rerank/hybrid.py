@@ -12,7 +12,7 @@ from judge_rerank import spec
 from judge_rerank.errors import InputError
 from judge_rerank.strategies.base import Candidates, Choice, Order, Ordering, Outcome, Plan, Strategy, by_score
 from judge_rerank.strategies.composing import Composable
-from judge_rerank.strategies.fusion import Signal, by_place, logistic, minmax, ranks, zscores
+from judge_rerank.strategies.fusion import Signal, by_place, logistic, minmax, ranks, settled, zscores
 from judge_rerank.strategies.steps import Steps, side_by_side, watched
 from judge_rerank.types import Query
 
@@ -92,7 +92,7 @@ def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str)
     sums: dict[int, float] = {}
     for index in sorted({index for values in scaled.values() for index in values}):
         parts = [(weights[name], values[index]) for name, values in scaled.items() if index in values]
-        sums[index] = sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts)
+        sums[index] = settled(sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts))
     return {index: logistic(total) for index, total in sums.items()} if norm == "zscore" else sums
 
 

@@ -126,21 +126,11 @@ _LAST = Route(strategies=("{prefilter}",), why="no route is for it")
 DEFAULT: tuple[Route, ...] = (
     Route(judge="none", strategies=("{prefilter}",), why="no LLM is set up, so the best scorer here decides"),
     Route(
-        label="factual",
-        judge="local",
-        strategies=(
-            "{prefilter} % 10 >> stage(binary, fuse=0.5)",
-            "{prefilter} % 5 >> stage(binary, fuse=0.5)",
-            "{prefilter}",
-        ),
-        why="a document has the fact or has not; a small judge adds to the scorer, and does not overrule it",
-    ),
-    Route(
         label="complex",
         judge="local",
         strategies=(
-            "{prefilter} % 20 >> stage(score, fuse=0.5)",
-            "{prefilter} % 10 >> stage(score, fuse=0.5)",
+            "{prefilter} % 20 >> stage(binary, fuse=0.5)",
+            "{prefilter} % 10 >> stage(binary, fuse=0.5)",
             "{prefilter}",
         ),
         why="parts of the answer are spread, so more is read; a small judge adds to the scorer",
@@ -148,11 +138,11 @@ DEFAULT: tuple[Route, ...] = (
     Route(
         judge="local",
         strategies=(
-            "{prefilter} % 10 >> stage(score, fuse=0.5)",
-            "{prefilter} % 5 >> stage(score, fuse=0.5)",
+            "{prefilter} % 10 >> stage(binary, fuse=0.5)",
+            "{prefilter} % 5 >> stage(binary, fuse=0.5)",
             "{prefilter}",
         ),
-        why="degrees of relevance; a small judge adds to the scorer, and does not overrule it",
+        why="yes or no is what a small judge tells best; it adds to the scorer, and does not overrule it",
     ),
     Route(
         judge="hosted",

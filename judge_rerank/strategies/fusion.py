@@ -51,8 +51,15 @@ def logistic(value: float) -> float:
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))
 
 
+def settled(total: float) -> float:
+    """A sum of signals without its last digits: where two signals disagree about two documents, their sums are equal
+    but for a rounding error, which must not decide."""
+    return round(total, 12)
+
+
 def fused(candidates: Candidates, ordering: Ordering, weight: float) -> Ordering:
-    """An ordering whose scores are summed with those that the candidates came with, as z-scores.
+    """An ordering whose scores are summed with those that the candidates came with, as z-scores. Candidates with equal
+    sums stay as they stood before.
 
     Args:
         candidates: as they stood before, with their scores in `prior`.
@@ -63,6 +70,6 @@ def fused(candidates: Candidates, ordering: Ordering, weight: float) -> Ordering
     given = [candidate.index for candidate in candidates]
     before = zscores(candidates.prior if set(given) <= set(candidates.prior) else by_place(given))
     now = zscores(ordering.scores or by_place(ordering.order))
-    sums = {index: (1 - weight) * before[index] + weight * now.get(index, before[index]) for index in given}
+    sums = {index: settled((1 - weight) * before[index] + weight * now.get(index, before[index])) for index in given}
     order = sorted(given, key=lambda index: -sums[index])
     return replace(ordering, order=tuple(order), scores={index: logistic(total) for index, total in sums.items()})

@@ -3,6 +3,7 @@
 import pytest
 
 from judge_rerank import BM25, Cascade, InputError, Judge, Listwise, Score, Stage, Unchanged, UnknownName, Unsure, spec
+from judge_rerank.llm.base import ChatRequest
 from judge_rerank.strategies.base import Scores, Strategy
 from judge_rerank.strategies.composing import fewest_kept
 from judge_rerank.testing import FakeBackend, check_strategy, drive, perfect
@@ -134,3 +135,17 @@ def test_unchanged_passes_first_stage_scores_on() -> None:
     strategy = Unchanged() >> Stage(strategy=Score(), fuse=0.5)
     ranking = Judge(FakeBackend('{"score": 5}')).rerank("q", docs, strategy)
     assert ranking.order == (0, 1)
+
+
+@pytest.mark.parametrize("first", [0.3, 0.7318603992462158, 2.3])
+@pytest.mark.parametrize("grade", [2, 3, 7, 9, 10])
+def test_where_judge_and_prefilter_disagree_about_two_the_prefilters_order_stays(first: float, grade: int) -> None:
+    docs = [{"text": "a", "score": first + 0.0738831970}, {"text": "b", "score": first}]
+
+    def reply(request: ChatRequest) -> str:
+        assert request.subject is not None
+        return f'{{"score": {grade if request.subject.candidates[0].document.text == "b" else grade - 1}}}'
+
+    ranking = Judge(FakeBackend(reply)).rerank("q", docs, Unchanged() >> Stage(strategy=Score(), fuse=0.5))
+    assert ranking.order == (0, 1)
+    assert ranking[0].relevance_score == ranking[1].relevance_score == 0.5
