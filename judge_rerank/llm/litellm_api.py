@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ _MOST_TOKENS = 10_000_000  # no API says how much it takes in one request; its o
 _TIMEOUT_S = 120.0
 
 
-class LiteLLMApi(LiteLLMBackend):
+class LiteLLMApi(LiteLLMBackend, ABC):
     """An API that has no prompt, and from which no text comes back.
 
     To the engine it is a backend like any other, so that its calls are cached, paid for, retried and traced as the
@@ -47,8 +48,9 @@ class LiteLLMApi(LiteLLMBackend):
         )
 
     @property
+    @abstractmethod
     def _max_tokens_per_doc(self) -> int:
-        raise NotImplementedError
+        """Where a document is cut when the caller does not say."""
 
     @property
     def _takes_client(self) -> bool:
@@ -67,9 +69,9 @@ class LiteLLMApi(LiteLLMBackend):
             exchange.sent = True  # as far as anybody knows
         return self._calling(litellm, asked)
 
+    @abstractmethod
     def _calling(self, litellm: Any, asked: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
         """LiteLLM's coroutine for this kind of API."""
-        raise NotImplementedError
 
     @property
     def _common(self) -> dict[str, Any]:

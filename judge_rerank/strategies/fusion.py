@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, pstdev
 
-from judge_rerank.strategies.base import Candidates, Ordering
+from judge_rerank.strategies.base import Candidates, Ordering, by_score
 
 Signal = Mapping[int, float]
 """Values by `index`; greater is more relevant."""
@@ -52,8 +52,8 @@ def logistic(value: float) -> float:
 
 
 def settled(total: float) -> float:
-    """A sum of signals without its last digits: where two signals disagree about two documents, their sums are equal
-    but for a rounding error, which must not decide."""
+    """A sum without its last digits: what two signals that disagree, or the same fractions in another order, add up to
+    may differ by a rounding error alone, and that is a tie."""
     return round(total, 12)
 
 
@@ -71,5 +71,5 @@ def fused(candidates: Candidates, ordering: Ordering, weight: float) -> Ordering
     before = zscores(candidates.prior if set(given) <= set(candidates.prior) else by_place(given))
     now = zscores(ordering.scores or by_place(ordering.order))
     sums = {index: settled((1 - weight) * before[index] + weight * now.get(index, before[index])) for index in given}
-    order = sorted(given, key=lambda index: -sums[index])
-    return replace(ordering, order=tuple(order), scores={index: logistic(total) for index, total in sums.items()})
+    order = by_score(candidates, sums).order
+    return replace(ordering, order=order, scores={index: logistic(total) for index, total in sums.items()})

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from judge_rerank.strategies.digraph import Preferences
+from judge_rerank.strategies.fusion import settled
 
 T = TypeVar("T")
 
@@ -20,8 +21,7 @@ def reciprocal_ranks(votes: Sequence[Sequence[int]], base: Sequence[int]) -> lis
     for vote in votes:
         for rank, item in enumerate(vote, start=1):
             total[item] += 1 / rank
-    # Sums of the same fractions in another order may differ in the last digit; that is a tie.
-    return sorted(base, key=lambda item: -round(total[item], 12))
+    return sorted(base, key=lambda item: -settled(total[item]))
 
 
 def kemeny(votes: Sequence[Sequence[int]], base: Sequence[int]) -> list[int]:

@@ -206,7 +206,8 @@ def _instead(scope: Scope, row: Row, other: Row) -> str:
     """What one takes, beside what the other takes."""
     price, most = _price(scope, row), _price(scope, other)
     if scope.summary.axis == "latency":
-        return f"{figures.seconds(price)} instead of {figures.seconds(most)} a query"
+        longer = figures.seconds(most) if most is not None else "an unknown time"
+        return f"{figures.seconds(price)} instead of {longer} a query"
     less = figures.dollars(price) if price else "nothing"
     more = figures.dollars(most) if most is not None else "an unknown price"
     return f"{less} instead of {more} for 1,000 queries"
