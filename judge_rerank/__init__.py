@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from judge_rerank.errors import (
+from judge_rerank.core.errors import (
     AuthenticationError,
     BudgetError,
     BudgetExceeded,
@@ -32,7 +32,7 @@ from judge_rerank.errors import (
     StrategyError,
     UnknownName,
 )
-from judge_rerank.types import (
+from judge_rerank.core.types import (
     Candidate,
     Document,
     Estimate,
@@ -48,17 +48,14 @@ from judge_rerank.types import (
 )
 
 if TYPE_CHECKING:
-    from judge_rerank.auto import Auto, ClassIs, DefaultCascade
-    from judge_rerank.budget import Budget
-    from judge_rerank.calibration import Calibration
-    from judge_rerank.cancel import CancelToken
-    from judge_rerank.engine import Progress
-    from judge_rerank.hybrid import Hybrid
+    from judge_rerank.cache.reply_cache import ReplyCache
+    from judge_rerank.core.cancel import CancelToken
+    from judge_rerank.engine.driver import Progress
     from judge_rerank.judge import Judge
-    from judge_rerank.llm.cache import ReplyCache
-    from judge_rerank.llm.pricing import Price
+    from judge_rerank.learning.calibration import Calibration
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
-    from judge_rerank.routing.base import QueryClass, QueryClassifier
+    from judge_rerank.routing.auto import Auto, ClassIs, DefaultCascade
+    from judge_rerank.routing.classifier import QueryClass, QueryClassifier
     from judge_rerank.routing.judged import JudgeClassifier
     from judge_rerank.routing.routes import Route, Routes
     from judge_rerank.routing.rules import Rule, Rules
@@ -69,38 +66,41 @@ if TYPE_CHECKING:
     from judge_rerank.scorers.distilled import Distilled
     from judge_rerank.scorers.embedding import Embedding
     from judge_rerank.scorers.flashrank import FlashRank
+    from judge_rerank.spending.budget import Budget
+    from judge_rerank.spending.pricing import Price
     from judge_rerank.strategies.adaptive import Adaptive
     from judge_rerank.strategies.api import EmbeddingAPI, RerankAPI
     from judge_rerank.strategies.binary import Binary
     from judge_rerank.strategies.blitz import Blitz
-    from judge_rerank.strategies.composing import Cascade, Stage, Unsure
-    from judge_rerank.strategies.consistency import SelfConsistent
+    from judge_rerank.strategies.cascade import Cascade, Stage, Unsure
     from judge_rerank.strategies.first import First
+    from judge_rerank.strategies.hybrid import Hybrid
     from judge_rerank.strategies.joint import Joint
     from judge_rerank.strategies.listwise import Listwise
-    from judge_rerank.strategies.none import Unchanged
     from judge_rerank.strategies.pairwise import Pairwise
     from judge_rerank.strategies.partition import Partition
     from judge_rerank.strategies.passages import Passages
     from judge_rerank.strategies.score import Score
+    from judge_rerank.strategies.self_consistent import SelfConsistent
     from judge_rerank.strategies.setwise import Setwise
     from judge_rerank.strategies.tournament import Tournament
-    from judge_rerank.trace import Trace
+    from judge_rerank.strategies.unchanged import Unchanged
+    from judge_rerank.tracing.trace import Trace
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Price": "llm.pricing",
-    "ReplyCache": "llm.cache",
-    "Trace": "trace",
-    "Auto": "auto",
-    "Budget": "budget",
-    "ClassIs": "auto",
-    "DefaultCascade": "auto",
+    "Price": "spending.pricing",
+    "ReplyCache": "cache.reply_cache",
+    "Trace": "tracing.trace",
+    "Auto": "routing.auto",
+    "Budget": "spending.budget",
+    "ClassIs": "routing.auto",
+    "DefaultCascade": "routing.auto",
     "Route": "routing.routes",
     "Routes": "routing.routes",
     "Adaptive": "strategies.adaptive",
-    "Calibration": "calibration",
+    "Calibration": "learning.calibration",
     "Binary": "strategies.binary",
     "Blitz": "strategies.blitz",
     "BM25": "scorers.bm25",
@@ -108,7 +108,7 @@ _LAZY = {
     "CallableRetriever": "retrieval",
     "RerankedRetriever": "retrieval",
     "Retriever": "retrieval",
-    "CancelToken": "cancel",
+    "CancelToken": "core.cancel",
     "ColBERT": "scorers.colbert",
     "CorpusStatistics": "scorers.bm25",
     "CrossEncoder": "scorers.cross_encoder",
@@ -116,16 +116,16 @@ _LAZY = {
     "Embedding": "scorers.embedding",
     "EmbeddingAPI": "strategies.api",
     "FlashRank": "scorers.flashrank",
-    "Cascade": "strategies.composing",
-    "Stage": "strategies.composing",
-    "Unsure": "strategies.composing",
+    "Cascade": "strategies.cascade",
+    "Stage": "strategies.cascade",
+    "Unsure": "strategies.cascade",
     "First": "strategies.first",
-    "Hybrid": "hybrid",
+    "Hybrid": "strategies.hybrid",
     "Joint": "strategies.joint",
     "Judge": "judge",
     "JudgeClassifier": "routing.judged",
-    "QueryClass": "routing.base",
-    "QueryClassifier": "routing.base",
+    "QueryClass": "routing.classifier",
+    "QueryClassifier": "routing.classifier",
     "Rule": "routing.rules",
     "Rules": "routing.rules",
     "TrainedClassifier": "routing.trained",
@@ -133,13 +133,13 @@ _LAZY = {
     "Pairwise": "strategies.pairwise",
     "Partition": "strategies.partition",
     "Passages": "strategies.passages",
-    "Progress": "engine",
+    "Progress": "engine.driver",
     "RerankAPI": "strategies.api",
     "Score": "strategies.score",
-    "SelfConsistent": "strategies.consistency",
+    "SelfConsistent": "strategies.self_consistent",
     "Setwise": "strategies.setwise",
     "Tournament": "strategies.tournament",
-    "Unchanged": "strategies.none",
+    "Unchanged": "strategies.unchanged",
 }
 
 __all__ = [

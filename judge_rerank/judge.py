@@ -15,25 +15,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from judge_rerank import spec
-from judge_rerank.attempts import Line
-from judge_rerank.auto import Auto, DefaultCascade, Situation, judge_kind
-from judge_rerank.budget import Amount, Budget, Cap, to_micro_usd
-from judge_rerank.calibration import Calibration
-from judge_rerank.calls import Desk, Fallback
-from judge_rerank.cancel import CancelToken
-from judge_rerank.checks import check_number, require_above_zero
-from judge_rerank.documents import as_documents, as_query
-from judge_rerank.engine import Engine, Job, Progress, gives_scores, usual_latency_s
-from judge_rerank.errors import InputError, SetupError
-from judge_rerank.llm.base import Backend, ModelInfo
-from judge_rerank.llm.cache import ReplyCache
-from judge_rerank.llm.gate import Gate
-from judge_rerank.llm.ledger import Ledger
-from judge_rerank.llm.pricing import Price, Pricing
-from judge_rerank.llm.retry import Retrier
-from judge_rerank.loop import run, submit
-from judge_rerank.opening import (
+from judge_rerank.cache.reply_cache import ReplyCache
+from judge_rerank.core.backend import Backend, ModelInfo
+from judge_rerank.core.cancel import CancelToken
+from judge_rerank.core.documents import as_documents, as_query
+from judge_rerank.core.errors import InputError, SetupError
+from judge_rerank.core.redaction import secrets_in
+from judge_rerank.core.strategy import Endpoint, Strategy
+from judge_rerank.core.types import Document, Estimate, Query, Ranking, Recommendation
+from judge_rerank.core.validation import check_number, require_above_zero
+from judge_rerank.engine.attempt import Line
+from judge_rerank.engine.call import Desk, Fallback
+from judge_rerank.engine.driver import Engine, Job, Progress, gives_scores, usual_latency_s
+from judge_rerank.engine.event_loop import run, submit
+from judge_rerank.learning.calibration import Calibration
+from judge_rerank.prompting.api_rendering import ApiRenderer
+from judge_rerank.prompting.library import Library
+from judge_rerank.prompting.rendering import Renderer
+from judge_rerank.providers.concurrency import Gate
+from judge_rerank.providers.factory import (
     DEFAULT_CACHE,
     folders,
     listed,
@@ -44,15 +44,15 @@ from judge_rerank.opening import (
     opened_calibration,
     opened_trace,
 )
-from judge_rerank.redaction import secrets_in
-from judge_rerank.rendering import Renderer
-from judge_rerank.rendering_api import ApiRenderer
+from judge_rerank.providers.retry import Retrier
+from judge_rerank.routing.auto import Auto, DefaultCascade, Situation, judge_kind
 from judge_rerank.scorers.base import LocalScorer
-from judge_rerank.strategies.base import Endpoint, Strategy
-from judge_rerank.strategies.composing import Stage, fewest_kept
-from judge_rerank.templates import Library
-from judge_rerank.trace import Trace
-from judge_rerank.types import Document, Estimate, Query, Ranking, Recommendation
+from judge_rerank.spending.budget import Amount, Budget, Cap, to_micro_usd
+from judge_rerank.spending.ledger import Ledger
+from judge_rerank.spending.pricing import Price, Pricing
+from judge_rerank.strategies import spec
+from judge_rerank.strategies.cascade import Stage, fewest_kept
+from judge_rerank.tracing.trace import Trace
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Judge:
     Args:
         model: a LiteLLM model name ("openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5", "ollama/qwen3"), "local" or
             "local/NAME" for a model that runs in this process, "local:/path/to/model.gguf", or any object that
-            satisfies `judge_rerank.llm.base.Backend`. None takes the environment variable JUDGE_RERANK_MODEL, else
+            satisfies `judge_rerank.core.backend.Backend`. None takes the environment variable JUDGE_RERANK_MODEL, else
             the embedded model if it has been downloaded, else there is none, and only scorers can rank.
         api_base: another endpoint of the same shape, such as a company proxy or a vLLM server.
         api_key: the provider's key; by default LiteLLM reads the provider's environment variable.
@@ -368,7 +368,7 @@ class Judge:
             InputError: an option is out of range, or nothing fits: the message has the quickest and the cheapest.
             PricingUnknown: `usd` is given, and nobody says what the model costs.
         """
-        from judge_rerank.planning import Limits, recommend
+        from judge_rerank.routing.plan import Limits, recommend
 
         require_above_zero("n_docs", n_docs, whole=True)
         require_above_zero("tokens_per_doc", tokens_per_doc, whole=True)

@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from judge_rerank.documents import as_documents, as_query
-from judge_rerank.errors import InputError
+from judge_rerank.core.documents import as_documents, as_query
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.types import Document, Query, Ranking
 from judge_rerank.scorers.bm25 import BM25
-from judge_rerank.types import Document, Query, Ranking
 
 if TYPE_CHECKING:
+    from judge_rerank.core.strategy import Strategy
     from judge_rerank.judge import DocumentLike, Judge
-    from judge_rerank.strategies.base import Strategy
 
 
 class Retriever(Protocol):

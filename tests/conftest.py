@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from judge_rerank.llm import models
+from judge_rerank.models import locations as models
 
 # A busy machine is no failure; and one change is judged by the same examples as the next.
 settings.register_profile("here", deadline=None)

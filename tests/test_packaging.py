@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LIST = "from judge_rerank.templates import Library; print(' '.join(sorted(Library().names())))"
+LIST = "from judge_rerank.prompting.library import Library; print(' '.join(sorted(Library().names())))"
 
 
 def names(**options: object) -> list[str]:

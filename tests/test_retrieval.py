@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from judge_rerank import BM25Retriever, CallableRetriever, Document, InputError, Judge, RerankedRetriever
-from judge_rerank.errors import DataError
+from judge_rerank.core.errors import DataError
 from judge_rerank.testing import SimulatedJudge
 
 TEXTS = [f"a flea of kind {number}" for number in range(30)] + ["a dog", "a cat"]

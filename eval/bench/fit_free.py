@@ -17,11 +17,11 @@ from pathlib import Path
 from random import Random
 
 from judge_rerank import Judge
-from judge_rerank.distilling import distill, examples
 from judge_rerank.evaluation import Experiment
 from judge_rerank.evaluation.datasets import Dataset, Topic, selected
-from judge_rerank.evaluation.fitting import shuffled, tune
 from judge_rerank.evaluation.sources import load
+from judge_rerank.evaluation.tuning import shuffled, tune
+from judge_rerank.learning.distil import distill, examples
 from judge_rerank.scorers.embedding import Embedding
 
 EVAL = Path(__file__).parent.parent

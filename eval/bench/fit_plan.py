@@ -1,6 +1,6 @@
 """Fits what `judge.plan` expects of each strategy, and writes it where the package finds it.
 
-    python eval/bench/fit_plan.py [--data ../shared/data] [--out judge_rerank/plan.json]
+    python eval/bench/fit_plan.py [--data ../shared/data] [--out judge_rerank/routing/plan.json]
 
 Each strategy ranks the candidates of TREC DL 2019 as in `strategies.py`, ten to two hundred of them, for the two judges
 there that are far from perfect (an error of a grade, anew in each call; GPT-4o's recorded grades), from a good and from
@@ -23,7 +23,7 @@ from typing import Any
 
 from strategies import CONDITIONS, SIZES, Data, ndcg, noisy
 
-from judge_rerank.spec import resolve
+from judge_rerank.strategies.spec import resolve
 from judge_rerank.testing import drive
 
 # Strategies of a few dozen calls at most; and how many documents may be read for each candidate, where {docs} stands
@@ -69,7 +69,7 @@ def standard_error(one: Sequence[float], other: Sequence[float]) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds dl19")
-    parser.add_argument("--out", type=Path, default=Path("judge_rerank/plan.json"))
+    parser.add_argument("--out", type=Path, default=Path("judge_rerank/routing/plan.json"))
     parser.add_argument("--sizes", nargs="*", type=int, default=(10, *SIZES))
     options = parser.parse_args(arguments)
     data, table = Data(options.data / "dl19"), begun(options.out)

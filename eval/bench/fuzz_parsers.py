@@ -15,11 +15,11 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from judge_rerank.llm.base import ChatReply, FinishReason
-from judge_rerank.parsing import TASKS
-from judge_rerank.strategies.base import Choice, Failed, Order, Outcome, Scores
+from judge_rerank.core.backend import ChatReply, FinishReason
+from judge_rerank.core.strategy import Choice, Failed, Order, Outcome, Scores
+from judge_rerank.prompting.tasks import TASKS
 
-CORPUS = Path(__file__).parents[2] / "tests" / "replies"
+CORPUS = Path(__file__).parents[2] / "tests" / "prompting" / "replies"
 FINISHES: tuple[FinishReason, ...] = (*["stop"] * 8, "length", "length", "other", "refusal", "filter")
 OPTIONS = ("A", "B", "C", "D", "not a question")
 PIECES = (

@@ -21,8 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from judge_rerank.budget import Budget
-from judge_rerank.llm.ledger import Label, Ledger
+from judge_rerank.spending.budget import Budget
+from judge_rerank.spending.ledger import Label, Ledger
 
 CALL_S = 0.05
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from judge_rerank import CrossEncoder, Document, Embedding, Judge, Query
-from judge_rerank.llm import models
+from judge_rerank.models import locations as models
 from judge_rerank.readers import read_trec
 from judge_rerank.scorers import memory
 from judge_rerank.scorers.base import full_text

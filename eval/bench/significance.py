@@ -19,13 +19,13 @@ from statistics import fmean
 
 import numpy as np
 
+from judge_rerank.evaluation.ab_statistics import fixed_effect
 from judge_rerank.evaluation.abreport import reported
 from judge_rerank.evaluation.interleaving import outcome
 from judge_rerank.evaluation.outcomes import Exposed
 from judge_rerank.evaluation.power import queries_needed
 from judge_rerank.evaluation.racing import Race
 from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
-from judge_rerank.evaluation.twosample import fixed_effect
 from judge_rerank.readers import read_qrels, read_run
 
 ALPHA = 0.05

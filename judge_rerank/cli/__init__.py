@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from judge_rerank.errors import AuthenticationError, ProviderError, RerankError
+from judge_rerank.core.errors import AuthenticationError, ProviderError, RerankError
 
 if TYPE_CHECKING:
     import typer
@@ -59,7 +59,6 @@ def build() -> typer.Typer:
         doctor,
         estimate,
         evaluate,
-        fitting,
         grade,
         logs,
         models,
@@ -69,6 +68,7 @@ def build() -> typer.Typer:
         rerank,
         version,
     )
+    from judge_rerank.cli import routes as fitting
 
     app = typer.Typer(
         epilog=EXIT_CODES,
@@ -110,7 +110,7 @@ def _call(app: typer.Typer, arguments: Sequence[str]) -> None:
 def _show_warnings() -> None:
     """Warnings of readers and backends become notes; those of the engine are in the report already."""
     logging.getLogger("judge_rerank").handlers = [logging.NullHandler()]
-    for name in ("judge_rerank.readers", "judge_rerank.llm", "judge_rerank.cache", "judge_rerank.trace"):
+    for name in ("judge_rerank.readers", "judge_rerank.llm", "judge_rerank.cache", "judge_rerank.tracing.trace"):
         logging.getLogger(name).handlers = [_Notes(logging.WARNING)]
 
 

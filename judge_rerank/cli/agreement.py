@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from judge_rerank.cli.output import counted, emit, on_stdout
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
 from judge_rerank.evaluation import agreement as measures
 from judge_rerank.readers import read_qrels, read_run
 

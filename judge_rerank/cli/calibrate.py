@@ -12,12 +12,12 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from judge_rerank import calibration
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import Spending, default_trace, open_judge
 from judge_rerank.cli.output import counted, emit, on_stdout, report
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
+from judge_rerank.learning import calibration
 from judge_rerank.readers import read_qrels
 
 

@@ -13,11 +13,11 @@ from rich.table import Table
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.output import counted, emit, note, on_stdout
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
 from judge_rerank.readers import read_qrels
 
 if TYPE_CHECKING:
-    from judge_rerank.distilling import Distillation
+    from judge_rerank.learning.distil import Distillation
     from judge_rerank.scorers.distilled import Recipe
 
 
@@ -60,9 +60,10 @@ def distill(
     The run gives the candidates; those without a grade are weak negatives. Nothing is kept unless it beats the
     prefilter in use on queries that the fit has not seen, with significance. The scorer is: -s "distilled('mine')"
     """
-    from judge_rerank import distilling, finetuning
+    from judge_rerank.learning import distil as distilling
+    from judge_rerank.learning import finetune as finetuning
     from judge_rerank.scorers.base import LocalScorer
-    from judge_rerank.spec import resolve
+    from judge_rerank.strategies.spec import resolve
 
     in_use = resolve(prefilter)
     if not isinstance(in_use, LocalScorer) and in_use.name != "none":
@@ -105,8 +106,8 @@ def _judged(inputs: Inputs, qrels: Path | None, trace: Path | None) -> tuple[Any
     """Queries with their candidates, and grades: from files, or all from a trace."""
     if trace is None and qrels is not None:
         return inputs.read(), read_qrels(qrels)
-    from judge_rerank.distilling import traced
-    from judge_rerank.trace import Trace
+    from judge_rerank.learning.distil import traced
+    from judge_rerank.tracing.trace import Trace
 
     if inputs.run is not None or trace is None:
         raise InputError("Give the judgments: --qrels with --run, --corpus and --queries, or --trace alone.")

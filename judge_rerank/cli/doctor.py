@@ -16,7 +16,7 @@ from rich.text import Text
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, on_stdout
 from judge_rerank.cli.version import installed
-from judge_rerank.errors import RerankError
+from judge_rerank.core.errors import RerankError
 
 _EXTRAS = {
     "litellm": ("litellm", "openai"),
@@ -90,8 +90,8 @@ def _threads() -> int:
 
 def _judge() -> dict[str, Any]:
     """What `Judge()` would use, or what it would say; and what the strategy "cascade" means here."""
-    from judge_rerank.auto import default_cascade
-    from judge_rerank.opening import open_backend
+    from judge_rerank.providers.factory import open_backend
+    from judge_rerank.routing.auto import default_cascade
 
     try:
         info = open_backend(None).info
@@ -102,7 +102,7 @@ def _judge() -> dict[str, Any]:
 
 def _models() -> dict[str, Any]:
     """The registry's models, and where those are that are on this machine."""
-    from judge_rerank.llm import models
+    from judge_rerank.models import locations as models
 
     here = models.installed()
     return {
@@ -113,7 +113,7 @@ def _models() -> dict[str, Any]:
 
 
 def _prompts(folder: Path | None) -> dict[str, Any]:
-    from judge_rerank.templates import Library
+    from judge_rerank.prompting.library import Library
 
     try:
         names = Library([folder] if folder is not None else []).names()

@@ -18,7 +18,7 @@ from rich.text import Text
 from judge_rerank.cli import options
 from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.output import dollars, emit, note, on_stdout, warning_line
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
 
 if TYPE_CHECKING:
     from judge_rerank.evaluation.experiment import Experiment
@@ -109,7 +109,7 @@ def _run(
     race: bool,
     kept: Path | None,
 ) -> Evaluation:
-    from judge_rerank.cli.standing import Board
+    from judge_rerank.cli.live_table import Board
     from judge_rerank.evaluation.runner import evaluate as run
 
     cap = None if experiment.budget_usd is None else Decimal(str(experiment.budget_usd))
@@ -128,7 +128,7 @@ def _run(
 
 
 def _cache(cache: bool, cache_dir: Path | None) -> Path | None:
-    from judge_rerank.llm.models import cache_dir as usual
+    from judge_rerank.models.locations import cache_dir as usual
 
     return (cache_dir or usual()) if cache else None
 

@@ -11,9 +11,9 @@ from typing import TextIO
 
 from judge_rerank.cli.first_stage import by_bm25, distinct
 from judge_rerank.cli.output import counted, note
-from judge_rerank.errors import DataError, InputError
+from judge_rerank.core.errors import DataError, InputError
+from judge_rerank.core.types import Document, Query
 from judge_rerank.readers import read_folder, read_jsonl, read_text, read_trec
-from judge_rerank.types import Document, Query
 
 _DEPTH = 20
 _JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})

@@ -21,7 +21,7 @@ _Name = Annotated[str, typer.Argument(help="A name from the list.")]
 @app.command("list")
 def list_models() -> None:
     """List the models that are known by name. * marks the one that `local` means."""
-    from judge_rerank.llm import models
+    from judge_rerank.models import locations as models
 
     here = models.installed()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -39,7 +39,7 @@ def list_models() -> None:
 @app.command("pull")
 def pull(name: _Name) -> None:
     """Download a model, or verify the one that is here, and print where it is."""
-    from judge_rerank.llm import download
+    from judge_rerank.models import download
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -59,6 +59,6 @@ def pull(name: _Name) -> None:
 @app.command("path")
 def path(name: _Name) -> None:
     """Print where a model is; an error if it is not on this machine."""
-    from judge_rerank.llm import models
+    from judge_rerank.models import locations as models
 
     emit(f"{models.find(name)}\n")

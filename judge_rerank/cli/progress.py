@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from judge_rerank.cli.output import dollars
-from judge_rerank.types import Query
+from judge_rerank.core.types import Query
 
 if TYPE_CHECKING:
-    from judge_rerank import engine
+    from judge_rerank.engine import driver as engine
 
 
 class Bar:

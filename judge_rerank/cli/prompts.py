@@ -16,8 +16,8 @@ from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import parameters
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, error_line, on_stdout
-from judge_rerank.errors import InputError, PromptError
-from judge_rerank.types import Query
+from judge_rerank.core.errors import InputError, PromptError
+from judge_rerank.core.types import Query
 
 app = typer.Typer(no_args_is_help=True, help="List, show and check prompt templates.")
 
@@ -36,7 +36,7 @@ SHOWN = {"first": 3, "listwise": 3, "pairwise": 2, "setwise": 3}
 @app.command("list")
 def list_prompts(prompts: Prompts = None) -> None:
     """List the prompts, each with the start of its hash. * marks the one that a task uses by default."""
-    from judge_rerank.templates import DEFAULT, Library
+    from judge_rerank.prompting.library import DEFAULT, Library
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("prompt", "version", "hash"):
@@ -60,8 +60,8 @@ def show(
     labels: Annotated[bool, typer.Option("--labels", help="As it is sent when a single word is wanted.")] = False,
 ) -> None:
     """Print a prompt's source, and the messages that it makes of an example."""
-    from judge_rerank import parsing
-    from judge_rerank.templates import Library, Shown
+    from judge_rerank.prompting import tasks as parsing
+    from judge_rerank.prompting.library import Library, Shown
 
     template = Library([prompts] if prompts else []).find(name)
     n = 0 if template.task == "classify" else documents or SHOWN.get(template.task, 1)
@@ -104,7 +104,7 @@ def try_prompt(
 
     The first document is shown, or the first few where the prompt compares them. Nothing is taken from the cache.
     """
-    from judge_rerank.cli.trying import tried
+    from judge_rerank.cli.prompt_trial import tried
 
     inputs = Inputs(
         query=query,
@@ -136,7 +136,7 @@ def try_prompt(
 @app.command("check")
 def check(path: Annotated[Path, typer.Argument(help="A .j2 file, or a folder of them.")]) -> None:
     """Check templates: exit code 0 if all can be used, 2 if not, with the file and line of what is wrong."""
-    from judge_rerank.templates import load, template_files
+    from judge_rerank.prompting.library import load, template_files
 
     folder = path if path.is_dir() else None
     failed = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from judge_rerank.cli.output import counted, emit, note
-from judge_rerank.errors import DataError, InputError, UnknownName
+from judge_rerank.core.errors import DataError, InputError, UnknownName
 
 if TYPE_CHECKING:
     from judge_rerank.evaluation.record import Result, RunInfo

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judge_rerank.evaluation import twosample
+from judge_rerank.evaluation import ab_statistics as twosample
 from judge_rerank.evaluation.outcomes import Exposed
 
 # The level at which unequal sides are an alarm; low, because it is looked at often (Fabijan et al., KDD 2019).

@@ -27,19 +27,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judge_rerank import spec
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
+from judge_rerank.evaluation.ab_statistics import LEAST_UNITS
 from judge_rerank.evaluation.abreport import ABReport, ArmSummary, reported
 from judge_rerank.evaluation.outcomes import Outcomes
+from judge_rerank.evaluation.paired_comparison import Moved, Versus, versus
 from judge_rerank.evaluation.power import check_level
-from judge_rerank.evaluation.twosample import LEAST_UNITS
-from judge_rerank.evaluation.versus import Moved, Versus, versus
+from judge_rerank.strategies import spec
 
 if TYPE_CHECKING:
-    from judge_rerank.budget import Amount
+    from judge_rerank.core.strategy import Strategy
+    from judge_rerank.core.types import Query, Ranking
     from judge_rerank.judge import DocumentLike, Judge
-    from judge_rerank.strategies.base import Strategy
-    from judge_rerank.types import Query, Ranking
+    from judge_rerank.spending.budget import Amount
 
 __all__ = ["ABReport", "ABTest", "Arm", "ArmSummary", "Moved", "Versus", "versus"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
 from judge_rerank.evaluation.grading import Qrels
 from judge_rerank.evaluation.metrics import Metrics
 

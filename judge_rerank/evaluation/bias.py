@@ -11,11 +11,11 @@ from random import Random
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Literal
 
-from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Outcome, Plan
-from judge_rerank.strategies.evidence import stated
-from judge_rerank.types import Query
-from judge_rerank.windows import batches
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.evidence import stated
+from judge_rerank.core.strategy import Candidates, JudgeCall, Ordering, Outcome, Plan
+from judge_rerank.core.types import Query
+from judge_rerank.strategies.algorithms.windows import batches
 
 if TYPE_CHECKING:
     from judge_rerank.judge import DocumentLike, Judge

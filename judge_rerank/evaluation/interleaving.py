@@ -19,9 +19,9 @@ from random import Random
 from statistics import NormalDist
 from typing import Generic, Literal, TypeVar
 
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
+from judge_rerank.evaluation.e_process import log_coin_evidence
 from judge_rerank.evaluation.power import check_level
-from judge_rerank.evaluation.sequential import log_coin_evidence
 
 Item = TypeVar("Item", bound=str | int)
 Team = Literal["a", "b"]

@@ -9,15 +9,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from judge_rerank import spec
-from judge_rerank.conformance import drive, stating
-from judge_rerank.errors import InputError, UnknownName
+from judge_rerank.core.errors import InputError, UnknownName
+from judge_rerank.core.strategy import Candidates, JudgeCall, Outcome, Outcomes, Plan, Room, ScorePairs, Strategy
+from judge_rerank.core.types import Query
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
-from judge_rerank.strategies.base import Candidates, JudgeCall, Outcome, Outcomes, Plan, Room, ScorePairs, Strategy
-from judge_rerank.templates import Library
-from judge_rerank.types import Query
+from judge_rerank.prompting.library import Library
+from judge_rerank.strategies import spec
+from judge_rerank.strategies.conformance import drive, stating
 
 _DOCUMENTS = 30
 """Enough for every stage of a strategy to ask something."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from judge_rerank.core.types import Ranking
 from judge_rerank.evaluation.ceilings import cuts
 from judge_rerank.evaluation.datasets import Topic
 from judge_rerank.evaluation.metrics import Metrics, ideal
 from judge_rerank.evaluation.preparing import Prepared
 from judge_rerank.evaluation.record import Placed, Result
 from judge_rerank.evaluation.summary import IDEAL
-from judge_rerank.types import Ranking
 
 
 def reference_result(metrics: Metrics, name: str, prepared: Prepared, seed: int, topic: Topic) -> Result:

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.types import Document
 from judge_rerank.evaluation.datasets import Dataset, Topic, require_positive, selected
 from judge_rerank.evaluation.experiment import DatasetSpec, Experiment
 from judge_rerank.evaluation.matrix import Planned, chosen, planned
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.record import DatasetInfo, RunInfo
 from judge_rerank.evaluation.sources import load
-from judge_rerank.types import Document
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
-from judge_rerank.errors import InputError, UnknownName
+from judge_rerank.core.errors import InputError, UnknownName
+from judge_rerank.evaluation.e_process import BettingProcess
 from judge_rerank.evaluation.power import check_level
-from judge_rerank.evaluation.sequential import BettingProcess
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,8 +10,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from judge_rerank.cancel import CancelToken
-from judge_rerank.errors import BudgetExceeded, InputError
+from judge_rerank.core.backend import Backend
+from judge_rerank.core.cancel import CancelToken
+from judge_rerank.core.errors import BudgetExceeded, InputError
+from judge_rerank.core.types import Ranking
+from judge_rerank.engine.event_loop import run
 from judge_rerank.evaluation.datasets import Topic
 from judge_rerank.evaluation.experiment import Experiment
 from judge_rerank.evaluation.judges import Judges, require_room
@@ -22,11 +25,8 @@ from judge_rerank.evaluation.racing import Race
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.runfolder import Lines, RunFolder
 from judge_rerank.evaluation.summary import Summary, summarize
-from judge_rerank.llm.base import Backend
-from judge_rerank.loop import run
-from judge_rerank.opening import DEFAULT_CACHE
+from judge_rerank.providers.factory import DEFAULT_CACHE
 from judge_rerank.scorers.memory import forget
-from judge_rerank.types import Ranking
 
 _BATCH = 10
 """Queries that a variant gets in a row before the next variant has them, so that all advance side by side."""

@@ -9,12 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from judge_rerank.errors import DataError, InputError, MissingExtra, SetupError
+from judge_rerank.core.errors import DataError, InputError, MissingExtra, SetupError
+from judge_rerank.core.types import Document, Query
 from judge_rerank.evaluation.datasets import Dataset, Topic, checked
 from judge_rerank.readers.jsonl import document_of, json_value, record_id
 from judge_rerank.readers.lines import numbered_lines, reading
 from judge_rerank.readers.trec import read_qrels, read_queries, read_run, read_trec
-from judge_rerank.types import Document, Query
 
 CATALOGUE = "ir_datasets:"
 """What a path begins with that is an id of the ir_datasets catalogue."""

@@ -6,9 +6,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from judge_rerank.errors import DataError
+from judge_rerank.core.errors import DataError
+from judge_rerank.core.types import Document
 from judge_rerank.readers.lines import numbered_lines, source_name
-from judge_rerank.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

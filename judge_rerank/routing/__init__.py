@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from judge_rerank.routing.base import LABELS, QueryClass, QueryClassifier
+from judge_rerank.routing.classifier import LABELS, QueryClass, QueryClassifier
 from judge_rerank.routing.judged import JudgeClassifier, asked
 from judge_rerank.routing.rules import Rule, Rules
 from judge_rerank.routing.trained import TrainedClassifier

@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from judge_rerank.errors import InputError
-from judge_rerank.routing.base import LABELS, QueryClass, QueryClassifier, checked
-from judge_rerank.strategies.base import Candidates, Choice, JudgeCall, Ordering, Outcome, Outcomes, Plan, Round
-from judge_rerank.types import Query
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.strategy import Candidates, Choice, JudgeCall, Ordering, Outcome, Outcomes, Plan, Round
+from judge_rerank.core.types import Query
+from judge_rerank.routing.classifier import LABELS, QueryClass, QueryClassifier, checked
 
 if TYPE_CHECKING:
     from judge_rerank.judge import Judge

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, Group, Plan, ScorePairs, by_score, scored
-from judge_rerank.strategies.composing import Composable
-from judge_rerank.types import Document, Query
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.strategy import Candidates, Group, Plan, ScorePairs, by_score, scored
+from judge_rerank.core.types import Document, Query
+from judge_rerank.strategies.cascade import Composable
 
 
 class LocalScorer(Composable, ABC):
@@ -24,11 +24,11 @@ class LocalScorer(Composable, ABC):
 
     @abstractmethod
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
-        """As in `judge_rerank.strategies.base.Scorer`."""
+        """As in `judge_rerank.core.strategy.Scorer`."""
 
     @abstractmethod
     def unit(self, raw: float) -> float:
-        """As in `judge_rerank.strategies.base.Scorer`."""
+        """As in `judge_rerank.core.strategy.Scorer`."""
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of one effect; candidates without a score follow all that have one."""

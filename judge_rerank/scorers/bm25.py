@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from judge_rerank.checks import check_number
-from judge_rerank.errors import DataError, InputError, MissingExtra
+from judge_rerank.core.errors import DataError, InputError, MissingExtra
+from judge_rerank.core.strategy import Group
+from judge_rerank.core.validation import check_number
 from judge_rerank.scorers.base import LocalScorer, full_text
-from judge_rerank.strategies.base import Group
 
 _WORD = re.compile(r"\w+")
 

@@ -7,10 +7,10 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from judge_rerank.errors import ModelUnavailable
+from judge_rerank.core.errors import ModelUnavailable
+from judge_rerank.core.strategy import Group
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
-from judge_rerank.strategies.base import Group
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from judge_rerank.errors import SetupError
+from judge_rerank.core.errors import SetupError
 
 TURN = threading.Lock()
 """Held while a model computes. Each computation has all the threads there are, so two at once would only wait for

@@ -10,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from judge_rerank.errors import InputError, ModelUnavailable
+from judge_rerank.core.errors import InputError, ModelUnavailable
+from judge_rerank.core.strategy import Group
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
-from judge_rerank.strategies.base import Group
 
 Pair = tuple[str, str]
 

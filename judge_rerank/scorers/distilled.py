@@ -9,13 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from judge_rerank.errors import DataError
+from judge_rerank.core.errors import DataError
+from judge_rerank.core.strategy import Group
 from judge_rerank.scorers.base import LocalScorer, positive
 from judge_rerank.scorers.computing import TURN
 from judge_rerank.scorers.cross_encoder import CrossEncoder, sigmoid
 from judge_rerank.scorers.embedding import Embedding
 from judge_rerank.scorers.weights import needed
-from judge_rerank.strategies.base import Group
 
 if TYPE_CHECKING:
     import numpy as np

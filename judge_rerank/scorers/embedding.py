@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.strategy import Group
+from judge_rerank.core.types import Candidate
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.computing import TURN
 from judge_rerank.scorers.weights import needed
-from judge_rerank.strategies.base import Group
-from judge_rerank.types import Candidate
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
 from judge_rerank.scorers import computing, weights
 
 Backend = Literal["auto", "torch", "onnx"]

@@ -12,12 +12,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from judge_rerank.core.strategy import Group
+from judge_rerank.core.types import Query
 from judge_rerank.scorers.base import full_text
 from judge_rerank.scorers.bm25 import CorpusStatistics, bm25_weight, words_of
 from judge_rerank.scorers.encoders import Encoder, Vectors, normalised
 from judge_rerank.scorers.memory import memory
-from judge_rerank.strategies.base import Group
-from judge_rerank.types import Query
 
 Signal = NDArray[np.float64]
 

@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.errors import ModelUnavailable, UnknownName
-from judge_rerank.llm.models import cache_dir
+from judge_rerank.core.errors import ModelUnavailable, UnknownName
+from judge_rerank.core.strategy import Group
+from judge_rerank.models.locations import cache_dir
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.cross_encoder import Pair, log_odds, sigmoid
-from judge_rerank.strategies.base import Group
 
 
 @dataclass(frozen=True)

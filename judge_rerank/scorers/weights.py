@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from judge_rerank.errors import MissingExtra, ModelUnavailable, RerankError, UnknownName
-from judge_rerank.llm.models import REGISTRY, find
+from judge_rerank.core.errors import MissingExtra, ModelUnavailable, RerankError, UnknownName
+from judge_rerank.models.locations import REGISTRY, find
 
 TORCH_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 ONNX_WEIGHTS = ("*.onnx",)

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from judge_rerank.checks import require
-from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
-from judge_rerank.strategies.beliefs import Belief, Beliefs
-from judge_rerank.strategies.comparing import Comparing
-from judge_rerank.strategies.doubt import confidence, first_stage_priors, from_scores, gains
-from judge_rerank.strategies.settling import Settling
-from judge_rerank.strategies.steps import Steps
-from judge_rerank.types import Candidate, Query
-from judge_rerank.windows import dealt
+from judge_rerank.core.strategy import Candidates, JudgeCall, Ordering, Plan
+from judge_rerank.core.types import Candidate, Query
+from judge_rerank.core.validation import require
+from judge_rerank.strategies.algorithms.acquisition import confidence, first_stage_priors, from_scores, gains
+from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
+from judge_rerank.strategies.algorithms.windows import dealt
+from judge_rerank.strategies.comparison import Comparing
 
 # Variance of the judge's error in one comparison, where the variance of worth is 1.
 _NOISE = 0.5

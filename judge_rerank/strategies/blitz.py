@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from judge_rerank.checks import require
-from judge_rerank.strategies.base import Candidates, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing
-from judge_rerank.strategies.settling import Settling
-from judge_rerank.types import Query
-from judge_rerank.windows import even
+from judge_rerank.core.strategy import Candidates, Ordering, Plan
+from judge_rerank.core.types import Query
+from judge_rerank.core.validation import require
+from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.strategies.algorithms.windows import even
+from judge_rerank.strategies.comparison import Comparing
 
 
 @dataclass(frozen=True, kw_only=True)

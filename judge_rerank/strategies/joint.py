@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from judge_rerank.checks import require, require_one_of
-from judge_rerank.strategies.base import Candidates, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing
-from judge_rerank.strategies.settling import Settling
-from judge_rerank.types import Query
-from judge_rerank.windows import dealt
+from judge_rerank.core.strategy import Candidates, Ordering, Plan
+from judge_rerank.core.types import Query
+from judge_rerank.core.validation import require, require_one_of
+from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.strategies.algorithms.windows import dealt
+from judge_rerank.strategies.comparison import Comparing
 
 _AGGREGATES = ("winrate", "pagerank")
 

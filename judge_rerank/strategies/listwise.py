@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judge_rerank.checks import check_number, require
-from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, JudgeCall, Order, Ordering, Plan
-from judge_rerank.strategies.composing import Composable
-from judge_rerank.strategies.steps import shuffled
-from judge_rerank.types import Candidate, Query
-from judge_rerank.windows import replaced, shrunk, sliding
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.strategy import Candidates, JudgeCall, Order, Ordering, Plan
+from judge_rerank.core.types import Candidate, Query
+from judge_rerank.core.validation import check_number, require
+from judge_rerank.strategies.algorithms.combinators import shuffled
+from judge_rerank.strategies.algorithms.windows import replaced, shrunk, sliding
+from judge_rerank.strategies.cascade import Composable
 
 
 @dataclass(frozen=True, kw_only=True)

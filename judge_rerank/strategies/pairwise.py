@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, cast
 
-from judge_rerank.checks import require, require_one_of
-from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, Choice, JudgeCall, Ordering, Plan, by_score
-from judge_rerank.strategies.comparing import Comparing
-from judge_rerank.strategies.heap import top_of
-from judge_rerank.strategies.steps import Steps
-from judge_rerank.types import Query
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.strategy import Candidates, Choice, JudgeCall, Ordering, Plan, by_score
+from judge_rerank.core.types import Query
+from judge_rerank.core.validation import require, require_one_of
+from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.strategies.algorithms.heap import top_of
+from judge_rerank.strategies.comparison import Comparing
 
 OPTIONS = ("A", "B")
 _METHODS = ("allpair", "heapsort", "sliding")

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from judge_rerank.checks import require
-from judge_rerank.errors import InputError
-from judge_rerank.strategies.base import Candidates, JudgeCall, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing
-from judge_rerank.strategies.evidence import stated
-from judge_rerank.strategies.steps import Steps
-from judge_rerank.types import Query
-from judge_rerank.windows import even
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.evidence import stated
+from judge_rerank.core.strategy import Candidates, JudgeCall, Ordering, Plan
+from judge_rerank.core.types import Query
+from judge_rerank.core.validation import require
+from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.strategies.algorithms.windows import even
+from judge_rerank.strategies.comparison import Comparing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Literal, cast
 
-from judge_rerank.checks import require, require_one_of
-from judge_rerank.strategies.base import (
+from judge_rerank.core.strategy import (
     Candidates,
     Choice,
     JudgeCall,
@@ -21,11 +20,12 @@ from judge_rerank.strategies.base import (
     Strategy,
     by_score,
 )
-from judge_rerank.strategies.composing import Composable, as_stage
-from judge_rerank.strategies.cutting import passages
+from judge_rerank.core.types import Candidate, Query
+from judge_rerank.core.validation import require, require_one_of
+from judge_rerank.strategies.algorithms.chunking import passages
+from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.strategies.cascade import Composable, as_stage
 from judge_rerank.strategies.score import Score
-from judge_rerank.strategies.steps import Steps
-from judge_rerank.types import Candidate, Query
 
 AGGREGATES = ("max", "top2", "first")
 

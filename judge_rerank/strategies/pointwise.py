@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from judge_rerank.checks import require
-from judge_rerank.strategies.base import (
+from judge_rerank.core.strategy import (
     Candidates,
     Failed,
     JudgeCall,
@@ -16,9 +15,10 @@ from judge_rerank.strategies.base import (
     by_score,
     scored,
 )
-from judge_rerank.strategies.composing import Composable
-from judge_rerank.types import Candidate, Query
-from judge_rerank.windows import batches
+from judge_rerank.core.types import Candidate, Query
+from judge_rerank.core.validation import require
+from judge_rerank.strategies.algorithms.windows import batches
+from judge_rerank.strategies.cascade import Composable
 
 # Failures of a batched reply that asking about each document by itself can mend.
 _MENDABLE = frozenset({"refused", "unreadable", "truncated"})

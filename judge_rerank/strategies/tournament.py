@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from math import ceil
 from random import Random
 
-from judge_rerank.checks import require
-from judge_rerank.strategies.base import Candidates, Ordering, Plan
-from judge_rerank.strategies.comparing import Comparing
-from judge_rerank.strategies.settling import Settling
-from judge_rerank.strategies.steps import Steps, side_by_side
-from judge_rerank.types import Query
-from judge_rerank.windows import dealt
+from judge_rerank.core.strategy import Candidates, Ordering, Plan
+from judge_rerank.core.types import Query
+from judge_rerank.core.validation import require
+from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side
+from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.strategies.algorithms.windows import dealt
+from judge_rerank.strategies.comparison import Comparing
 
 # TourRank's stages: the share of all documents that goes on, and the size of a group as a share of the window.
 _STAGES = ((0.5, 1.0), (0.2, 0.5), (0.1, 1.0), (0.05, 0.5), (0.02, 0.25))

@@ -16,13 +16,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.cli import cache, logs
-from judge_rerank.errors import InputError
-from judge_rerank.llm.base import ChatReply, Message
-from judge_rerank.llm.cache import ReplyCache
-from judge_rerank.strategies.base import Scores
-from judge_rerank.trace import CallRecord, Trace
-from judge_rerank.types import Candidate, Document, Query, RankedDocument, Ranking
+from judge_rerank.core.backend import ChatReply, Message
+from judge_rerank.core.errors import InputError
+from judge_rerank.core.strategy import Scores
+from judge_rerank.core.types import Candidate, Document, Query, RankedDocument, Ranking
+from judge_rerank.tracing.trace import CallRecord, Trace
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from judge_rerank.cli.standing import Board, board
+from judge_rerank.cli.live_table import Board, board
 from judge_rerank.evaluation.runner import Standing
 from tests.cli.conftest import GRADES, Command
 from tests.provider import Provider

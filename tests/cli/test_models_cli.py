@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from judge_rerank.llm import models
+from judge_rerank.models import locations as models
 from tests.cli.conftest import Command
 
 

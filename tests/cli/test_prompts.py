@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from judge_rerank.cli.prompts import app
-from judge_rerank.errors import InputError, UnknownName
-from judge_rerank.templates import DEFAULT, Library
+from judge_rerank.core.errors import InputError, UnknownName
+from judge_rerank.prompting.library import DEFAULT, Library
 
 GOOD = """---
 task: score

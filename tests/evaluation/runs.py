@@ -14,9 +14,9 @@ from random import Random
 from typing import Any
 
 from judge_rerank import Document
+from judge_rerank.core.types import Judgment
 from judge_rerank.evaluation.record import DatasetInfo, Placed, Result, RunInfo, Variant
 from judge_rerank.evaluation.runfolder import RunFolder
-from judge_rerank.types import Judgment
 
 METRICS = ("nDCG@10", "P@5", "RR@10")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from judge_rerank import DataError, InputError, Judge, Score
+from judge_rerank.evaluation.ab_statistics import any_time_effect, fixed_effect, sample_ratio_p
 from judge_rerank.evaluation.abreport import ABReport, reported
 from judge_rerank.evaluation.abtest import ABTest, Arm
 from judge_rerank.evaluation.outcomes import Exposed
-from judge_rerank.evaluation.twosample import any_time_effect, fixed_effect, sample_ratio_p
 from judge_rerank.testing import FakeBackend
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_rerank import BM25, Judge, Listwise, Score
+from judge_rerank.core.types import Document, Kept, Query, RankedDocument, Ranking
 from judge_rerank.evaluation import RunFolder, evaluate
 from judge_rerank.evaluation.ceilings import ceilings, cuts
 from judge_rerank.evaluation.metrics import Metrics
@@ -18,7 +19,6 @@ from judge_rerank.evaluation.report import texts
 from judge_rerank.evaluation.report.page import page
 from judge_rerank.evaluation.report.scope import scopes
 from judge_rerank.testing import SimulatedJudge
-from judge_rerank.types import Document, Kept, Query, RankedDocument, Ranking
 from tests.evaluation.conftest import Written
 
 

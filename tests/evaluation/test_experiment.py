@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from judge_rerank import DataError, InputError, SetupError, UnknownName
+from judge_rerank.core.strategy import JudgeCall
 from judge_rerank.evaluation import Experiment
 from judge_rerank.evaluation.experiment import schema
 from judge_rerank.evaluation.matrix import Prompted, calls_of, chosen, open_tasks, planned
 from judge_rerank.evaluation.preparing import design
-from judge_rerank.spec import resolve
-from judge_rerank.strategies.base import JudgeCall
+from judge_rerank.strategies.spec import resolve
 from judge_rerank.testing import check_strategy, drive, perfect
 from tests.evaluation.conftest import Written
 
@@ -189,8 +189,8 @@ class _Narrow:
 
 
 def test_how_much_fits_is_asked_with_the_prompt_that_is_sent() -> None:
-    from judge_rerank.strategies.base import Candidates
-    from judge_rerank.types import Candidate, Document, Query
+    from judge_rerank.core.strategy import Candidates
+    from judge_rerank.core.types import Candidate, Document, Query
 
     candidates = Candidates((Candidate(index=i, document=Document(text=str(i))) for i in range(9)), room=_Narrow())
     strategy = Prompted(strategy=resolve("listwise(window_size=9, stride=4)"), prompts={"listwise": "four"})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
 from judge_rerank.evaluation.interleaving import Interleaved, Team, outcome, sign_test, team_draft
 
 rankings = st.lists(st.integers(0, 30), unique=True, max_size=15)

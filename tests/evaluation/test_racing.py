@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge_rerank.errors import InputError, UnknownName
+from judge_rerank.core.errors import InputError, UnknownName
+from judge_rerank.evaluation.e_process import BettingProcess, log_coin_evidence
 from judge_rerank.evaluation.racing import Race
-from judge_rerank.evaluation.sequential import BettingProcess, log_coin_evidence
 
 observations = st.lists(st.floats(-1, 1, allow_nan=False), max_size=30)
 

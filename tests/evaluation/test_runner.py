@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from judge_rerank import AuthenticationError, CancelToken, InputError, Judge, PricingUnknown, ProviderUnavailable
+from judge_rerank.core.backend import ChatRequest, prompt_text
 from judge_rerank.evaluation import Evaluation, Experiment, RunFolder, evaluate
 from judge_rerank.evaluation.judges import Judges, forecast
 from judge_rerank.evaluation.preparing import design
 from judge_rerank.evaluation.report import texts
 from judge_rerank.evaluation.report.scope import scopes
 from judge_rerank.evaluation.sources import load
-from judge_rerank.llm.base import ChatRequest, prompt_text
 from judge_rerank.testing import FakeBackend, SimulatedJudge
 from tests.evaluation.conftest import CANDIDATES, QUERIES, Written
 
@@ -207,8 +207,8 @@ CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from judge_rerank.evaluation import evaluate
-from judge_rerank.llm.base import prompt_text
-from judge_rerank.llm.cache import ReplyCache
+from judge_rerank.core.backend import prompt_text
+from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.testing import FakeBackend
 from tests.evaluation.test_runner import reply
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judge_rerank.errors import InputError
+from judge_rerank.core.errors import InputError
 from judge_rerank.evaluation.abtest import versus
 from judge_rerank.evaluation.power import detectable_effect, queries_needed, t_quantile
 from judge_rerank.evaluation.record import Result

@@ -18,11 +18,11 @@ from judge_rerank import (
     ProviderUnavailable,
     Query,
 )
-from judge_rerank.llm.base import ChatReply, ChatRequest
+from judge_rerank.core.backend import ChatReply, ChatRequest
+from judge_rerank.core.strategy import Candidates, Choice, Failed, Ordering, Plan
 from judge_rerank.routing import asked
-from judge_rerank.strategies.base import Candidates, Choice, Failed, Ordering, Plan
 from judge_rerank.testing import FakeBackend
-from judge_rerank.trace import Trace
+from judge_rerank.tracing.trace import Trace
 
 
 def answers(request: ChatRequest) -> str:

@@ -18,10 +18,10 @@ from judge_rerank import (
     ModelUnavailable,
     UnknownName,
 )
+from judge_rerank.core.strategy import Group
+from judge_rerank.core.types import Candidate, Query
 from judge_rerank.scorers.base import LocalScorer
-from judge_rerank.strategies.base import Group
 from judge_rerank.testing import check_strategy
-from judge_rerank.types import Candidate, Query
 from tests.scorers import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -257,7 +257,7 @@ def test_the_embedded_model_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_names_in_spec_strings(models: Path) -> None:
-    from judge_rerank.spec import resolve
+    from judge_rerank.strategies.spec import resolve
 
     path = models / "one"
     assert resolve(f"cross-encoder('{path}', batch_size=8)") == CrossEncoder(str(path), batch_size=8)

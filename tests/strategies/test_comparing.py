@@ -23,8 +23,7 @@ from judge_rerank import (
     Setwise,
     Tournament,
 )
-from judge_rerank.spec import resolve, strategy_names
-from judge_rerank.strategies.base import (
+from judge_rerank.core.strategy import (
     Candidates,
     Choice,
     Failed,
@@ -34,8 +33,9 @@ from judge_rerank.strategies.base import (
     Outcome,
     Strategy,
 )
+from judge_rerank.core.types import Candidate, Document, Query
+from judge_rerank.strategies.spec import resolve, strategy_names
 from judge_rerank.testing import Run, check_strategy, drive, failing, perfect
-from judge_rerank.types import Candidate, Document, Query
 
 STRATEGIES: list[Strategy] = [
     Pairwise(),

@@ -24,11 +24,11 @@ from judge_rerank import (
     Score,
     SelfConsistent,
     Trace,
-    spec,
 )
-from judge_rerank.llm.base import ChatReply
-from judge_rerank.parsing.embedding import Embedding, compared, packed
-from judge_rerank.strategies.base import Failed, Scores, Vectors
+from judge_rerank.core.backend import ChatReply
+from judge_rerank.core.strategy import Failed, Scores, Vectors
+from judge_rerank.prompting.tasks.embedding import Embedding, compared, packed
+from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy
 from tests.provider import Fault, Provider, QrelsJudge
 from tests.provider import Price as Charge

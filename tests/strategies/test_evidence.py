@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from judge_rerank import Adaptive, Blitz, Listwise, Pairwise, Score, Setwise
-from judge_rerank.strategies.base import Candidates, Choice, Failed, JudgeCall, Order, Ordering, Outcome, Scores
-from judge_rerank.strategies.base import Strategy as AnyStrategy
-from judge_rerank.strategies.evidence import Evidence
+from judge_rerank.core.evidence import Evidence
+from judge_rerank.core.strategy import Candidates, Choice, Failed, JudgeCall, Order, Ordering, Outcome, Scores
+from judge_rerank.core.strategy import Strategy as AnyStrategy
+from judge_rerank.core.types import Candidate, Document, Query
 from judge_rerank.testing import perfect
-from judge_rerank.types import Candidate, Document, Query
 
 QUERY = Query(text="q")
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from judge_rerank import Judge, Listwise, Query, Score
-from judge_rerank.llm.base import ChatRequest
+from judge_rerank.core.backend import ChatRequest
 from judge_rerank.testing import FakeBackend, SimulatedJudge
 
 COMPARING = [

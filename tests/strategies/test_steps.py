@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge_rerank import Adaptive, Blitz, Joint, Listwise, Pairwise, SelfConsistent, Setwise
-from judge_rerank.strategies.base import Choice, Failed, JudgeCall, Order, Outcome, Scores
-from judge_rerank.strategies.beliefs import Belief, Beliefs
-from judge_rerank.strategies.digraph import Preferences
-from judge_rerank.strategies.doubt import confidence, gains
-from judge_rerank.strategies.steps import Steps, shuffled, side_by_side
-from judge_rerank.strategies.voting import kemeny, reciprocal_ranks
+from judge_rerank.core.strategy import Choice, Failed, JudgeCall, Order, Outcome, Scores
+from judge_rerank.core.types import Candidate, Document, Query
+from judge_rerank.strategies.algorithms.acquisition import confidence, gains
+from judge_rerank.strategies.algorithms.combinators import Steps, shuffled, side_by_side
+from judge_rerank.strategies.algorithms.preference_graph import Preferences
+from judge_rerank.strategies.algorithms.rank_aggregation import kemeny, reciprocal_ranks
+from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
+from judge_rerank.strategies.algorithms.windows import dealt, even
 from judge_rerank.testing import Run, drive, failing, perfect, stating
-from judge_rerank.types import Candidate, Document, Query
-from judge_rerank.windows import dealt, even
 
 
 def call(n: int, name: str = "", options: tuple[str, ...] = ()) -> JudgeCall:

@@ -8,9 +8,9 @@ import random
 import pytest
 
 from judge_rerank import Judge, Query
-from judge_rerank.llm.base import ChatReply
-from judge_rerank.parsing import task
-from judge_rerank.strategies.base import Choice, Failed, Order
+from judge_rerank.core.backend import ChatReply
+from judge_rerank.core.strategy import Choice, Failed, Order
+from judge_rerank.prompting.tasks import task
 from judge_rerank.testing import SimulatedJudge
 
 N = 40

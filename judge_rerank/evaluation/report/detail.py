@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from judge_rerank.core.types import Document
 from judge_rerank.evaluation.record import Placed, Result, RunInfo
-from judge_rerank.types import Document
 
 _CALL = (
     "stage", "round", "prompt", "model", "reply", "repairs", "failure", "input_tokens", "output_tokens", "cost_usd",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from judge_rerank.errors import InputError, UnknownName
+from judge_rerank.core.errors import InputError, UnknownName
+from judge_rerank.evaluation.paired_comparison import Versus, versus
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.runfolder import RunFolder
 from judge_rerank.evaluation.significance import per_query, require_shared
-from judge_rerank.evaluation.versus import Versus, versus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

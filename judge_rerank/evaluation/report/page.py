@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from judge_rerank.core.types import Document
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.report import cascades
 from judge_rerank.evaluation.report.chart import chart
@@ -19,7 +20,6 @@ from judge_rerank.evaluation.report.detail import packed
 from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.report.texts import NOTE
 from judge_rerank.evaluation.report.verdict import verdict
-from judge_rerank.types import Document
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from judge_rerank.core.types import Document, Query, RankedDocument, Ranking
 from judge_rerank.evaluation.record import Result
 from judge_rerank.evaluation.report import cascades
 from judge_rerank.evaluation.report.columns import Column, Record, columns, records
 from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.report.verdict import verdict
-from judge_rerank.types import Document, Query, RankedDocument, Ranking
 
 NOTE = (
     "Superscripts name the variants that a row is significantly better than (paired randomization test, Holm's"

@@ -1,0 +1,168 @@
+"""Who asks, when several want the same answer at once: one of them, and the others wait.
+
+Within a process they wait for futures; across processes they look at a row that names the owner, again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Literal, Protocol, TypeVar
+
+from judge_rerank.cache.store import Shelf
+from judge_rerank.core.backend import ChatReply
+from judge_rerank.storage.leases import LEASE_S
+
+T = TypeVar("T")
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.1
+
+Turn = Future[ChatReply | None]
+"""What a follower waits for: the reply, or None when it is now the one to ask."""
+
+
+class Turns:
+    """Who leads and who waits within this process, by key. Safe to use from several threads and event loops."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, deque[Turn]] = {}
+
+    def join(self, key: str) -> Turn | None:
+        """None if the caller leads, else what to wait for."""
+        with self._lock:
+            waiting = self._waiting.get(key)
+            if waiting is None:
+                self._waiting[key] = deque()
+                return None
+            turn: Turn = Future()
+            waiting.append(turn)
+            return turn
+
+    def land(self, key: str, reply: ChatReply) -> None:
+        """The leader has the reply: give it to everybody who waits."""
+        with self._lock:
+            waiting = self._waiting.pop(key, ())
+        for turn in waiting:
+            if turn.set_running_or_notify_cancel():
+                turn.set_result(reply)
+
+    def hand_over(self, key: str) -> None:
+        """The leader has failed: the next that still waits becomes the leader."""
+        with self._lock:
+            waiting = self._waiting.get(key, deque[Turn]())
+            while waiting:
+                turn = waiting.popleft()
+                if turn.set_running_or_notify_cancel():
+                    break
+            else:
+                self._waiting.pop(key, None)
+                return
+        turn.set_result(None)
+
+    def leave(self, key: str, turn: Turn) -> None:
+        """A follower gives up. If it had just been made the leader, the next one is."""
+        if not turn.cancel() and not turn.cancelled() and turn.result() is None:
+            self.hand_over(key)
+
+
+class Submit(Protocol):
+    """Runs a job on the shelf, in the cache's one thread, first come first served."""
+
+    def __call__(self, job: Callable[[Shelf], T], /) -> Future[T]:
+        """The job's result, when it is done."""
+        ...
+
+
+class Flight:
+    """One turn at a request: the reply is here already, or the caller is the one to fetch it.
+
+        async with cache.flight(key) as flight:
+            if flight.reply is None:
+                reply = await backend.complete(request)
+                flight.land(reply, store=storable(reply, outcome))
+
+    Of those that enter with the same key, one finds no reply and the others wait. When it lands a reply, those waiting
+    in this process get it, and those in other processes if it is stored. When it leaves without one (an error, a
+    cancelled task, a killed process), the next is let in.
+
+    Attributes:
+        reply: the reply, with the usage and the cost of the original; None if the caller is to fetch it.
+        source: "cache" for a stored reply, "shared" for one that somebody else was fetching; None with no reply.
+    """
+
+    def __init__(self, key: str, turns: Turns, submit: Submit) -> None:
+        self.reply: ChatReply | None = None
+        self.source: Literal["cache", "shared"] | None = None
+        self._key, self._turns, self._submit = key, turns, submit
+        self._token = secrets.token_hex(8)
+        self._leads = False
+        self._landed = False
+        self._to_store: ChatReply | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Flight:
+        turn = self._turns.join(self._key)
+        if turn is not None:
+            try:
+                reply = await asyncio.wrap_future(turn)
+            except BaseException:
+                self._turns.leave(self._key, turn)
+                raise
+            if reply is not None:
+                self.reply, self.source = reply, "shared"
+                return self
+        try:
+            await self._claim()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._leads:
+            self._leads = False
+            # Shielded: a cancelled caller still keeps what it has paid for.
+            await asyncio.shield(asyncio.wrap_future(self._leave()))
+
+    def land(self, reply: ChatReply, *, store: bool) -> None:
+        """Give the reply to those who wait, and keep it if `store` is true."""
+        if not self._leads:
+            raise RuntimeError("Only the flight that found no reply can land one.")
+        self._landed, self._to_store = True, reply if store else None
+        self._turns.land(self._key, reply)
+
+    async def _claim(self) -> None:
+        wait_s = _FIRST_WAIT_S
+        while (found := await asyncio.wrap_future(self._submit(self._try_claim))) is False:
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+        if isinstance(found, ChatReply):
+            self.reply, self.source = found, "cache"
+            self._turns.land(self._key, found)
+        else:
+            self._leads = True
+            self._renew_later()
+
+    def _try_claim(self, shelf: Shelf) -> ChatReply | bool:
+        return shelf.claim(self._key, self._token)
+
+    def _leave(self) -> Future[None]:
+        if self._renewal is not None:
+            self._renewal.cancel()
+        # First come first served: this runs after a claim that a cancelled caller left under way.
+        left = self._submit(lambda shelf: shelf.land(self._key, self._token, self._to_store))
+        if not self._landed:
+            self._turns.hand_over(self._key)
+        return left
+
+    def _renew_later(self) -> None:
+        self._renewal = asyncio.get_running_loop().call_later(LEASE_S / 3, self._renew)
+
+    def _renew(self) -> None:
+        self._submit(lambda shelf: shelf.renew(self._key, self._token))
+        self._renew_later()

@@ -1,0 +1,91 @@
+"""What the judge has said of the candidates of one query, so that no stage buys twice what another has bought."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+from typing import TypeAlias
+
+from judge_rerank.core.strategy import Choice, JudgeCall, Order, Outcome, Scores
+
+Tiers: TypeAlias = tuple[tuple[int, ...], ...]
+"""Groups of candidates (by `index`), each of which the judge put above all that follow; no order within a group."""
+
+
+class Evidence:
+    """Every judgment of one ranking, as scores and as preferences. Candidates are named by their `index`.
+
+    Only what the judge stated counts: a failed call, or a document that a reply left out, adds nothing. Nor does a
+    call that showed passages, since what is said of a part need not hold of the whole.
+    """
+
+    __slots__ = ("_scores", "_tiers", "_votes")
+
+    def __init__(self) -> None:
+        self._tiers: list[Tiers] = []
+        self._votes: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._scores: defaultdict[str, dict[int, list[float]]] = defaultdict(dict)
+
+    def add(self, call: JudgeCall, outcome: Outcome) -> None:
+        """Note one outcome of one call."""
+        if any(candidate.passage is not None for candidate in call.candidates):
+            return
+        if isinstance(outcome, Scores):
+            for candidate, value in zip(call.candidates, outcome.values, strict=True):
+                if value is not None:
+                    self._scores[call.task].setdefault(candidate.index, []).append(value)
+            return
+        tiers = stated(call, outcome)
+        if not tiers:
+            return
+        self._tiers.append(tiers)
+        shown_at = {candidate.index: place for place, candidate in enumerate(call.candidates)}
+        for above, below in combinations(tiers, 2):
+            for better in above:
+                for worse in below:
+                    if shown_at[better] < shown_at[worse]:
+                        self._votes[better, worse] += 1
+                    else:
+                        self._votes[worse, better] -= 1
+
+    @property
+    def preferences(self) -> tuple[Tiers, ...]:
+        """What each comparison stated, in the order in which they were made."""
+        return tuple(self._tiers)
+
+    @property
+    def scores(self) -> dict[str, dict[int, float]]:
+        """By task, the mean score of each candidate that has one."""
+        return {
+            task: {index: sum(values) / len(values) for index, values in by_index.items()}
+            for task, by_index in self._scores.items()
+        }
+
+    def verdict(self, first: int, second: int) -> int:
+        """What the judge says when `first` is shown before `second`: 1 for `first`, -1 for `second`, 0 if unknown."""
+        votes = self._votes.get((first, second), 0)
+        return (votes > 0) - (votes < 0)
+
+    def preferred(self, one: int, other: int) -> int:
+        """1 where `one` was put above `other` more often than below, -1 for the reverse, 0 where nothing is known."""
+        votes = self._votes.get((one, other), 0) - self._votes.get((other, one), 0)
+        return (votes > 0) - (votes < 0)
+
+    def best(self, indices: tuple[int, ...]) -> int | None:
+        """The one of these candidates that is preferred to each of the others; None where nobody is known to be."""
+        leader = indices[0]
+        for index in indices[1:]:
+            if self.preferred(index, leader) > 0:
+                leader = index
+        return leader if all(self.preferred(leader, other) > 0 for other in indices if other != leader) else None
+
+
+def stated(call: JudgeCall, outcome: Outcome) -> Tiers:
+    """The preferences in an outcome: a chain for an order, the chosen above the others for a choice, () for none."""
+    indices = [candidate.index for candidate in call.candidates]
+    if isinstance(outcome, Order) and outcome.stated > 1:
+        return tuple((indices[place],) for place in outcome.order[: outcome.stated])
+    if isinstance(outcome, Choice) and len(call.options) == len(indices) > 1 and outcome.label in call.options:
+        chosen = indices[call.options.index(outcome.label)]
+        return ((chosen,), tuple(index for index in indices if index != chosen))
+    return ()

@@ -1,0 +1,1 @@
+"""Performs the rounds of strategies: the one place where a model is called."""

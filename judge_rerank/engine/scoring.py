@@ -1,0 +1,180 @@
+"""Performs `ScorePairs`: scorers run in threads of their own, and what many queries ask is scored together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from judge_rerank.core.errors import RerankError, ScorerError
+from judge_rerank.core.strategy import Failed, Group, Outcome, ScorePairs, Scorer, Scores
+from judge_rerank.core.types import Usage
+from judge_rerank.engine.attempt import Case
+from judge_rerank.engine.call import Answer
+from judge_rerank.tracing.trace import CallRecord
+
+logger = logging.getLogger("judge_rerank.engine.scoring")
+
+# One batch, so that a query that comes later does not wait for all that were there before it.
+_MOST_PAIRS = 4_096
+
+Raw = Sequence[Sequence[float]]
+
+
+class ScoringDesk:
+    """Where calls to local scorers are answered; one thread a scorer, so that scorers run beside each other.
+
+    While a scorer is busy, what other queries ask of it waits, and is its next batch.
+    """
+
+    def __init__(self) -> None:
+        self._queues: dict[tuple[asyncio.AbstractEventLoop, Scorer], _Queue] = {}
+
+    async def answer(self, call: ScorePairs, case: Case, *, number: int, round_: int) -> Answer:
+        """The scores of one call. What the scorer fails to do comes back in the answer.
+
+        Raises:
+            SetupError: the scorer has to be installed or downloaded first.
+        """
+        started, began = time.perf_counter(), time.time()
+        queue = self._queue(call.scorer)
+        try:
+            outcome: Outcome = _read(call, await queue.scored((call.query, call.candidates)))
+            error = None
+        except ScorerError as failure:
+            outcome, error = Failed(reason="scorer", message=str(failure)), failure
+        except asyncio.CancelledError:
+            if case.stop.reason is None:
+                raise
+            outcome, error = Failed(reason=case.stop.reason, message=case.stop.message), None
+        answer = Answer(
+            call=call,
+            outcome=outcome,
+            usage=Usage(scored_pairs=len(call.candidates), latency_s=time.perf_counter() - started),
+            error=error,
+            model=call.scorer.name,
+        )
+        if case.trace is not None:
+            case.trace.record(_record(answer, case, number=number, round_=round_, began=began))
+        return answer
+
+    def close(self) -> None:
+        """End the threads. They start again when they are needed."""
+        queues, self._queues = self._queues, {}
+        for queue in queues.values():
+            queue.close()
+
+    def _queue(self, scorer: Scorer) -> _Queue:
+        key = (asyncio.get_running_loop(), scorer)
+        if key not in self._queues:
+            self._queues[key] = _Queue(scorer)
+        return self._queues[key]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    group: Group
+    done: asyncio.Future[Sequence[float]]
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for one scorer, and the thread that it runs in."""
+
+    scorer: Scorer
+    waiting: list[_Waiting] = field(default_factory=list[_Waiting])
+    worker: asyncio.Task[None] | None = None
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "judge-rerank-scorer"))
+
+    async def scored(self, group: Group) -> Sequence[float]:
+        item = _Waiting(group, asyncio.get_running_loop().create_future())
+        self.waiting.append(item)
+        if self.worker is None or self.worker.done():
+            self.worker = asyncio.create_task(self._work())
+        return await item.done
+
+    def close(self) -> None:
+        self.thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _work(self) -> None:
+        await asyncio.sleep(0)  # those that are asked in the same moment come along
+        while batch := self._batch():
+            await self._perform(batch)
+
+    def _batch(self) -> list[_Waiting]:
+        """The next ones that somebody still waits for, as many as go together."""
+        batch: list[_Waiting] = []
+        pairs = 0
+        while self.waiting and (not batch or pairs + len(self.waiting[0].group[1]) <= _MOST_PAIRS):
+            item = self.waiting.pop(0)
+            if not item.done.done():
+                batch.append(item)
+                pairs += len(item.group[1])
+        return batch
+
+    async def _perform(self, batch: Sequence[_Waiting]) -> None:
+        """Score a batch; one that fails is scored group by group, so that only what made it fail is lost."""
+        loop = asyncio.get_running_loop()
+        try:
+            raw = await loop.run_in_executor(self.thread, _run, self.scorer, [item.group for item in batch])
+        except Exception as error:
+            if len(batch) > 1 and isinstance(error, ScorerError):
+                for item in batch:
+                    await self._perform([item])
+                return
+            for item in batch:
+                if not item.done.done():
+                    item.done.set_exception(error)
+            return
+        for item, scores in zip(batch, raw, strict=True):
+            if not item.done.done():
+                item.done.set_result(scores)
+
+
+def _run(scorer: Scorer, groups: Sequence[Group]) -> Raw:
+    try:
+        raw = [[float(score) for score in scores] for scores in scorer.score(groups)]
+    except RerankError:
+        raise
+    except Exception as error:
+        logger.debug("scorer %s failed", scorer.name, exc_info=True)
+        raise ScorerError(f"Scorer {scorer.name!r} failed: {type(error).__name__}: {error}") from error
+    expected, got = [len(candidates) for _, candidates in groups], [len(scores) for scores in raw]
+    if got != expected:
+        raise ScorerError(
+            f"Scorer {scorer.name!r} gave {sum(got)} scores in {len(got)} groups for {sum(expected)} documents in "
+            f"{len(expected)}; score() has to return one for each candidate of each group."
+        )
+    return raw
+
+
+def _read(call: ScorePairs, raw: Sequence[float]) -> Scores:
+    """Raw scores as relevance; what is no number is no judgment."""
+    finite = [score if math.isfinite(score) else None for score in raw]
+    values = tuple(None if score is None else min(1.0, max(0.0, call.scorer.unit(score))) for score in finite)
+    return Scores(values=values, raw=tuple(finite))
+
+
+def _record(answer: Answer, case: Case, *, number: int, round_: int, began: float) -> CallRecord:
+    call, outcome = answer.call, answer.outcome
+    return CallRecord(
+        ranking=case.ranking,
+        call=number,
+        attempt=1,
+        time=began,
+        task=call.task,
+        stage=call.stage or call.task,
+        round=round_,
+        candidates=call.candidates,
+        messages=(),
+        model=answer.model or call.task,
+        latency_s=answer.usage.latency_s,
+        cost_usd=Decimal(0),
+        outcome=outcome,
+        error=outcome.message if isinstance(outcome, Failed) else None,
+    )

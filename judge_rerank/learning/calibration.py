@@ -1,0 +1,243 @@
+"""Scores that mean what they say: of documents with 0.8, about 80 % are relevant. Fitted from relevance judgments.
+
+A `Calibration` maps a score to the share of relevant documents among those with about that score. It is monotone (it
+changes no order), and holds for the model, prompt and strategy whose scores it was fitted on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+from judge_rerank.core.errors import DataError, InputError
+from judge_rerank.core.types import Ranking
+
+Unjudged = Literal["skip", "irrelevant"]
+"""What becomes of documents that the relevance judgments do not name."""
+
+_FORMAT = 1
+_FOLDS = 5
+_BINS = 10
+
+Sample = tuple[float, bool]
+"""A score, and whether the document is relevant."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fit:
+    """How well scores agree with relevance, measured on queries that the fit had not seen.
+
+    Attributes:
+        brier_before, brier_after: mean squared difference of score and relevance.
+        ece_before, ece_after: expected calibration error: the mean difference of score and share of relevant documents
+            in ten bins of equal width, weighted by their documents.
+    """
+
+    brier_before: float
+    brier_after: float
+    ece_before: float
+    ece_after: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """A monotone map from scores to probabilities, with what it was fitted on.
+
+    Attributes:
+        points: (score, probability), rising; between them it is linear, beyond them constant.
+        model, strategy: whose scores they were.
+        prompts: hashes of the prompts that gave them, sorted.
+        min_grade: the lowest grade that counted as relevant.
+        queries, documents, relevant: how many there were.
+        held_out: how good it is on queries that it was not fitted on, by cross-validation.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    model: str
+    strategy: str
+    prompts: tuple[str, ...]
+    min_grade: float
+    queries: int
+    documents: int
+    relevant: int
+    held_out: Fit
+
+    def __post_init__(self) -> None:
+        scores, probabilities = [p[0] for p in self.points], [p[1] for p in self.points]
+        in_range = all(0 <= value <= 1 for point in self.points for value in point)
+        if not scores or not in_range or scores != sorted(set(scores)) or probabilities != sorted(probabilities):
+            msg = "points have to be pairs of a score and a probability from 0 to 1, both rising, at least one."
+            raise InputError(msg)
+
+    def apply(self, score: float) -> float:
+        """The probability that a document with this score is relevant."""
+        return _interpolated(self.points, score)
+
+    def differences(self, *, model: str, strategy: str, prompts: Iterable[str]) -> list[str]:
+        """In what the use differs from what it was fitted on; empty where it does not."""
+        found = [
+            f"{what} is {now!r}, and it was fitted on {fitted!r}"
+            for what, now, fitted in (("the model", model, self.model), ("the strategy", strategy, self.strategy))
+            if now != fitted
+        ]
+        unknown = sorted(set(prompts) - set(self.prompts))
+        return found + (["the prompt is another one, or was changed since"] if unknown else [])
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        text = json.dumps({"format": _FORMAT} | asdict(self), indent=2) + "\n"
+        try:
+            Path(path).expanduser().write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"The calibration cannot be written: {error.strerror}.", path=path) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibration:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file cannot be read, or is not a calibration.
+        """
+        try:
+            record: dict[str, Any] = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+            if record.pop("format") != _FORMAT:
+                raise KeyError("format")  # noqa: TRY301
+            points = tuple((float(score), float(probability)) for score, probability in record.pop("points"))
+            held_out, prompts = Fit(**record.pop("held_out")), tuple(record.pop("prompts"))
+            return cls(points=points, held_out=held_out, prompts=prompts, **record)
+        except OSError as error:
+            raise DataError(f"The calibration cannot be read: {error.strerror}.", path=path) from error
+        except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+            msg = "This is not a calibration of this version; make one with judge-rerank calibrate."
+            raise DataError(msg, path=path) from error
+
+
+def calibrate(
+    rankings: Iterable[Ranking],
+    qrels: Mapping[str, Mapping[str, float]],
+    *,
+    min_grade: float = 1.0,
+    unjudged: Unjudged = "skip",
+) -> Calibration:
+    """Fit a calibration by isotonic regression (pool adjacent violators).
+
+    Args:
+        rankings: made by one model and one strategy that has scores, without a calibration; queries and documents need
+            ids. Documents without a score are left out.
+        qrels: grades by query id and document id.
+        min_grade: the lowest grade that counts as relevant.
+        unjudged: whether documents that `qrels` does not name are left out, or count as irrelevant.
+
+    Raises:
+        InputError: there are fewer than two queries with scored documents whose grades are known, or all documents are
+            relevant, or none is.
+    """
+    made = list(rankings)
+    by_query = {ranking.query.id: _samples(ranking, qrels, min_grade, unjudged) for ranking in made}
+    groups = [samples for samples in by_query.values() if samples]
+    everything = [sample for samples in groups for sample in samples]
+    relevant = sum(label for _, label in everything)
+    if len(groups) < 2:
+        msg = (
+            f"{len(groups)} of {len(made)} queries have documents with a score and a grade; at least two are needed to "
+            "fit on one and check on the other. Do the ids of the relevance judgments fit those of the run?"
+        )
+        raise InputError(msg)
+    if relevant in (0, len(everything)):
+        msg = (
+            f"{'All' if relevant else 'None'} of the {len(everything)} documents with a grade are relevant, so that "
+            "there is nothing to fit. Choose another lowest grade, or count documents without a grade as irrelevant."
+        )
+        raise InputError(msg)
+    judgments = [j for ranking in made for result in ranking for j in result.judgments if j.score is not None]
+    return Calibration(
+        points=isotonic(everything),
+        model=made[0].model or "",
+        strategy=made[0].strategy,
+        prompts=tuple(sorted({j.prompt_hash for j in judgments if j.prompt_hash})),
+        min_grade=min_grade,
+        queries=len(groups),
+        documents=len(everything),
+        relevant=relevant,
+        held_out=_cross_validated(groups),
+    )
+
+
+def isotonic(samples: Sequence[Sample]) -> tuple[tuple[float, float], ...]:
+    """The rising (score, probability) steps with the least squared error, each by its first and last score."""
+    labels: dict[float, list[bool]] = {}
+    for score, label in sorted(samples):
+        labels.setdefault(score, []).append(label)
+    blocks: list[tuple[float, float, float, int]] = []  # first and last score, relevant, documents
+    for score, found in labels.items():
+        block = (score, score, float(sum(found)), len(found))
+        while blocks and blocks[-1][2] * block[3] >= block[2] * blocks[-1][3]:
+            first, _, relevant, count = blocks.pop()
+            block = (first, block[1], relevant + block[2], count + block[3])
+        blocks.append(block)
+    points = [(score, relevant / count) for first, last, relevant, count in blocks for score in (first, last)]
+    return tuple(dict.fromkeys(points))
+
+
+def brier(samples: Sequence[Sample]) -> float:
+    """The mean squared difference of score and relevance."""
+    return fmean((score - label) ** 2 for score, label in samples)
+
+
+def expected_error(samples: Sequence[Sample]) -> float:
+    """The expected calibration error over ten bins of equal width."""
+    bins: dict[int, list[Sample]] = {}
+    for score, label in samples:
+        bins.setdefault(min(int(score * _BINS), _BINS - 1), []).append((score, label))
+    return math.fsum(abs(math.fsum(s - label for s, label in held)) for held in bins.values()) / len(samples)
+
+
+def _samples(
+    ranking: Ranking, qrels: Mapping[str, Mapping[str, float]], min_grade: float, unjudged: Unjudged
+) -> list[Sample]:
+    grades = qrels.get(ranking.query.id or "", {})
+    return [
+        (result.relevance_score, grades.get(result.document.id or "", -math.inf) >= min_grade)
+        for result in ranking
+        if result.relevance_score is not None
+        # A query without any grade was not judged at all.
+        and (result.document.id in grades or (unjudged == "irrelevant" and grades))
+    ]
+
+
+def _cross_validated(groups: Sequence[Sequence[Sample]]) -> Fit:
+    """Each query's documents against a fit on the queries of the other folds."""
+    folds = min(_FOLDS, len(groups))
+    before: list[Sample] = []
+    after: list[Sample] = []
+    for fold in range(folds):
+        points = isotonic([s for place, samples in enumerate(groups) if place % folds != fold for s in samples])
+        held_out = [s for samples in groups[fold::folds] for s in samples]
+        before += held_out
+        after += [(_interpolated(points, score), label) for score, label in held_out]
+    return Fit(
+        brier_before=brier(before),
+        brier_after=brier(after),
+        ece_before=expected_error(before),
+        ece_after=expected_error(after),
+    )
+
+
+def _interpolated(points: Sequence[tuple[float, float]], score: float) -> float:
+    above = bisect_right(points, score, key=lambda point: point[0])
+    if above == 0:
+        return points[0][1]
+    if above == len(points):
+        return points[-1][1]
+    (low, p_low), (high, p_high) = points[above - 1], points[above]
+    return p_low + (p_high - p_low) * (score - low) / (high - low)

@@ -1,1 +1,0 @@
-"""Models: the protocol, the backends, and what it takes to ask them."""

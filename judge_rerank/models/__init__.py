@@ -1,0 +1,1 @@
+"""Model files on this machine: the registry, verified downloads, locations."""

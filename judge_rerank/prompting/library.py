@@ -1,0 +1,355 @@
+"""Prompts: files that say how the judge is asked, found by name, checked when they are loaded.
+
+A template is a text file `<task>/<name>.j2`:
+
+    ---
+    task: score                      # binary, score, listwise, first, setwise, pairwise or classify
+    name: strict
+    description: One line for people who choose between prompts.
+    version: 1
+    output_tokens: 200               # optional: room for the reply, where the task's own figure is too small
+    examples:                        # optional: whatever the text below does with it
+      - {query: who wrote Dune, document: Dune is a novel by Frank Herbert., answer: 10}
+    ---
+    system:
+    You rate documents.
+    user:
+    {% for example in examples %}{{ example.document }}: {{ example.answer }}
+    {% endfor %}
+    <query>{{ query }}</query>
+    {% for document in documents %}
+    [{{ document.id }}] {% if document.title %}{{ document.title }}: {% endif %}{{ document.text }}
+    {% endfor %}
+    {{ reply_format }}
+
+`system:` (optional) and `user:` each stand alone on a line, from its first column, and are found before anything is
+filled in: no document can begin a part. The variables are `query` (text), `documents` (each with `id`, counted from 1,
+`title`, empty where there is none, and `text`), `n` (how many there are), `examples`, `options` (the labels of a task
+that chooses; for `pairwise` and `setwise` A, B, C …, each the letter of a document), `reply_format` (the sentence
+that says how to answer), `explain` and `labels` (whether a reason, or a single word, is wanted). The query and the
+documents come quoted (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as delimiters.
+They may stand in the user part only. What Jinja can do is bounded: see `judge_rerank.prompting.sandbox`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from judge_rerank.core.backend import Message
+from judge_rerank.core.errors import PromptError, SetupError, UnknownName
+from judge_rerank.core.types import Query
+from judge_rerank.prompting.escaping import quote
+from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
+from judge_rerank.prompting.sandbox import Part, compile_part
+
+DEFAULT: Mapping[str, str] = MappingProxyType(
+    {
+        "binary": "terse",
+        "classify": "terse",
+        "first": "terse",
+        "grade": "umbrela",
+        "listwise": "terse",
+        "pairwise": "terse",
+        "score": "terse",
+        "setwise": "terse",
+    }
+)
+"""The variant that each task uses when none is named."""
+
+TASKS = tuple(DEFAULT)
+VARIABLES = frozenset({"query", "documents", "n", "examples", "options", "reply_format", "explain", "labels"})
+
+# Tasks that compare documents, so that a prompt has to show all of them.
+_COMPARING = frozenset({"first", "listwise", "pairwise", "setwise"})
+_OUTSIDE = frozenset({"query", "documents"})
+_GROWTH = 8
+_SLACK_CHARS = 10_000
+_SUFFIX = ".j2"
+_HINT = "A file of your own is named by its path, ending in .j2; a folder of them is given as prompts=."
+_SAMPLE_QUERY = Query(text="sample query")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """A document as the judge sees it: the number it goes by in this call, from 1, and its (cut) text."""
+
+    id: int
+    title: str | None
+    text: str
+
+
+_SAMPLES = (
+    Shown(id=1, title="sample title", text="first sample text"),
+    Shown(id=2, title=None, text="second sample text"),
+    Shown(id=3, title="sample title", text="third sample text"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """A prompt, ready to be filled in.
+
+    Attributes:
+        task: what it asks: one of `TASKS`.
+        name: what it is called, as in "score/rubric".
+        description: one line about it.
+        version: as its author counts.
+        output_tokens: room that its replies need; None for the task's own figure.
+        examples: solved cases that it shows.
+        batches: whether it shows every document it is given; otherwise it can only be given one.
+        hash: SHA-256 of the file, in hexadecimal, whatever its line ends.
+        path: the file.
+        source: the file's text.
+    """
+
+    task: str
+    name: str
+    description: str
+    version: str
+    output_tokens: int | None
+    examples: tuple[Mapping[str, Any], ...] = field(hash=False)
+    batches: bool = True
+    hash: str
+    path: Path
+    source: str = field(repr=False)
+    _system: Part = field(repr=False, compare=False)
+    _user: Part = field(repr=False, compare=False)
+
+    def render(
+        self,
+        *,
+        query: Query,
+        documents: Sequence[Shown],
+        reply_format: str,
+        options: Sequence[str] = (),
+        explain: bool = False,
+        labels: bool = False,
+    ) -> tuple[Message, ...]:
+        """The conversation to send: a system message if the template has that part, and one user message.
+
+        Raises:
+            PromptError: the template fails with these values, or cannot show several documents.
+        """
+        if len(documents) > 1 and not self.batches:
+            msg = (
+                f"The prompt {self.name!r} shows one document, and was given {len(documents)}. Ask about one at a time "
+                "(batch_size=1), or let it loop: {% for document in documents %}."
+            )
+            raise PromptError(msg, path=self.path)
+        tags = self._user.tags | self._system.tags
+        variables: dict[str, object] = {
+            "query": quote(query.text, tags=tags),
+            "documents": [_quoted(document, tags) for document in documents],
+            "n": len(documents),
+            "examples": self.examples,
+            "options": tuple(options),
+            "reply_format": reply_format,
+            "explain": explain,
+            "labels": labels,
+        }
+        put_in = len(query.text) + sum(len(d.text) + len(d.title or "") for d in documents) + len(reply_format)
+        limit = _GROWTH * (len(self.source) * (1 + len(documents)) + put_in) + _SLACK_CHARS
+        static = {name: value for name, value in variables.items() if name not in _OUTSIDE}
+        system = Message(role="system", content=self._system.render(static, limit=limit))
+        user = Message(role="user", content=self._user.render(variables, limit=limit))
+        return (system, user) if system.content else (user,)
+
+
+class Library:
+    """The prompts there are: those in the given folders, then the built-in ones.
+
+    A folder holds `<name>.j2` files and folders of them: `<task>/<name>.j2`, or `<any>/<name>.j2` for the name
+    "any/name". Every one of them is checked at once. A prompt of the same name in an earlier folder comes first.
+
+    Raises:
+        PromptError: a folder that is missing or without templates, or a template that cannot be used.
+    """
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self._folders = tuple(Path(folder).expanduser() for folder in folders)
+        self._loaded: dict[Path, Template] = {}
+        self._files: dict[str, tuple[Path, Path]] = {}
+        for folder in self._folders:
+            for path in template_files(folder):
+                self._files.setdefault(self._load(path, folder).name, (path, folder))
+        builtin = builtin_folder()
+        for path in template_files(builtin):
+            self._files.setdefault(f"{path.parent.name}/{path.stem}", (path, builtin))
+
+    def get(self, task: str, name: str | None = None) -> Template:
+        """The prompt of a name.
+
+        Args:
+            task: what it must ask.
+            name: "rubric", "score/rubric", "my/template", a path to one `.j2` file, or None for the task's default.
+
+        Raises:
+            UnknownName: no task or no prompt has that name.
+            PromptError: it asks for another task, or the file cannot be used.
+        """
+        if task not in DEFAULT:
+            raise UnknownName("task", task, TASKS)
+        name = DEFAULT[task] if name is None else str(name)
+        if "/" in name or name.endswith(_SUFFIX):
+            template = self.find(name)
+        elif f"{task}/{name}" in self._files:
+            template = self.find(f"{task}/{name}")
+        else:
+            known = [full.removeprefix(f"{task}/") for full in self.names(task)]
+            raise UnknownName(f"{task} prompt", name, known, _HINT)
+        if template.task != task:
+            msg = f"The prompt {template.name!r} is for the task {template.task!r}, and {task!r} is asked for here."
+            raise PromptError(msg, path=template.path)
+        return template
+
+    def find(self, name: str) -> Template:
+        """The prompt of a full name ("score/rubric"), or in a `.j2` file, whatever it asks.
+
+        Raises:
+            UnknownName: no prompt has that name.
+            PromptError: the file cannot be used.
+        """
+        if name.endswith(_SUFFIX):
+            places = (Path(name).expanduser(), *(folder / name for folder in self._folders))
+            return self._load(next((place for place in places if place.is_file()), places[0]))
+        if name not in self._files:
+            raise UnknownName("prompt", name, self.names(), _HINT)
+        return self._load(*self._files[name])
+
+    def names(self, task: str | None = None) -> list[str]:
+        """Full names of all prompts, or of those of one task, sorted."""
+        return [template.name for template in self.all() if task in (None, template.task)]
+
+    def all(self) -> tuple[Template, ...]:
+        """Every prompt, sorted by name."""
+        return tuple(self._load(*place) for _, place in sorted(self._files.items()))
+
+    def _load(self, path: Path, folder: Path | None = None) -> Template:
+        if path not in self._loaded:
+            self._loaded[path] = load(path, folder=folder)
+        return self._loaded[path]
+
+
+def load(path: Path, *, folder: Path | None = None) -> Template:
+    """Read and check one template.
+
+    Args:
+        path: the file.
+        folder: the folder of templates that it is part of, from which it has its name; without one the name is what
+            the file says of itself.
+
+    Raises:
+        PromptError: anything that is wrong with it, with the line.
+    """
+    source = read(path)
+    parsed = parse(source, path=path, tasks=TASKS)
+    front = parsed.front
+    user = _compiled(parsed, "user", path)
+    system = _compiled(parsed, "system", path)
+    for name in ("query", "options" if front.task == "classify" else "documents"):
+        if name not in user.names | system.names:
+            msg = f"The template never uses {name!r}, without which a judge has nothing to go by."
+            raise PromptError(msg, path=path, line=parsed.parts["user"].first_line)
+    template = Template(
+        task=front.task,
+        name=_name(parsed, path, folder),
+        description=front.description.strip(),
+        version=str(front.version),
+        output_tokens=front.output_tokens,
+        examples=tuple(MappingProxyType(example) for example in front.examples),
+        hash=hashlib.sha256(source.encode()).hexdigest(),
+        path=path,
+        source=source,
+        _system=system,
+        _user=user,
+    )
+    return replace(template, batches=_rehearse(template, line=parsed.parts["user"].first_line))
+
+
+def template_files(folder: Path) -> list[Path]:
+    """The `.j2` files of a folder and of the folders in it, sorted.
+
+    Raises:
+        PromptError: there is no such folder, or no template in it.
+    """
+    if folder.is_file():
+        msg = "A folder of templates is wanted here. Name one file where the prompt is chosen: Score(prompt='file.j2')."
+        raise PromptError(msg, path=folder)
+    if not folder.is_dir():
+        msg = "There is no such folder of templates."
+        raise PromptError(msg, path=folder)
+    files = sorted([*folder.glob("*.j2"), *folder.glob("*/*.j2")])
+    if not files:
+        msg = "There are no templates (<task>/<name>.j2) in this folder."
+        raise PromptError(msg, path=folder)
+    return files
+
+
+def builtin_folder() -> Path:
+    """Where the built-in prompts are: in the installed package, or beside it in a source tree."""
+    spec = find_spec("judge_rerank.prompts")
+    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
+    # An editable install leaves the folder where it is, and its import hook does not tell of folders without modules.
+    places.append(Path(__file__).resolve().parents[2] / "prompts")
+    for place in places:
+        if any(place.glob("*/*.j2")):
+            return place
+    msg = "The built-in prompts are missing. Install the package again: pip install --force-reinstall judge-rerank"
+    raise SetupError(msg)
+
+
+def _compiled(parsed: Parsed, part: str, path: Path) -> Part:
+    section = parsed.parts.get(part, Section(text="", first_line=1))
+    allowed = VARIABLES if part == "user" else VARIABLES - _OUTSIDE
+    return compile_part(section.text, path=path, first_line=section.first_line, allowed=allowed)
+
+
+def _name(parsed: Parsed, path: Path, folder: Path | None) -> str:
+    front = parsed.front
+    if folder is None:
+        return front.name if "/" in front.name else f"{front.task}/{front.name}"
+    under = front.task if path.parent == folder else path.parent.name
+    if under in TASKS and under != front.task:
+        msg = f"The template is for the task {front.task!r} and lies in the folder {under!r}. Move it, or correct it."
+        raise PromptError(msg, path=path, line=parsed.lines["task"])
+    name = f"{under}/{path.stem}"
+    if front.name not in (path.stem, name):
+        msg = f"The template calls itself {front.name!r}, and its file {path.stem!r}. Give both the same name."
+        raise PromptError(msg, path=path, line=parsed.lines["name"])
+    return name
+
+
+def _quoted(document: Shown, tags: frozenset[str]) -> Shown:
+    title = quote(" ".join((document.title or "").split()), tags=tags)
+    return Shown(id=document.id, title=title, text=quote(document.text, tags=tags))
+
+
+def _rehearse(template: Template, *, line: int) -> bool:
+    """Whether it shows several documents; found by rendering it in every mode, so that mistakes show on loading."""
+    everything = True
+    for explain, labels in ((False, False), (False, True), (True, False)):
+        for shown in ((),) if template.task == "classify" else (_SAMPLES[:1], _SAMPLES):
+            messages = template.render(
+                query=_SAMPLE_QUERY,
+                documents=shown,
+                reply_format="sample format",
+                options=("factual", "semantic", "complex"),
+                explain=explain,
+                labels=labels,
+            )
+            text = messages[-1].content.casefold()
+            if _SAMPLE_QUERY.text not in text:
+                msg = "The template does not show the query: {{ query }}."
+                raise PromptError(msg, path=template.path, line=line)
+            complete = all(document.text in text for document in shown)
+            if not complete and (len(shown) == 1 or template.task in _COMPARING):
+                msg = "The template does not show the text of every document: {{ document.text }} in a loop over them."
+                raise PromptError(msg, path=template.path, line=line)
+            everything = everything and complete
+    return everything

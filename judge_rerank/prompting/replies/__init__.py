@@ -1,0 +1,1 @@
+"""Readers of replies: what a model said, as a judgment or as a typed failure."""

@@ -1,0 +1,201 @@
+"""Judgments that are one number of a range. What `score` and `grade` share."""
+
+# Every task takes the same arguments, whether it needs them or not.
+# ruff: noqa: ARG002
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from judge_rerank.core.backend import ChatReply, OutputSchema
+from judge_rerank.core.strategy import Failed, Scores
+from judge_rerank.prompting.replies.labels import LabelDistribution
+from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
+from judge_rerank.prompting.replies.schemas import ReplyModel, asked_reason, output_schema
+from judge_rerank.prompting.replies.text import Answer, around_answer, excerpt, without_fences, without_last_word
+
+_NUMBER = r"(?P<number>[-−]?\d{1,6}(?:\.\d{1,6})?)(?P<scale>\s{0,3}(?:/|out of)\s{0,3}(?P<of>\d{1,6}|ten|three)\b)?"
+# Not "7-8", "6 to 7", "80%", "4/5", nor the beginning of a longer number.
+_END = r"(?![\d%/]|[.,]\d|\s{0,3}(?:-|–|to|or|and)\s{0,3}\d|\s{1,3}(?:percent|out of)\b)"
+_WRAP = r"[\s*_\"'`“”‘(\[{<]{0,8}"
+_ANNOUNCED = re.compile(
+    r"(?:<(?:answer|score|rating)>|\\boxed\{(?:\\text\{)?"
+    r"|\b(?:score|rating|rate|rated|grade|relevance|answer|verdict|judge?ment|scale)\b[^\n\d.;]{0,40}?"
+    r"(?:[:=]|\b(?:is|of|as|an?|at)\b)|\b(?:give|rate)\s{1,3}(?:it|this)\s{1,3}(?:an?\s{1,3})?)"
+    rf"{_WRAP}{_NUMBER}{_END}(?P<after>[^\n]{{0,40}})",
+    re.IGNORECASE,
+)
+_NAMED = r"(?:(?:score|rating)\s{1,3})?"
+_FIRST = re.compile(
+    rf"{_WRAP}{_NAMED}{_NUMBER}{_END}(?=\s*$|[\"'*_`”’)\]}}.,;:!<…–—]|\s*\n|\s{{1,3}}[–—(-]|\s{{1,3}}(?:because|since|as)\b)",
+    re.IGNORECASE,
+)
+_LINE = re.compile(rf"^{_WRAP}{_NAMED}{_NUMBER}[ \t.*_\"'`”’)\]}}!]{{0,8}}$", re.IGNORECASE | re.MULTILINE)
+_SUPPOSED = re.compile(r"\b(?:would|could|if|means|meaning|being|where|reserved)\b", re.IGNORECASE)
+_SECOND_ITEM = re.compile(r"^\s{0,8}2[.)]\s", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """The numbers that an answer may be.
+
+    Attributes:
+        name: what one is called, and the field of the JSON that holds it.
+        lowest, highest: both included.
+        highest_word: the highest in words.
+        whole: whether only whole numbers count.
+    """
+
+    name: str
+    lowest: int
+    highest: int
+    highest_word: str
+    whole: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The whole numbers as words."""
+        return tuple(str(number) for number in range(self.lowest, self.highest + 1))
+
+    @property
+    def wanted(self) -> str:
+        """A sentence that says what an answer looks like."""
+        return f"Give one number from {self.lowest} to {self.highest}, nothing else."
+
+    def read(self, value: object) -> float:
+        """A number, or text such as "7" or "8/10".
+
+        Raises:
+            ValueError: it is neither, or outside the range; the message is for the judge.
+        """
+        if isinstance(value, str):
+            whole = _LINE.fullmatch(value.strip()[:40])
+            if whole is not None:
+                return self._found(whole)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            return self._checked(value)
+        raise ValueError(
+            f'"{self.name}" has to be a number from {self.lowest} to {self.highest}, not {excerpt(value)}.'
+        )
+
+    def mark(self, number: float, reason: str | None = None) -> Mark:
+        """The judgment that a number is."""
+        return Mark(value=(number - self.lowest) / (self.highest - self.lowest), label=f"{number:g}", reason=reason)
+
+    def expected(self, spread: LabelDistribution) -> Mark:
+        """The judgment that a distribution is: the expected number, under the likeliest one's label."""
+        mean = sum(int(label) * p for label, p in spread.probabilities.items())
+        value = (mean - self.lowest) / (self.highest - self.lowest)
+        return Mark(value=min(1.0, max(0.0, value)), label=spread.best)
+
+    def spoken(self, answer: Answer) -> Mark | None:
+        """The number in plain words: announced ("Score: 7"), or opening the reply, or alone on a line.
+
+        Raises:
+            ValueError: it is outside the range; the message is for the judge.
+        """
+        text = self._range.sub(" scale", without_fences(answer.text))
+        if answer.cut:
+            text = without_last_word(text)
+        announced = [found for found in _ANNOUNCED.finditer(text) if not _SUPPOSED.search(found["after"])]
+        if announced:
+            numbers = {self._found(found) for found in announced}
+        elif _SECOND_ITEM.search(text):
+            return None
+        else:
+            first = _FIRST.match(text)
+            lines = [] if answer.cut else list(_LINE.finditer(text))
+            numbers = {self._found(found) for found in ([first] if first else lines)}
+        return self.mark(numbers.pop(), around_answer(answer.text)) if len(numbers) == 1 else None
+
+    @cached_property
+    def _range(self) -> re.Pattern[str]:
+        """The range as replies name it ("on a scale of 1 to 10"), which is no answer."""
+        return re.compile(
+            r"\b(?:on|from|in|between|of)?\s{0,3}(?:an?|the)?\s{0,3}(?:scale|range)?\s{0,3}(?:of|from|between)?\s{0,3}"
+            rf"[(\[]?\b{self.lowest}\s{{0,3}}(?:-|–|to|through|and)\s{{0,3}}{self.highest}\b[)\]]?",
+            re.IGNORECASE,
+        )
+
+    def _found(self, found: re.Match[str]) -> float:
+        if found["scale"] and found["of"].lower() not in {str(self.highest), self.highest_word}:
+            text = excerpt(found["number"] + found["scale"])
+            raise ValueError(f"Your {self.name} {text} is on another scale. {self.wanted}")
+        return self._checked(float(found["number"].replace("−", "-")))
+
+    def _checked(self, value: float) -> float:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"Your {self.name} is not a finite number. {self.wanted}")
+        if not self.lowest <= value <= self.highest:
+            raise ValueError(
+                f"Your {self.name} {excerpt(value)} is outside {self.lowest} to {self.highest}. {self.wanted}"
+            )
+        if self.whole and value != int(value):
+            raise ValueError(f"Your {self.name} {excerpt(value)} is not a whole number. {self.wanted}")
+        return float(value)
+
+
+class NumberTask:
+    """How relevant a document is, as one number. With log-probabilities it is the expected one."""
+
+    name = ""
+
+    def __init__(
+        self,
+        numbers: Numbers,
+        model: type[ReplyModel],
+        mark: Callable[[ReplyModel], Mark],
+        keys: frozenset[str],
+    ) -> None:
+        self._numbers, self._model = numbers, model
+        self._scale = Scale(
+            labels=numbers.labels,
+            model=model,
+            field=numbers.name,
+            keys=keys,
+            mark=mark,
+            expected=numbers.expected,
+            spoken=numbers.spoken,
+            wanted=numbers.wanted,
+        )
+
+    def labels(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> tuple[str, ...]:
+        """The whole numbers of the range, for one document without a reason."""
+        return self._numbers.labels if n == 1 and not explain else ()
+
+    def reply_format(
+        self, n: int, *, options: tuple[str, ...] = (), explain: bool = False, labels: bool = False
+    ) -> str:
+        """One number where labels are read, else JSON."""
+        name = self._numbers.name
+        scale = f"from {self._numbers.lowest} (irrelevant) to {self._numbers.highest} (answers the query fully)"
+        if labels:
+            return f"Answer with one number {scale}."
+        reason, about_it = asked_reason(explain=explain)
+        if n == 1:
+            return f'Answer with JSON only: {{{reason}"{name}": <number>}}, a whole number {scale}.{about_it}'
+        return (
+            f'Answer with JSON only: {{"judgments": [{{"id": 1, {reason}"{name}": <number>}}, ...]}}, one entry for '
+            f"each of the {n} documents, by its number. {name.capitalize()}s are whole numbers {scale}.{about_it}"
+        )
+
+    def schema(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> OutputSchema:
+        """The number, with the reason before it, in a list under "judgments" for several documents."""
+        fields = [*(["id"] if n != 1 else []), *(["reason"] if explain else []), self._numbers.name]
+        return output_schema(self._numbers.name, self._model, fields, each_of="judgments" if n != 1 else None)
+
+    def output_tokens(
+        self, n: int, *, options: tuple[str, ...] = (), explain: bool = False, labels: bool = False
+    ) -> int:
+        """A few tokens for a number; 20 a document and 30 around them for JSON, and 120 for each reason."""
+        return 4 if labels else 30 + n * (20 + (120 if explain else 0))
+
+    def read(
+        self, reply: ChatReply, n: int, *, options: tuple[str, ...] = (), explain: bool = False
+    ) -> Scores | Failed:
+        """The relevance of each document."""
+        return read_scores(reply, n, self._scale, explain=explain)

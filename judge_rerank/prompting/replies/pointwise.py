@@ -1,0 +1,235 @@
+"""Reading judgments of single documents: one in a reply, or several by id. What `binary` and `score` share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from judge_rerank.core.backend import ChatReply
+from judge_rerank.core.strategy import Failed, Scores
+from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects
+from judge_rerank.prompting.replies.labels import LabelDistribution, distribution
+from judge_rerank.prompting.replies.schemas import ReplyModel
+from judge_rerank.prompting.replies.text import Answer, excerpt, failed_reading, open_reply, without_fences
+
+_LINE = re.compile(
+    r"^[\s*>|-]{0,8}(?:(?:document|passage|doc|id)\s{0,3})?"
+    r"(?:[\[(#]{0,2}(\d{1,9})[\])]{0,2}\*{0,2}\s{0,3}(?:[:=)|–]|->|[.-](?=\s)){1,2}|\[(\d{1,9})\](?=\s))(.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_DIGITS = re.compile(r"\d{1,9}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """One judgment: relevance in [0, 1], the judge's words for it, and an explanation."""
+
+    value: float
+    label: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """What a judgment is measured in.
+
+    Attributes:
+        labels: the one-word answers, for log-probabilities.
+        model: the reply as JSON; a field that cannot be read raises `ValueError` with a sentence for the judge.
+        field: the field of `model` that holds the judgment.
+        keys: the names under which models send it, in lower case.
+        mark: the judgment in an instance of `model`.
+        expected: the judgment in a distribution over `labels`.
+        spoken: the judgment in plain text, None where there is none; raises `ValueError` with a sentence for the judge.
+        wanted: a sentence that says what an answer looks like.
+    """
+
+    labels: tuple[str, ...]
+    model: type[ReplyModel]
+    field: str
+    keys: frozenset[str]
+    mark: Callable[[ReplyModel], Mark]
+    expected: Callable[[LabelDistribution], Mark]
+    spoken: Callable[[Answer], Mark | None]
+    wanted: str
+
+
+def read_scores(reply: ChatReply, n: int, scale: Scale, *, explain: bool) -> Scores | Failed:
+    """The judgments of `n` documents in a reply, or why there are none."""
+    answer = open_reply(reply)
+    if isinstance(answer, Failed):
+        return answer
+    if n != 1:
+        return _read_batch(answer, n, scale)
+    at_once = not answer.thought and answer.text[:1] not in {"{", "[", "`", "<"}
+    if reply.branches.get("") and at_once and not explain:
+        spread = distribution(reply.branches, scale.labels)
+        if spread.answered:
+            return _expected(spread, scale)
+        # A reply that opens with a quote or a line break has its answer in a later token; a word was the answer.
+        if not answer.text or reply.text[:1].isalnum():
+            return failed_reading(answer, f"Your reply began with something else than an answer. {scale.wanted}")
+    return _read_one(answer, scale, explain=explain)
+
+
+def _expected(spread: LabelDistribution, scale: Scale) -> Scores:
+    mark = scale.expected(spread)
+    repairs = () if spread.exact else ("answers that begin alike were told apart by an estimate",)
+    return Scores(values=(mark.value,), labels=(mark.label,), reasons=(None,), repairs=repairs)
+
+
+def _read_one(answer: Answer, scale: Scale, *, explain: bool) -> Scores | Failed:
+    """One document's judgment: JSON first, then plain words."""
+    repairs = list(answer.repairs)
+    marks, problem = _marks(json_values(answer.text), scale)
+    if not marks and problem is None and _mendable(answer):
+        marks, problem = _marks(mended_json(answer.text), scale)
+        repairs.append("damaged JSON mended")
+    elif marks and not (answer.text.startswith("{") and answer.text.endswith("}")):
+        repairs.append("text around the answer ignored")
+    if not marks and problem is None and (_mendable(answer) or answer.text.rfind("{") <= answer.text.rfind("}")):
+        repairs = list(answer.repairs)
+        try:
+            spoken = scale.spoken(answer)
+        except ValueError as error:
+            spoken, problem = None, str(error)
+        marks = [spoken] if spoken is not None else []
+    if len({mark.value for mark in marks}) > 1:
+        problem, marks = f"Your reply gave more than one answer. {scale.wanted}", []
+    if not marks:
+        return failed_reading(answer, problem or f"No answer was found in {excerpt(answer.text)}. {scale.wanted}")
+    mark = marks[-1]
+    reason = mark.reason if explain else None
+    return Scores(values=(mark.value,), labels=(mark.label,), reasons=(reason,), repairs=tuple(repairs))
+
+
+def _mendable(answer: Answer) -> bool:
+    """Whether damaged JSON may be mended: an end that may have been cut off must not become a value."""
+    return not answer.cut and (answer.ended or answer.text.endswith(("}", "]", "```")))
+
+
+def _marks(values: list[Any], scale: Scale) -> tuple[list[Mark], str | None]:
+    """Every judgment in the objects among `values`, and what was wrong with the first that could not be read."""
+    marks: list[Mark] = []
+    problem: str | None = None
+    for found in objects(values):
+        if scale.keys.isdisjoint(found):
+            continue
+        try:
+            marks.append(scale.mark(scale.model.model_validate(found)))
+        except ValidationError as error:
+            problem = problem or _first_problem(error, scale)
+    return (marks, None) if problem is None else ([], problem)
+
+
+def _first_problem(error: ValidationError, scale: Scale) -> str:
+    cause = error.errors(include_url=False, include_input=False)[0].get("ctx", {}).get("error")
+    return str(cause) if isinstance(cause, ValueError) else scale.wanted
+
+
+def _read_batch(answer: Answer, n: int, scale: Scale) -> Scores | Failed:
+    """The judgments of several documents by id. One that cannot be read leaves the others where they are."""
+    repairs = list(answer.repairs)
+    book = _Book(n=n)
+    for number, mark in _entries(json_values(answer.text), scale):
+        book.enter(number, mark)
+    if len(book.marks) < n and _mendable(answer):
+        mended = _Book(n=n)
+        for number, mark in _entries(mended_json(answer.text), scale):
+            mended.enter(number, mark)
+        if book.adopt(mended):
+            repairs.append("damaged JSON mended")
+    if not book.marks:
+        for number, mark in _lines(answer, scale):
+            book.enter(number, mark)
+    marks = [book.marks.get(number) for number in range(1, n + 1)]
+    if n and not any(marks):
+        return failed_reading(answer, f"No judgment by document number was found. {scale.wanted}")
+    return Scores(
+        values=tuple(mark.value if mark else None for mark in marks),
+        labels=tuple(mark.label if mark else None for mark in marks),
+        reasons=tuple(mark.reason if mark else None for mark in marks),
+        repairs=(*repairs, *(["reply cut off"] if answer.cut else []), *book.repairs(marks)),
+    )
+
+
+class _Book:
+    """Judgments by document number, with what was wrong with them."""
+
+    def __init__(self, *, n: int) -> None:
+        self.n = n
+        self.marks: dict[int, Mark | None] = {}
+        self.invented = 0
+        self.contradicted: set[int] = set()
+
+    def enter(self, number: int, mark: Mark | None) -> None:
+        if not 1 <= number <= self.n:
+            self.invented += 1
+            return
+        known = self.marks.get(number)
+        if known is not None and mark is not None and known.value != mark.value:
+            self.contradicted.add(number)
+        if number in self.contradicted:
+            self.marks[number] = None
+        elif known is None:
+            self.marks[number] = mark
+
+    def adopt(self, other: _Book) -> bool:
+        """Take from `other` what is not here at all; whether there was anything."""
+        new = {number: mark for number, mark in other.marks.items() if number not in self.marks and mark is not None}
+        self.marks.update(new)
+        return bool(new)
+
+    def repairs(self, marks: list[Mark | None]) -> Iterator[str]:
+        missing = sum(mark is None for mark in marks)
+        if missing:
+            yield f"{missing} of {self.n} judgments missing or unreadable"
+        if self.contradicted:
+            yield f"{len(self.contradicted)} documents judged twice with different results"
+        if self.invented:
+            yield f"{self.invented} judgments of documents that were not shown ignored"
+
+
+def _entries(values: list[Any], scale: Scale) -> Iterator[tuple[int, Mark | None]]:
+    """Document numbers and their judgments, None for one that cannot be read."""
+    for found in objects(values):
+        number = _number(found.get("id", found.get("document", found.get("doc"))))
+        if number is not None:
+            yield number, _mark_or_none(found, scale)
+        elif scale.keys.isdisjoint(found):
+            # {"1": true, "2": {"relevant": false}}; objects inside bring no id of their own
+            for key, value in found.items():
+                if _DIGITS.fullmatch(key):
+                    inner = cast("dict[str, Any]", value if isinstance(value, dict) else {scale.field: value})
+                    yield int(key), _mark_or_none(inner, scale)
+
+
+def _mark_or_none(found: object, scale: Scale) -> Mark | None:
+    try:
+        return scale.mark(scale.model.model_validate(found))
+    except ValidationError:
+        return None
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str):
+        digits = _DIGITS.fullmatch(value.strip().strip("[]#").strip())
+        return int(digits.group()) if digits else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _lines(answer: Answer, scale: Scale) -> Iterator[tuple[int, Mark | None]]:
+    """Judgments in lines such as `[2]: yes`; in a cut reply the last line may lack its end."""
+    text = without_fences(answer.text)
+    for line in _LINE.finditer(text):
+        complete = not answer.cut or line.end() < len(text)
+        rest = Answer(text=line.group(3).strip(), cut=False, ended=True, thought=False)
+        try:
+            mark = scale.spoken(rest) if complete and rest.text else None
+        except ValueError:
+            mark = None
+        yield int(line.group(1) or line.group(2)), Mark(value=mark.value, label=mark.label) if mark else None

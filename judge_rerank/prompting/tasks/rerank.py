@@ -1,0 +1,58 @@
+"""Scores from a rerank API, which gives them for all documents of a request at once."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, cast
+
+from judge_rerank.core.backend import ChatReply
+from judge_rerank.core.strategy import Failed, Scores
+
+
+class Rerank:
+    """Reads `[[index, score], ...]`, which the backend of a rerank API makes of its reply."""
+
+    def read(
+        self,
+        reply: ChatReply,
+        n: int,
+        *,
+        options: tuple[str, ...] = (),  # noqa: ARG002
+        explain: bool = False,  # noqa: ARG002
+    ) -> Scores | Failed:
+        """A score for each document that has exactly one; scores outside [0, 1] are logits, and squashed together."""
+        found: dict[int, float] = {}
+        repairs: list[str] = []
+        for index, score in _pairs(reply.text):
+            if not 0 <= index < n:
+                repairs.append(f"index {index} is not one of the {n} documents")
+            elif index in found:
+                repairs.append(f"index {index} stands there twice; its first score counts")
+            else:
+                found[index] = score
+        if not found:
+            return Failed(reason="unreadable", message="The reply holds no relevance score for any of the documents.")
+        raw = tuple(found.get(place) for place in range(n))
+        logits = any(not 0 <= score <= 1 for score in found.values())
+        values = tuple(_sigmoid(score) if logits and score is not None else score for score in raw)
+        return Scores(values=values, raw=raw, repairs=tuple(repairs))
+
+
+def _pairs(text: str) -> list[tuple[int, float]]:
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        return []
+    pairs: list[tuple[int, float]] = []
+    for item in cast("list[Any]", value) if isinstance(value, list) else []:
+        if isinstance(item, list) and len(cast("list[Any]", item)) == 2:
+            index, score = cast("list[Any]", item)
+            numbers = type(index) is int and isinstance(score, (int, float)) and not isinstance(score, bool)
+            if numbers and math.isfinite(score):
+                pairs.append((index, float(score)))
+    return pairs
+
+
+def _sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))

@@ -1,0 +1,1 @@
+"""One attempt at one request: chat, rerank and embedding APIs through LiteLLM, llama.cpp in this process, retries."""

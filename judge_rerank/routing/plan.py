@@ -1,0 +1,182 @@
+"""Which strategy to use for so many documents and so much money: forecasts, ranked.
+
+Calls, rounds, tokens and dollars come from the strategies themselves, run on documents of the given length against a
+judge that errs. The expected quality comes from `plan.json`, which `eval/bench/fit_plan.py` fitted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from random import Random
+from statistics import median
+
+from judge_rerank.core.backend import ModelInfo
+from judge_rerank.core.errors import InputError, PricingUnknown
+from judge_rerank.core.strategy import JudgeCall, Outcome
+from judge_rerank.core.types import Document, Forecast, Query, Recommendation
+from judge_rerank.engine.driver import Engine, Job
+from judge_rerank.spending.budget import Amount, to_decimal
+from judge_rerank.strategies.conformance import stating
+from judge_rerank.strategies.spec import resolve
+
+# As in the table: an error of one grade of three.
+_NOISE = 1 / 3
+_QUERY = "what is asked for, in a query of about ten words"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a ranking may take, and how long one call of the model does."""
+
+    usd: Amount | None
+    latency_s: float | None
+    call_latency_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """One strategy of the table.
+
+    Attributes:
+        strategy: a spec string, in which {docs} stands for a limit of documents read.
+        docs: that limit, for each candidate.
+        ndcg: mean nDCG@10 by the number of candidates.
+    """
+
+    strategy: str
+    docs: float | None
+    ndcg: Mapping[int, float]
+
+    def spec(self, n: int) -> str:
+        """The strategy for `n` documents."""
+        return self.strategy.format(docs=round((self.docs or 0) * n))
+
+    def expected(self, n: int) -> float:
+        """nDCG@10 for `n` documents: linear in the logarithm of n between those measured, constant beyond them."""
+        sizes = sorted(self.ndcg)
+        for low, high in pairwise(sizes):
+            if low <= n <= high:
+                share = math.log(n / low) / math.log(high / low)
+                return self.ndcg[low] * (1 - share) + self.ndcg[high] * share
+        return self.ndcg[sizes[0] if n < sizes[0] else sizes[-1]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """What was measured.
+
+    Attributes:
+        curves: one for each strategy.
+        tolerance: differences of nDCG below it were not told apart.
+    """
+
+    curves: Sequence[Curve]
+    tolerance: float
+
+
+@cache
+def table() -> Table:
+    """The table that is shipped."""
+    raw = json.loads(files("judge_rerank.routing").joinpath("plan.json").read_text(encoding="utf-8"))
+    return Table(
+        curves=[
+            Curve(
+                strategy=curve["strategy"],
+                docs=curve["docs"],
+                ndcg={int(n): float(value) for n, value in curve["ndcg"].items()},
+            )
+            for curve in raw["curves"]
+        ],
+        tolerance=median(raw["tolerance"].values()),
+    )
+
+
+def recommend(engine: Engine, info: ModelInfo, n_docs: int, tokens_per_doc: int, limits: Limits) -> Recommendation:
+    """The strategy that promises most within the limits; of those that promise as much, the one with fewest tokens.
+
+    Raises:
+        InputError: none fits.
+        PricingUnknown: there is a limit in dollars, and nobody says what the model costs.
+    """
+    documents = _documents(engine, n_docs, tokens_per_doc)
+    forecasts = [_forecast(engine, info, curve, documents, limits) for curve in table().curves]
+    if limits.usd is not None and any(forecast.cost_usd is None for forecast in forecasts):
+        raise PricingUnknown(info.name)
+    fitting = [forecast for forecast in forecasts if _fits(forecast, limits)]
+    if not fitting:
+        raise InputError(_nothing_fits(forecasts, n_docs, limits))
+    enough = max(forecast.ndcg for forecast in fitting) - table().tolerance
+    fitting.sort(key=lambda forecast: (forecast.ndcg < enough, _weight(forecast, enough)))
+    return Recommendation(
+        best=fitting[0],
+        alternatives=tuple(fitting[1:]),
+        call_latency_s=limits.call_latency_s,
+        tolerance=table().tolerance,
+    )
+
+
+def _weight(forecast: Forecast, enough: float) -> float:
+    """Tokens among those that promise as much as the best, then the promise."""
+    return forecast.input_tokens + forecast.output_tokens if forecast.ndcg >= enough else -forecast.ndcg
+
+
+def _forecast(engine: Engine, info: ModelInfo, curve: Curve, documents: Sequence[Document], limits: Limits) -> Forecast:
+    spec = curve.spec(len(documents))
+    job = Job(query=Query(text=_QUERY), documents=documents, strategy=resolve(spec))
+    estimate = engine.estimate(job, answer=_erring(len(documents)))
+    waits = max(estimate.rounds, estimate.calls / info.concurrency)
+    return Forecast(
+        strategy=spec,
+        ndcg=curve.expected(len(documents)),
+        calls=estimate.calls,
+        rounds=estimate.rounds,
+        input_tokens=estimate.input_tokens,
+        output_tokens=estimate.output_tokens,
+        cost_usd=estimate.cost_usd,
+        latency_s=waits * limits.call_latency_s,
+    )
+
+
+def _fits(forecast: Forecast, limits: Limits) -> bool:
+    affordable = limits.usd is None or (forecast.cost_usd or Decimal(0)) <= to_decimal(limits.usd, "usd")
+    return affordable and (limits.latency_s is None or forecast.latency_s <= limits.latency_s)
+
+
+def _nothing_fits(forecasts: Sequence[Forecast], n_docs: int, limits: Limits) -> str:
+    asked = [f"${limits.usd}"] if limits.usd is not None else []
+    asked += [f"{limits.latency_s:g} seconds"] if limits.latency_s is not None else []
+    quickest = min(forecasts, key=lambda forecast: forecast.latency_s)
+    needs = f"The quickest, {quickest.strategy!r}, takes {quickest.latency_s:g} seconds"
+    priced = [forecast for forecast in forecasts if forecast.cost_usd is not None]
+    if priced:
+        cheapest = min(priced, key=lambda forecast: forecast.cost_usd or Decimal(0))
+        needs += f"; the cheapest, {cheapest.strategy!r}, may cost ${cheapest.cost_usd}"
+    return (
+        f"No strategy ranks {n_docs} documents within {' and '.join(asked)}. {needs}. Allow more, or fewer documents."
+    )
+
+
+def _documents(engine: Engine, n_docs: int, tokens_per_doc: int) -> list[Document]:
+    """Documents of about so many tokens, by the model's own count."""
+    words = max(1, round(tokens_per_doc**2 / max(1, engine.tokens("passage " * tokens_per_doc))))
+    return [Document(text="passage " * words)] * n_docs
+
+
+def _erring(n: int) -> Callable[[JudgeCall], Outcome]:
+    """A judge whose idea of each document changes a little from call to call; the same for every strategy."""
+    dice = Random(n)  # noqa: S311
+    worth = [dice.random() for _ in range(n)]
+
+    def answer(call: JudgeCall) -> Outcome:
+        values = [worth[candidate.index] + dice.gauss(0, _NOISE) for candidate in call.candidates]
+        best_first = sorted(range(len(values)), key=lambda place: -values[place])
+        return stating(call, best_first, [min(1.0, max(0.0, value)) for value in values])
+
+    return answer

@@ -1,0 +1,1 @@
+"""Prices, budgets, the ledger, and reports of both."""

@@ -1,0 +1,182 @@
+"""Caps on spending, and the arithmetic that holds them. Money is counted in whole micro-dollars."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from judge_rerank.core.errors import BudgetExceeded, InputError
+
+Amount: TypeAlias = Decimal | int | float | str
+"""Money as a user writes it: "2.00", 2, Decimal("0.10"). A float counts as the number it is printed as."""
+
+Period = Literal["day", "month"]
+Unit = Literal["usd", "calls", "tokens"]
+Verdict = Literal["grant", "wait", "refuse"]
+
+BUDGET_VARIABLE = "JUDGE_RERANK_BUDGET_USD"
+
+_MICRO = 1_000_000
+_MOST_USD = Decimal(1_000_000_000)
+
+
+def to_usd(micro_usd: int) -> Decimal:
+    """Micro-dollars as dollars, exactly."""
+    return Decimal(micro_usd).scaleb(-6)
+
+
+def to_decimal(value: Amount, name: str) -> Decimal:
+    """A finite number that is not negative.
+
+    Raises:
+        InputError: if it is anything else; `name` is what the user called it.
+    """
+    try:
+        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number < 0:
+        raise InputError(f'{name} must be an amount that is not negative, such as "2.00"; got {value!r}.')
+    return number
+
+
+def to_micro_usd(value: Amount, name: str) -> int:
+    """A cap in micro-dollars, rounded down.
+
+    Raises:
+        InputError: if it is not a positive amount of at least one micro-dollar.
+    """
+    number = to_decimal(value, name)
+    micro_usd = int((number * _MICRO).to_integral_value(ROUND_FLOOR)) if number <= _MOST_USD else 0
+    if micro_usd <= 0:
+        raise InputError(
+            f'{name} must be between $0.000001 and ${_MOST_USD:,}, such as "2.00"; got {value!r}. To spend nothing, '
+            "use a strategy that makes no calls."
+        )
+    return micro_usd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """The most that may be spent: `Budget(usd="2.00", path="spend.db", period="day")`.
+
+    Attributes:
+        usd: the cap in dollars.
+        path: the ledger file. Processes that name the same file share what is spent. None keeps the record in
+            memory, so the cap holds for the life of the judge.
+        period: "day" or "month" (by UTC) start afresh at each; None counts everything the ledger holds.
+        source: what the cap is called in messages.
+    """
+
+    usd: Amount
+    path: Path | str | None = None
+    period: Period | None = None
+    source: str = "budget"
+
+    def __post_init__(self) -> None:
+        to_micro_usd(self.usd, self.source)
+        if self.period not in (None, "day", "month"):
+            raise InputError(f'period must be "day", "month" or None; got {self.period!r}.')
+
+    @classmethod
+    def from_environment(cls) -> Budget | None:
+        """The budget that `JUDGE_RERANK_BUDGET_USD` sets, or None when it is not set."""
+        value = os.environ.get(BUDGET_VARIABLE, "").strip()
+        return cls(usd=value, source=BUDGET_VARIABLE) if value else None
+
+    def cap(self) -> Cap:
+        """An empty cap of this size."""
+        return Cap(self.source, usd=self.usd)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charge:
+    """What one call takes, or the sum of many."""
+
+    micro_usd: int = 0
+    calls: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: Charge) -> Charge:
+        return Charge(
+            micro_usd=self.micro_usd + other.micro_usd,
+            calls=self.calls + other.calls,
+            tokens=self.tokens + other.tokens,
+        )
+
+    def __sub__(self, other: Charge) -> Charge:
+        return Charge(
+            micro_usd=self.micro_usd - other.micro_usd,
+            calls=self.calls - other.calls,
+            tokens=self.tokens - other.tokens,
+        )
+
+    def of(self, unit: Unit) -> int:
+        """The part that is counted in `unit`."""
+        return {"usd": self.micro_usd, "calls": self.calls, "tokens": self.tokens}[unit]
+
+
+NOTHING = Charge()
+
+
+class Cap:
+    """One cap and what counts against it: `spent` for good, and `held` by calls that are under way.
+
+    `spent + held` never exceeds the cap, except that a bill higher than its reservation is counted in full and stops
+    the cap. A cap belongs to one ledger, which is the only one to change it.
+    """
+
+    __slots__ = ("held", "limits", "source", "spent", "stopped")
+
+    def __init__(
+        self, source: str, *, usd: Amount | None = None, calls: int | None = None, tokens: int | None = None
+    ) -> None:
+        self.source = source
+        self.limits: dict[Unit, int] = {}
+        if usd is not None:
+            self.limits["usd"] = to_micro_usd(usd, source)
+        if calls is not None:
+            self.limits["calls"] = _positive(calls, f"{source} in calls")
+        if tokens is not None:
+            self.limits["tokens"] = _positive(tokens, f"{source} in tokens")
+        if not self.limits:
+            raise InputError(f"{source} caps nothing: give it usd, calls or tokens.")
+        self.spent, self.held, self.stopped = NOTHING, NOTHING, False
+
+    def __repr__(self) -> str:
+        return f"<Cap {self.source} {self.limits} spent={self.spent} held={self.held}>"
+
+    def verdict(self, charge: Charge) -> Verdict:
+        """Whether there is room now, whether there may be when calls under way have settled, or neither."""
+        if self.stopped or any(self._over(self.spent + charge)):
+            return "refuse"
+        return "wait" if any(self._over(self.spent + self.held + charge)) else "grant"
+
+    def move(self, *, held: Charge = NOTHING, spent: Charge = NOTHING) -> None:
+        """Add to what is held and to what is spent; `NOTHING - charge` takes away."""
+        self.held, self.spent = self.held + held, self.spent + spent
+
+    def overrun(self, reserved: Charge, actual: Charge) -> bool:
+        """Stop the cap if `actual` is more than was reserved in a unit that it counts; whether it was."""
+        over = any(actual.of(unit) > reserved.of(unit) for unit in self.limits)
+        self.stopped = self.stopped or over
+        return over
+
+    def refusal(self, charge: Charge) -> BudgetExceeded:
+        """The error that says why `charge` was refused."""
+        unit = (self._over(self.spent + charge) or list(self.limits))[0]
+        values = (self.spent.of(unit), self.limits[unit], charge.of(unit))
+        spent, limit, needed = (to_usd(value) if unit == "usd" else value for value in values)
+        return BudgetExceeded(spent, limit, self.source, unit=unit, needed=needed, stopped=self.stopped)
+
+    def _over(self, total: Charge) -> list[Unit]:
+        return [unit for unit, most in self.limits.items() if total.of(unit) > most]
+
+
+def _positive(value: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"{name} must be a whole number of at least 1; got {value!r}.")
+    return value

@@ -1,0 +1,221 @@
+"""The spend ledger: every attempt is reserved before it is sent, and settled with what it was billed.
+
+    hold = await ledger.reserve(micro_usd, tokens=tokens, caps=caps, label=label)   # room is set aside, or an error
+    with hold:
+        await hold.sent()                       # recorded before anything leaves
+        reply = await backend.complete(request)
+        hold.settle(billed_micro_usd, input_tokens=..., output_tokens=...)
+
+What leaves the `with` block unsettled is given back if it was never sent, and stays charged in full if it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from judge_rerank.core.errors import LedgerError
+from judge_rerank.spending.budget import Budget, Cap, Charge
+from judge_rerank.spending.ledger_file import Label, LedgerFile, Totals
+from judge_rerank.spending.ledger_report import Spend, SpendKey, audit, spend
+from judge_rerank.spending.ledger_writer import LedgerWriter, Reservation, Work
+
+__all__ = ["Hold", "Label", "Ledger", "Spend", "SpendKey", "Totals"]
+
+_LOG = logging.getLogger(__name__)
+
+NO_LABEL = Label()
+
+
+class Ledger:
+    """What was spent, on a file that threads and processes share, or in memory.
+
+    Args:
+        path: the file; it is made if there is none. None for a ledger in memory.
+        budget: the cap on everything the ledger holds, or on its day or month. Its own `path` is not used.
+        clock: seconds since the epoch; decides the day and month a call counts in.
+
+    The file belongs on a disk of this machine: SQLite cannot share it over a network file system. A process that is
+    forked while the ledger is open gets a `LedgerError` from it.
+    """
+
+    def __init__(
+        self,
+        path: Path | str | None = None,
+        *,
+        budget: Budget | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = Path(path).expanduser().resolve() if path is not None else None
+        self.budget = budget
+        self._clock = clock
+        self._starting = threading.Lock()
+        self._started: LedgerWriter | None = None
+
+    @classmethod
+    def of(cls, budget: Budget | None, *, clock: Callable[[], float] = time.time) -> Ledger:
+        """The ledger that a budget names; one in memory, without a cap, for None."""
+        return cls(budget.path if budget is not None else None, budget=budget, clock=clock)
+
+    async def reserve(
+        self, micro_usd: int | None, *, tokens: int = 0, caps: Sequence[Cap] = (), label: Label = NO_LABEL
+    ) -> Hold:
+        """Set aside the most that one attempt can take.
+
+        Waits while calls under way may still leave room; cancelling the wait is safe and leaves nothing behind.
+
+        Args:
+            micro_usd: the most it can cost; None when the price is not known.
+            tokens: the most tokens it can take, input and output together.
+            caps: what applies besides the budget.
+            label: what the call is for.
+
+        Raises:
+            BudgetExceeded: the call does not fit, even if everything under way cost nothing.
+            PricingUnknown: the price is not known, and a cap in dollars applies.
+            LedgerError: the file cannot be used.
+        """
+        reservation = Reservation(
+            charge=Charge(micro_usd=micro_usd or 0, calls=1, tokens=tokens),
+            caps=tuple(caps),
+            label=label,
+            priced=micro_usd is not None,
+        )
+        writer = self._writer()
+        future = writer.reserve(reservation)
+        try:
+            return Hold(writer, await asyncio.wrap_future(future))
+        except asyncio.CancelledError:
+            # It may have been granted in the same moment, and nobody will send it.
+            future.add_done_callback(lambda done: _give_back(writer, done))
+            raise
+
+    def spend(self, by: SpendKey = "model") -> list[Spend]:
+        """What was spent on each model, day (UTC), strategy, prompt or run, dearest first."""
+        return self._do(lambda file: spend(file, by))
+
+    def totals(self) -> Totals:
+        """The sums that the budget is held against: of its day or month, or of everything."""
+        period = self.budget.period if self.budget is not None else None
+        return self._do(lambda file: file.totals(file.period(period)))
+
+    def verify(self) -> list[str]:
+        """Recompute every sum from the events; returns what does not agree, one sentence each."""
+        return self._do(audit)
+
+    def resume(self) -> None:
+        """Let a budget go on that was stopped by a bill above its reservation."""
+        self._do(LedgerFile.resume)
+
+    def flush(self) -> None:
+        """Wait until everything handed in so far is on the disk."""
+        self._do(lambda _: None)
+
+    async def written(self) -> None:
+        """`flush` without holding up the event loop; returns as well when the file cannot be written any more."""
+        if self._started is not None and self._started.usable:
+            with suppress(LedgerError):
+                await asyncio.wrap_future(self._started.submit(lambda _: None))
+
+    def close(self) -> None:
+        """Write what is pending and let go of the file, which opens again when it is used again.
+
+        A budget that is kept in memory does not.
+        """
+        if self._started is not None:
+            self._started.stop()
+            if self.budget is None:
+                self._started = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _writer(self) -> LedgerWriter:
+        writer = self._started
+        if writer is not None and writer.usable:
+            return writer
+        with self._starting:
+            if self._started is not None and self.path is None and not self._started.usable:
+                raise LedgerError(
+                    "What was spent was kept in memory, which close() and a fork lose. Give the budget a file, "
+                    "Budget(usd=..., path=...), or make a new judge."
+                )
+            if self._started is None or not self._started.usable:
+                path, clock = self.path, self._clock
+                self._started = LedgerWriter(lambda: LedgerFile(path, clock), self.budget)
+                weakref.finalize(self, self._started.stop)
+            return self._started
+
+    def _do(self, work: Work) -> Any:
+        return self._writer().submit(work).result()
+
+
+class Hold:
+    """Money set aside for one attempt. Use it in a `with` block.
+
+    Attributes:
+        micro_usd: how much.
+    """
+
+    __slots__ = ("_reservation", "_state", "_writer", "micro_usd")
+
+    def __init__(self, writer: LedgerWriter, reservation: Reservation) -> None:
+        self._writer, self._reservation = writer, reservation
+        self._state: Literal["reserved", "sent", "done"] = "reserved"
+        self.micro_usd = reservation.charge.micro_usd
+
+    async def sent(self) -> None:
+        """Record that the request is about to leave; send it only after this has returned."""
+        call = self._reservation.call
+        await asyncio.wrap_future(self._writer.submit(lambda file: file.move(call, "sent")))
+        self._state = "sent"
+
+    def settle(self, micro_usd: int, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
+        """Record what the attempt was billed; 0 where the provider refused it. May follow a `forfeit`."""
+        actual = Charge(micro_usd=micro_usd, calls=1, tokens=input_tokens + output_tokens)
+        self._writer.settle(self._reservation, actual, input_tokens=input_tokens, output_tokens=output_tokens)
+        self._state = "done"
+
+    def release(self) -> None:
+        """Give everything back. Only for an attempt that provably never left this machine."""
+        self._writer.release(self._reservation)
+        self._state = "done"
+
+    def forfeit(self) -> None:
+        """Charge everything, because the attempt was sent and its bill is not known."""
+        self._writer.forfeit(self._reservation)
+        self._state = "done"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def __del__(self) -> None:
+        if self._state != "done":
+            _LOG.warning("A reservation of %d micro-dollars was dropped without being settled.", self.micro_usd)
+            self._end()
+
+    def _end(self) -> None:
+        if self._state == "reserved":
+            self.release()
+        elif self._state == "sent":
+            self.forfeit()
+
+
+def _give_back(writer: LedgerWriter, done: Future[Reservation]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        writer.release(done.result())

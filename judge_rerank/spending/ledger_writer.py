@@ -1,0 +1,297 @@
+"""The one thread of a process that writes a ledger, and decides which calls may be made.
+
+Whatever is asked of it while it writes is done together in the next transaction, so that many reservations cost one
+sync of the disk. Requests for which there is no room yet wait here, in the order in which they came, and are looked
+at again whenever something has settled, in this process or in another.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from judge_rerank.core.errors import LedgerError, PricingUnknown, RerankError
+from judge_rerank.spending.budget import NOTHING, Budget, Cap, Charge, to_usd
+from judge_rerank.spending.ledger_file import Label, LedgerFile
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH = 512
+_FIRST_POLL_S = 0.002
+_LAST_POLL_S = 0.1
+_SWEEP_S = 0.25
+
+Work: TypeAlias = Callable[[LedgerFile], Any]
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Reservation:
+    """What was set aside for one call, and what of it counts in the caps that live in this process."""
+
+    charge: Charge
+    caps: tuple[Cap, ...]
+    label: Label
+    priced: bool
+    call: int = 0
+    counted: Charge | None = None
+
+    def count(self, actual: Charge) -> list[Cap]:
+        """Replace what the caps hold for the call by what it took; returns the caps that this stops."""
+        for cap in self.caps:
+            if self.counted is None:
+                cap.move(held=NOTHING - self.charge, spent=actual)
+            else:
+                cap.move(spent=actual - self.counted)
+        self.counted = actual
+        return [cap for cap in self.caps if cap.overrun(self.charge, actual)]
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Task:
+    work: Work
+    must: bool = False
+    """Whether it is tried again when it could not be written."""
+    future: Future[Any] = field(default_factory=Future[Any])
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Request:
+    reservation: Reservation
+    future: Future[Reservation] = field(default_factory=Future[Reservation])
+
+
+_Answer: TypeAlias = tuple["_Task | _Request", "Any | BaseException"]
+
+
+class LedgerWriter:
+    """The thread, its queue, and the requests that wait for room.
+
+    Args:
+        connect: opens the file; called in the thread.
+        budget: the cap on what the file holds, if there is one.
+    """
+
+    def __init__(self, connect: Callable[[], LedgerFile], budget: Budget | None) -> None:
+        self._connect, self._budget = connect, budget
+        self._cap = budget.cap() if budget is not None else None
+        self._pid = os.getpid()
+        # Reentrant, because a reservation that is garbage-collected is handed in from wherever that happens.
+        self._gate = threading.RLock()
+        self._queue: queue.SimpleQueue[_Task | _Request | None] = queue.SimpleQueue()
+        self._open = True
+        self._closed_by: BaseException = LedgerError("The ledger is closed, or was opened before this process forked.")
+        self._waiting: list[_Request] = []
+        self._owed: list[_Task] = []
+        self._polls, self._seen, self._swept_at = 0, -1, 0.0
+        self._thread = threading.Thread(target=self._run, name="judge-rerank-ledger", daemon=True)
+        self._thread.start()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the thread runs in this process; after a fork it does not."""
+        return self._pid == os.getpid() and self._open
+
+    def submit(self, work: Work) -> Future[Any]:
+        """Do `work` in a transaction; the future is done when that is on the disk."""
+        return self._put(_Task(work=work))
+
+    def reserve(self, reservation: Reservation) -> Future[Reservation]:
+        """Grant the reservation as soon as every cap has room for it; cancelling the future withdraws it."""
+        return self._put(_Request(reservation=reservation))
+
+    def settle(self, reservation: Reservation, actual: Charge, *, input_tokens: int, output_tokens: int) -> None:
+        """Record what a call was billed, when there is time."""
+        tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+
+        def work(file: LedgerFile) -> None:
+            over = file.move(reservation.call, "settled", actual.micro_usd, **tokens)
+            stopped = [cap.source for cap in reservation.count(actual)]
+            if over or stopped:
+                _report(reservation, actual, [self._budget.source, *stopped] if over and self._budget else stopped)
+
+        self._put(_Task(work=work, must=True))
+
+    def release(self, reservation: Reservation) -> None:
+        """Give back what was set aside for a call that never left."""
+
+        def work(file: LedgerFile) -> None:
+            file.move(reservation.call, "released")
+            reservation.count(NOTHING)
+
+        self._put(_Task(work=work, must=True))
+
+    def forfeit(self, reservation: Reservation) -> None:
+        """Charge a call in full, since its bill is not known."""
+
+        def work(file: LedgerFile) -> None:
+            file.forfeit(reservation.call)
+            reservation.count(reservation.charge)
+
+        self._put(_Task(work=work, must=True))
+
+    def stop(self) -> None:
+        """Write what is pending, end the session and the thread."""
+        if self._pid != os.getpid():
+            return
+        with self._gate:
+            if self._open:
+                self._open = False
+                self._queue.put(None)
+        self._thread.join()
+
+    def _put(self, item: Any) -> Future[Any]:
+        if self.usable:
+            with self._gate:
+                if self._open:
+                    self._queue.put(item)
+                    return item.future
+        item.future.set_exception(self._closed_by)
+        return item.future
+
+    def _run(self) -> None:
+        try:
+            file = self._connect()
+        except BaseException as error:
+            self._give_up(error)
+            return
+        stopping = False
+        while not stopping:
+            items = self._take()
+            stopping = None in items
+            if items or self._look_again(file):
+                self._write(file, [item for item in items if item is not None])
+        _answer((request, LedgerError("The ledger was closed.")) for request in self._waiting)
+        self._waiting = []
+        self._write(file, [])
+        try:
+            file.close()
+        except LedgerError as error:
+            _LOG.error("The ledger could not be closed in order, so what was under way stays charged: %s", error)
+
+    def _give_up(self, error: BaseException) -> None:
+        with self._gate:
+            self._open, self._closed_by = False, error
+        while not self._queue.empty():
+            item = self._queue.get()
+            if item is not None:
+                _answer([(item, error)])
+
+    def _take(self) -> list[_Task | _Request | None]:
+        """What is to be done next; nothing when it is time to look at the requests that wait."""
+        pause_s = min(_FIRST_POLL_S * 1.5**self._polls, _LAST_POLL_S) if self._waiting else None
+        items: list[_Task | _Request | None] = []
+        with suppress(queue.Empty):
+            items.append(self._queue.get(timeout=pause_s))
+            while len(items) < _BATCH:
+                items.append(self._queue.get_nowait())
+        self._polls = 0 if items else self._polls + 1
+        return items
+
+    def _look_again(self, file: LedgerFile) -> bool:
+        try:
+            seen, self._seen = self._seen, file.others_wrote()
+        except LedgerError:
+            return True
+        return self._seen != seen or time.monotonic() - self._swept_at > _SWEEP_S
+
+    def _write(self, file: LedgerFile, items: list[_Task | _Request]) -> None:
+        tasks = [item for item in items if isinstance(item, _Task)]
+        requests = [*self._waiting, *(item for item in items if isinstance(item, _Request))]
+        owed, self._owed, self._waiting = self._owed, [], []
+        for task in owed:
+            self._transact(file, [task], [])
+        if tasks or requests:
+            self._transact(file, tasks, requests)
+
+    def _transact(self, file: LedgerFile, tasks: list[_Task], requests: list[_Request]) -> None:
+        answers: list[_Answer] = []
+        try:
+            with file.transaction():
+                answers.extend((task, task.work(file)) for task in tasks)
+                if requests and time.monotonic() - self._swept_at > _SWEEP_S:
+                    file.sweep()
+                    self._swept_at = time.monotonic()
+                answers.extend(self._decide_all(file, requests))
+        except BaseException as error:
+            _LOG.error("The ledger could not be written, so calls stay charged in full for now: %s", error)
+            _take_back(answers)
+            self._waiting = []
+            self._owed.extend(task for task in tasks if task.must)
+            answers = [(item, error) for item in (*requests, *(task for task in tasks if not task.must))]
+        for reservation in _answer(answers):
+            self.release(reservation)
+
+    def _decide_all(self, file: LedgerFile, requests: list[_Request]) -> Iterator[_Answer]:
+        for request in requests:
+            if request.future.cancelled():
+                continue
+            outcome = self._decide(file, request.reservation)
+            if outcome is None:
+                self._waiting.append(request)
+            else:
+                yield request, outcome
+
+    def _decide(self, file: LedgerFile, reservation: Reservation) -> Reservation | RerankError | None:
+        """The reservation when there is room, an error when there will be none, None when there may be later."""
+        caps = [*self._budget_cap(file), *reservation.caps]
+        if not reservation.priced and any("usd" in cap.limits for cap in caps):
+            return PricingUnknown(reservation.label.model)
+        verdicts = [cap.verdict(reservation.charge) for cap in caps]
+        if "refuse" in verdicts:
+            return caps[verdicts.index("refuse")].refusal(reservation.charge)
+        if "wait" in verdicts:
+            return None
+        reservation.call = file.reserve(reservation.charge.micro_usd, reservation.label, priced=reservation.priced)
+        for cap in reservation.caps:
+            cap.move(held=reservation.charge)
+        return reservation
+
+    def _budget_cap(self, file: LedgerFile) -> list[Cap]:
+        if self._budget is None or self._cap is None:
+            return []
+        totals = file.totals(file.period(self._budget.period))
+        self._cap.spent, self._cap.held = Charge(micro_usd=totals.spent), Charge(micro_usd=totals.held)
+        self._cap.stopped = totals.stopped
+        return [self._cap]
+
+
+def _answer(answers: Iterable[_Answer]) -> list[Reservation]:
+    """Complete the futures; returns the reservations that nobody is waiting for any more."""
+    unwanted: list[Reservation] = []
+    for item, outcome in answers:
+        if not item.future.set_running_or_notify_cancel():
+            if isinstance(outcome, Reservation):
+                unwanted.append(outcome)
+        elif isinstance(outcome, BaseException):
+            item.future.set_exception(outcome)
+        else:
+            item.future.set_result(outcome)
+    return unwanted
+
+
+def _take_back(answers: Iterable[_Answer]) -> None:
+    """Undo in the caps what a failed transaction had granted."""
+    for _, outcome in answers:
+        if isinstance(outcome, Reservation):
+            outcome.count(NOTHING)
+
+
+def _report(reservation: Reservation, actual: Charge, stopped: list[str]) -> None:
+    _LOG.error(
+        "A call to %s was billed $%s and %d tokens; the most that had been reckoned was $%s and %d tokens. It is "
+        "recorded in full%s. Check the price of the model and its output limit.",
+        reservation.label.model or "the model",
+        to_usd(actual.micro_usd),
+        actual.tokens,
+        to_usd(reservation.charge.micro_usd),
+        reservation.charge.tokens,
+        f", and stops: {', '.join(stopped)}" if stopped else "",
+    )

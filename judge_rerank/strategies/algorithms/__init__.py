@@ -1,0 +1,1 @@
+"""The mathematics that strategies share: windows, preference graphs, rank aggregation, score fusion."""

@@ -1,0 +1,107 @@
+"""Where another look would help most, and how sure the places are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist, fmean, pstdev
+
+from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs, Message, cdf, density
+
+_FARTHEST = 5.0  # deviations beyond which a change of places is not worth the arithmetic
+_STEEPEST = 0.9  # the greatest weight that the first-stage order may get
+_SCORE_NOISE = 0.5  # variance of a judge's score around a candidate's worth
+_STEPS = 40
+
+
+def gains(beliefs: Sequence[Belief], top: int, noise: float) -> list[float]:
+    """By place, how much discounted gain in the best `top` one more look at the candidate can be expected to bring.
+
+    A look moves a belief's mean by a normally distributed amount. Each candidate that it thereby overtakes, or is
+    overtaken by, adds the difference of worth times the difference of the discounts of the two ranks (the knowledge
+    gradient of DCG).
+    """
+    n = len(beliefs)
+    order = sorted(range(n), key=lambda place: -beliefs[place].mean)
+    discounts = [1 / math.log2(rank + 2) if rank < top else 0.0 for rank in range(n + 1)]
+    result = [0.0] * n
+    for rank, place in enumerate(order):
+        belief = beliefs[place]
+        step = belief.variance / math.sqrt(belief.variance + noise)
+        # Above it at most the best `top` matter, below it at most those down to the first that is not among them.
+        for other in (*range(min(rank, top)), *range(rank + 1, min(n, top + 1))):
+            distance = abs(beliefs[order[other]].mean - belief.mean) / step
+            if distance < _FARTHEST:
+                upper = other if other < rank else other - 1
+                overtaking = step * (density(distance) - distance * cdf(-distance))
+                result[place] += (discounts[upper] - discounts[upper + 1]) * overtaking
+    return result
+
+
+def confidence(beliefs: Sequence[Belief], order: Sequence[int], top: int) -> list[float]:
+    """For each of the first `top` of `order`, how probable it is that the one at rank p is among the best p.
+
+    The best p are taken to be those above a threshold that p candidates are expected to pass.
+    """
+    deviations = [math.sqrt(belief.variance) for belief in beliefs]
+
+    def passing(place: int, threshold: float) -> float:
+        return cdf((beliefs[place].mean - threshold) / deviations[place])
+
+    reach = 5 * max(deviations)
+    result: list[float] = []
+    for rank, place in enumerate(order[:top], start=1):
+        if rank == len(beliefs):
+            result.append(1.0)
+            continue
+        low = min(belief.mean for belief in beliefs) - reach
+        high = max(belief.mean for belief in beliefs) + reach
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            if sum(passing(other, middle) for other in range(len(beliefs))) > rank:
+                low = middle
+            else:
+                high = middle
+        result.append(passing(place, (low + high) / 2))
+    return result
+
+
+def first_stage_priors(beliefs: Beliefs, n: int, observed: Sequence[Message]) -> list[Belief]:
+    """Priors that trust the first-stage order as far as the comparisons bear it out (empirical Bayes).
+
+    Args:
+        beliefs: what the comparisons say.
+        n: how many candidates there are, in first-stage order.
+        observed: what else is known of each.
+    """
+    ranks = [-NormalDist().inv_cdf((place + 0.5) / n) for place in range(n)]
+    compared = [beliefs.evidence_of(place) for place in range(n)]
+    weight = sum(precision for precision, _ in compared)
+    slope = 0.0
+    if weight > 0:
+        mean = sum(weighted for _, weighted in compared) / weight
+        rise = sum(r * (weighted - p * mean) for r, (p, weighted) in zip(ranks, compared, strict=True))
+        spread = sum(r * r * p for r, (p, _) in zip(ranks, compared, strict=True))
+        slope = max(0.0, min(_STEEPEST, rise / spread)) if spread > 0 else 0.0
+    variance = 1 - _STEEPEST * slope * slope
+    return [
+        Belief((slope * r / variance + weighted) / (1 / variance + p), 1 / (1 / variance + p))
+        for r, (p, weighted) in zip(ranks, observed, strict=True)
+    ]
+
+
+def from_scores(scores: Mapping[str, Mapping[int, float]], indices: Sequence[int]) -> list[Message]:
+    """What earlier scores say of each candidate: by task, how far it is above the average."""
+    observed: dict[int, Message] = dict.fromkeys(indices, (0.0, 0.0))
+    for by_index in scores.values():
+        known = {index: by_index[index] for index in indices if index in by_index}
+        spread = pstdev(known.values()) if len(known) > 1 else 0.0
+        if spread > 0:
+            mean = fmean(known.values())
+            for index, value in known.items():
+                precision, weighted = observed[index]
+                observed[index] = (
+                    precision + 1 / _SCORE_NOISE,
+                    weighted + (value - mean) / spread / _SCORE_NOISE,
+                )
+    return [observed[index] for index in indices]

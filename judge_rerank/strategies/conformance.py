@@ -1,0 +1,176 @@
+"""Runs a strategy without an engine, and checks what every strategy has to keep. Public in `judge_rerank.testing`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from judge_rerank.core.documents import as_documents, as_query
+from judge_rerank.core.strategy import (
+    ORDER_TASKS,
+    Candidates,
+    Choice,
+    Failed,
+    JudgeCall,
+    Order,
+    Outcome,
+    Scores,
+    Strategy,
+)
+from judge_rerank.core.types import Candidate, Document, FailureReason, Query
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What a strategy did under `drive`.
+
+    Attributes:
+        order: `index` values, best first.
+        scores: relevance by `index`, where the strategy gives one.
+        rounds: the calls of each round.
+        confidence: by `index`, as in `Ordering`.
+    """
+
+    order: tuple[int, ...]
+    scores: Mapping[int, float]
+    rounds: tuple[tuple[JudgeCall, ...], ...]
+    confidence: Mapping[int, float] = field(default_factory=dict[int, float])
+    calls: tuple[JudgeCall, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "calls", tuple(call for calls in self.rounds for call in calls))
+
+    @property
+    def documents_read(self) -> int:
+        """Documents shown to the judge, each counted every time."""
+        return sum(len(call.candidates) for call in self.calls)
+
+
+def drive(
+    strategy: Strategy,
+    docs: Sequence[str | Document],
+    answer: Callable[[JudgeCall], Outcome],
+    *,
+    query: str | Query = "query",
+) -> Run:
+    """Run a strategy against a function that answers calls: no engine, no prompts, no parsing.
+
+    Raises:
+        AssertionError: it yields a round without a call, or asks about a document that it was not given.
+    """
+    documents = as_documents(docs)
+    candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(documents))
+    plan = strategy.plan(as_query(query), candidates)
+    rounds: list[tuple[JudgeCall, ...]] = []
+    try:
+        effects = tuple(next(plan))
+        while True:
+            assert effects, f"{strategy.name}: a round without a call"
+            for call in effects:
+                shown = [(candidate.index, candidate.passage) for candidate in call.candidates]
+                assert len(set(shown)) == len(shown), f"{strategy.name}: a document twice in one call"
+                indices = {index for index, _ in shown}
+                assert indices <= set(range(len(documents))), f"{strategy.name}: a document it was not given"
+            rounds.append(effects)
+            outcomes = [answer(call) for call in effects]
+            for call, outcome in zip(effects, outcomes, strict=True):
+                candidates.evidence.add(call, outcome)
+            effects = tuple(plan.send(outcomes))
+    except StopIteration as end:
+        return Run(
+            order=end.value.order,
+            scores=end.value.scores,
+            rounds=tuple(rounds),
+            confidence=end.value.confidence,
+        )
+
+
+def perfect(relevance: Sequence[float]) -> Callable[[JudgeCall], Outcome]:
+    """Answers for `drive` from a judge that makes no mistake: `relevance` in [0, 1] by `index`.
+
+    Where it knows no difference it names the document that comes first in the first stage.
+    """
+
+    def answer(call: JudgeCall) -> Outcome:
+        values = [relevance[candidate.index] for candidate in call.candidates]
+        best_first = sorted(range(len(values)), key=lambda place: (-values[place], call.candidates[place].index))
+        return stating(call, best_first, values)
+
+    return answer
+
+
+def stating(call: JudgeCall, best_first: Sequence[int], values: Sequence[float | None]) -> Outcome:
+    """An outcome of the kind that a call's task has: the whole order, the best one's label, or the values."""
+    if call.task in ORDER_TASKS:
+        return Order(order=tuple(best_first), stated=len(best_first))
+    if call.options:
+        return Choice(label=call.options[best_first[0] % len(call.options)])
+    return Scores(values=tuple(values))
+
+
+def failing(reason: FailureReason = "unreadable") -> Callable[[JudgeCall], Outcome]:
+    """Answers for `drive` from a judge that never gives a judgment."""
+    return lambda _call: Failed(reason=reason, message="no judgment")
+
+
+def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = True) -> None:
+    """The conformance suite: what every strategy has to keep, whatever the judge says.
+
+    A permutation for every number of documents and every kind of answer; first-stage order where the judge knows no
+    difference, and where it never answers; every document read; the same run for the same answers; two runs of one
+    object that do not disturb each other; and the ideal top from a judge that makes no mistake.
+
+    Args:
+        strategy: the strategy under test.
+        ideal_top: how many of the best documents a perfect judge must bring to the top.
+        judges: whether it reads the documents at all.
+
+    Raises:
+        AssertionError: with what was broken.
+    """
+    assert strategy.name, "a strategy needs a name"
+    for n in (0, 1, 2, 3, 7, 10, 20, 21, 45):
+        docs = [f"document {i}" for i in range(n)]
+        dice = random.Random(n)  # noqa: S311
+        relevance = [dice.random() for _ in range(n)]
+        runs = {
+            "equal relevance": drive(strategy, docs, perfect([0.5] * n)),
+            "failures": drive(strategy, docs, failing()),
+            "a perfect judge": drive(strategy, docs, perfect(relevance)),
+            "an arbitrary judge": drive(strategy, docs, _arbitrary(n)),
+        }
+        for judge, run in runs.items():
+            assert sorted(run.order) == list(range(n)), f"{strategy.name}: not a permutation of {n} under {judge}"
+            assert all(0 <= score <= 1 for score in run.scores.values()), f"{strategy.name}: a score outside [0, 1]"
+        for judge in ("equal relevance", "failures"):
+            assert runs[judge].order == tuple(range(n)), f"{strategy.name}: {judge} must leave {n} documents in place"
+        if judges and n > 1:
+            _check_reading(strategy, runs["a perfect judge"], relevance, ideal_top)
+        again = drive(strategy, docs, perfect(relevance))
+        assert again == runs["a perfect judge"], f"{strategy.name}: two equal runs of {n} documents differ"
+
+
+def _check_reading(strategy: Strategy, run: Run, relevance: Sequence[float], ideal_top: int) -> None:
+    n = len(relevance)
+    read = {candidate.index for call in run.calls for candidate in call.candidates}
+    assert read == set(range(n)), f"{strategy.name}: {n - len(read)} of {n} documents were never read"
+    ideal = sorted(range(n), key=lambda index: -relevance[index])
+    top = min(ideal_top, n)
+    assert list(run.order[:top]) == ideal[:top], (
+        f"{strategy.name}: a perfect judge must give the ideal top {top} of {n}"
+    )
+
+
+def _arbitrary(seed: int) -> Callable[[JudgeCall], Outcome]:
+    dice = random.Random(seed)  # noqa: S311
+
+    def answer(call: JudgeCall) -> Outcome:
+        n = len(call.candidates)
+        if dice.random() < 0.2:
+            return Failed(reason="unreadable", message="no judgment")
+        values = [None if dice.random() < 0.1 else dice.random() for _ in range(n)]
+        outcome = stating(call, dice.sample(range(n), n), values)
+        return replace(outcome, stated=dice.randint(1, n)) if isinstance(outcome, Order) else outcome
+
+    return answer

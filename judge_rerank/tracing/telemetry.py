@@ -1,0 +1,126 @@
+"""OpenTelemetry spans in the GenAI conventions, where OpenTelemetry is installed; nothing at all where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+from judge_rerank.core.backend import ChatReply, ChatRequest
+from judge_rerank.core.types import Usage
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+Value = str | bool | int | float | Sequence[str]
+
+
+class Span(Protocol):
+    """A piece of work that is being timed."""
+
+    def set(self, attributes: Mapping[str, Value]) -> None:
+        """Add what has become known."""
+        ...
+
+
+@contextmanager
+def span(name: str, attributes: Mapping[str, Value], *, client: bool = False) -> Generator[Span]:
+    """Time the block as a span of the current trace; an error that leaves it is noted by its type.
+
+    Args:
+        name: as the conventions want it: operation, then model.
+        attributes: what is known beforehand.
+        client: whether the block calls another system.
+    """
+    tracer = _tracer()
+    if tracer is None:
+        yield _Nothing()
+        return
+    from opentelemetry.trace import SpanKind, Status, StatusCode
+
+    # An error's text may quote the request, so only its type is recorded.
+    with tracer.start_as_current_span(
+        name,
+        kind=SpanKind.CLIENT if client else SpanKind.INTERNAL,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as current:
+        recorded = current
+
+        class _Recorded:
+            def set(self, attributes: Mapping[str, Value]) -> None:
+                recorded.set_attributes(attributes)
+
+        try:
+            yield _Recorded()
+        except BaseException as error:
+            recorded.set_attributes({"error.type": type(error).__qualname__})
+            recorded.set_status(Status(StatusCode.ERROR, type(error).__qualname__))
+            raise
+
+
+def chat_span_name(model: str) -> str:
+    """The name of the span of one attempt."""
+    return f"chat {model}"
+
+
+def chat_attributes(request: ChatRequest, *, model: str, attempt: int = 1) -> dict[str, Value]:
+    """What is known before an attempt. Prompts and documents are never part of it."""
+    provider, slash, _ = model.partition("/")
+    attributes: dict[str, Value] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": provider if slash else "unknown",
+        "gen_ai.request.model": model,
+        "gen_ai.request.max_tokens": request.max_output_tokens,
+        "gen_ai.request.temperature": request.temperature,
+        "gen_ai.output.type": "json" if request.schema is not None else "text",
+        "judge_rerank.attempt": attempt,
+    }
+    if request.seed is not None:
+        attributes["gen_ai.request.seed"] = request.seed
+    return attributes
+
+
+def reply_attributes(reply: ChatReply, *, cached: bool = False) -> dict[str, Value]:
+    """What a reply adds."""
+    known: dict[str, Value | None] = {
+        "gen_ai.response.model": reply.model,
+        "gen_ai.response.finish_reasons": [reply.finish_reason],
+        "gen_ai.usage.input_tokens": reply.input_tokens,
+        "gen_ai.usage.output_tokens": reply.output_tokens,
+        "gen_ai.usage.cache_read.input_tokens": reply.cached_input_tokens,
+        "judge_rerank.cost_usd": None if reply.cost_usd is None else float(reply.cost_usd),
+        "judge_rerank.cached": cached,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def ranking_attributes(usage: Usage, *, strategy: str, model: str, documents: int, status: str) -> dict[str, Value]:
+    """What the span of a whole ranking ("rerank MODEL") holds."""
+    return {
+        "gen_ai.operation.name": "rerank",
+        "gen_ai.request.model": model,
+        "gen_ai.usage.input_tokens": usage.input_tokens,
+        "gen_ai.usage.output_tokens": usage.output_tokens,
+        "judge_rerank.strategy": strategy,
+        "judge_rerank.core.documents": documents,
+        "judge_rerank.status": status,
+        "judge_rerank.engine.call": usage.calls,
+        "judge_rerank.rounds": usage.rounds,
+    }
+
+
+class _Nothing:
+    def set(self, attributes: Mapping[str, Value]) -> None:
+        del attributes
+
+
+@cache
+def _tracer() -> Tracer | None:
+    try:
+        from opentelemetry.trace import get_tracer
+    except ImportError:
+        return None
+    return get_tracer("judge_rerank")

@@ -1,0 +1,281 @@
+"""The trace: every attempt of every call in a SQLite file, so that each number can be followed back to its source.
+
+    trace = Trace("trace.db")
+    ranking = trace.begin(query, documents, strategy="listwise", model="openai/gpt-4.1-mini")
+    trace.record(CallRecord(ranking=ranking, call=1, ...))
+    trace.finish(ranking, result)
+    trace.flush()
+
+Records are written by a thread of their own, many in one transaction. A process that is killed loses at most those
+that were not written yet; `flush`, at the end of each ranking, waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import secrets as tokens
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from judge_rerank.core.errors import DataError, InputError
+from judge_rerank.core.explanation import Explanation, Step, explain
+from judge_rerank.core.types import Document, Query, Ranking
+from judge_rerank.tracing.reader import (
+    RunSummary,
+    SpendKey,
+    TraceSpend,
+    doc_index,
+    read_calls,
+    read_ranking,
+    read_runs,
+    read_spend,
+)
+from judge_rerank.tracing.store import SCHEMA, CallRecord, TracedCall, Writer
+
+__all__ = ["CallRecord", "Explanation", "RunSummary", "Step", "Trace", "TraceSpend", "TracedCall", "explain"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("judge_rerank.tracing.trace")
+
+_BATCH = 200
+_BUSY_S = 10.0
+_TRIES = 3
+
+_Job = Callable[[Writer], None]
+
+
+class Trace:
+    """A log of calls; safe to use from several threads, and several processes may write to one file.
+
+    Writing never fails: what cannot be written is one warning, and lost. Reading raises.
+
+    Args:
+        file: where to write; it is made if it is not there. None writes nothing.
+        secrets: keys and the like, which are taken out of everything that is written. What looks like a provider's key
+            is taken out of errors and parameters in any case.
+        run: what to call this run; named by time unless it is given.
+    """
+
+    def __init__(self, file: Path | str | None, *, secrets: Iterable[str] = (), run: str | None = None) -> None:
+        self.file = None if file is None else Path(file).expanduser().absolute()
+        self.run = run or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{tokens.token_hex(2)}"
+        self._secrets = list(secrets)
+        self._starting = threading.Lock()
+        self._thread: _WriterThread | None = None
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take these out of everything that is written from now on as well."""
+        self._secrets.extend(secrets)
+
+    def begin(self, query: Query, documents: Sequence[Document], *, strategy: str, model: str | None = None) -> str:
+        """Note that a ranking begins, its documents in first-stage order; returns its id."""
+        ranking, run, started = tokens.token_hex(8), self.run, time.time()
+        self._write(
+            lambda writer: writer.begin(
+                ranking, run=run, started=started, query=query, strategy=strategy, model=model, documents=documents
+            )
+        )
+        return ranking
+
+    def record(self, record: CallRecord) -> None:
+        """Note an attempt. Returns at once."""
+        self._write(lambda writer: writer.call(record))
+
+    def finish(self, ranking: str, result: Ranking) -> None:
+        """Note how a ranking came out."""
+        self._write(lambda writer: writer.finish(ranking, result))
+
+    def flush(self, timeout_s: float = 30.0) -> None:
+        """Wait until everything noted so far is in the file, or cannot be."""
+        thread = self._thread
+        if thread is not None and thread.pid == os.getpid():
+            thread.wait(timeout_s)
+
+    async def aflush(self, timeout_s: float = 30.0) -> None:
+        """`flush` without holding up the event loop."""
+        await asyncio.to_thread(self.flush, timeout_s)
+
+    def close(self) -> None:
+        """Write what is left and close the file, which opens again when it is used again."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None and thread.pid == os.getpid():
+            thread.stop()
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def runs(self) -> list[RunSummary]:
+        """All runs in the file, oldest first."""
+        return self._read(read_runs)
+
+    def calls(
+        self,
+        *,
+        run: str | None = None,
+        query: str | None = None,
+        doc: str | int | None = None,
+        model: str | None = None,
+        stage: str | None = None,
+        failed: bool | None = None,
+        limit: int | None = None,
+    ) -> list[TracedCall]:
+        """The calls that fit all that is given, in the order in which they were written.
+
+        Args:
+            run: a run's name, a beginning that only one run has, or "last".
+            query: a query's id, or a part of its text.
+            doc: a document's id, or its first-stage position where it has no id; calls that showed it.
+            model, stage: their names.
+            failed: only calls that gave no judgment (True), or only those that did (False).
+            limit: only the last so many.
+        """
+        return self._read(
+            lambda connection: read_calls(
+                connection, run=run, query=query, doc=doc, model=model, stage=stage, failed=failed, limit=limit
+            )
+        )
+
+    def ranking(self, run: str, query: str) -> Ranking:
+        """The last ranking for a query (its id or whole text) in a run, with its judgments, put together again.
+
+        Counts of repairs (`integrity`) and metadata are not in the trace.
+        """
+        return self._read(lambda connection: read_ranking(connection, run, query))
+
+    def path(self, run: str, query: str, doc: str | int) -> Explanation:
+        """A document's path through the stages, with the judgments that moved it; `doc` is its id or position."""
+        ranking = self.ranking(run, query)
+        return explain(ranking, index=doc_index(ranking, doc))
+
+    def spend(self, by: SpendKey = "model") -> list[TraceSpend]:
+        """What was spent by model, day, strategy, prompt or run: dearest first, days in order."""
+        return self._read(lambda connection: read_spend(connection, by))
+
+    def _write(self, job: _Job) -> None:
+        if self.file is None:
+            return
+        with self._starting:
+            if self._thread is None or self._thread.pid != os.getpid():  # a forked child needs its own
+                self._thread = _WriterThread(self.file, self._secrets)
+            self._thread.jobs.put(job)
+
+    def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        self.flush()
+        if self.file is None or not self.file.is_file():
+            raise DataError(
+                "There is no trace here. Run with one first: Judge(..., trace=PATH), judge-rerank rerank --trace PATH.",
+                path=self.file,
+            )
+        try:
+            with closing(sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)) as connection:
+                connection.row_factory = sqlite3.Row
+                return question(connection)
+        except InputError:
+            raise
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"The file cannot be read as a trace ({error}).", path=self.file) from error
+
+
+class _WriterThread(threading.Thread):
+    """Takes jobs and writes them, as many at once as are waiting."""
+
+    def __init__(self, path: Path, secrets: Collection[str]) -> None:
+        super().__init__(name="judge-rerank-trace", daemon=True)
+        self.jobs: queue.SimpleQueue[_Job | threading.Event | None] = queue.SimpleQueue()
+        self.pid = os.getpid()
+        self._path, self._secrets = path, secrets
+        self._connection: sqlite3.Connection | None = None
+        self._writer: Writer | None = None
+        self._failures = 0
+        self._warned = False
+        self.start()
+
+    def wait(self, timeout_s: float) -> None:
+        done = threading.Event()
+        self.jobs.put(done)
+        done.wait(timeout_s)
+
+    def stop(self) -> None:
+        self.jobs.put(None)
+        self.join(_BUSY_S)
+
+    def run(self) -> None:
+        stopping = False
+        while not stopping:
+            batch = self._next_batch()
+            stopping = None in batch
+            jobs = [job for job in batch if callable(job)]
+            if jobs and self._failures < _TRIES:
+                self._commit(jobs)
+            for item in batch:
+                if isinstance(item, threading.Event):
+                    item.set()
+        self._close()
+
+    def _commit(self, jobs: Sequence[_Job]) -> None:
+        try:
+            connection = self._connection = self._connection or self._open()
+            writer = self._writer = self._writer or Writer(connection, self._secrets)
+            with connection:
+                for job in jobs:
+                    self._do(job, writer)
+        except Exception as error:  # a trace must not end what it is the trace of
+            self._failures += 1
+            self._warn("cannot be written", error)
+            self._close()
+
+    def _do(self, job: _Job, writer: Writer) -> None:
+        try:
+            job(writer)
+        except (sqlite3.OperationalError, OSError):
+            raise
+        except Exception as error:  # one record that cannot be stored must not take the batch with it
+            if type(error) is sqlite3.DatabaseError:  # the file is damaged
+                raise
+            self._warn("lacks a record", error)
+
+    def _next_batch(self) -> list[_Job | threading.Event | None]:
+        batch = [self.jobs.get()]
+        while len(batch) < _BATCH and batch[-1] is not None:
+            try:
+                batch.append(self.jobs.get_nowait())
+            except queue.Empty:
+                break
+        return batch
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)  # it holds prompts and documents
+        connection = sqlite3.connect(self._path, timeout=_BUSY_S)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _close(self) -> None:
+        connection, self._connection, self._writer = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _warn(self, what: str, error: Exception) -> None:
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        _log.log(level, "The trace in %s %s (%s: %s).", self._path, what, type(error).__name__, error)

@@ -1,0 +1,151 @@
+"""One ledger and many processes, some of which are killed at random moments."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from judge_rerank.spending.budget import Budget
+from judge_rerank.spending.ledger import Ledger
+
+BUDGET_USD = "1.50"
+BUDGET = 1_500_000
+MOST = 1000
+
+# What a provider would bill is written down at the moment when a request arrives, by one append for each: that is the
+# meter which the ledger is held against.
+WORKER = """
+import asyncio, os, random, sys
+from judge_rerank.spending.budget import Budget
+from judge_rerank.core.errors import BudgetExceeded
+from judge_rerank.spending.ledger import Label, Ledger
+
+path, meter, seed, budget, most = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+chance = random.Random(seed)
+bill = os.open(meter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+async def call(ledger):
+    with await ledger.reserve(most, label=Label(run=str(seed), model="m")) as hold:
+        if chance.random() < 0.05:
+            return
+        await hold.sent()
+        billed = chance.randint(most // 2, most)
+        os.write(bill, b"%d\\n" % billed)
+        await asyncio.sleep(chance.random() * 0.01)
+        if chance.random() < 0.9:
+            hold.settle(billed)
+
+async def worker(ledger):
+    try:
+        while True:
+            await call(ledger)
+    except BudgetExceeded:
+        pass
+
+async def main():
+    with Ledger(path, budget=Budget(usd=budget)) as ledger:
+        await asyncio.gather(*(worker(ledger) for _ in range(8)))
+
+asyncio.run(main())
+"""
+
+
+def start(folder: Path, seed: int) -> subprocess.Popen[bytes]:
+    arguments = [str(folder / "spend.db"), str(folder / f"meter-{seed}"), str(seed), BUDGET_USD, str(MOST)]
+    return subprocess.Popen([sys.executable, "-c", WORKER, *arguments], stderr=subprocess.PIPE)
+
+
+def finish(worker: subprocess.Popen[bytes]) -> None:
+    _, errors = worker.communicate(timeout=300)
+    assert worker.returncode in (0, -signal.SIGKILL), errors.decode()
+
+
+def metered(folder: Path) -> int:
+    return sum(int(line) for meter in folder.glob("meter-*") for line in meter.read_text().split())
+
+
+def states(folder: Path) -> dict[str, int]:
+    connection = sqlite3.connect(folder / "spend.db")
+    rows = connection.execute("SELECT state, count(*) FROM calls GROUP BY state").fetchall()
+    connection.close()
+    return dict(rows)
+
+
+def test_processes_share_a_budget(tmp_path: Path) -> None:
+    workers = [start(tmp_path, seed) for seed in range(4)]
+    for worker in workers:
+        finish(worker)
+    with Ledger(tmp_path / "spend.db", budget=Budget(usd=BUDGET_USD)) as ledger:
+        totals = ledger.totals()
+        assert ledger.verify() == []
+    assert metered(tmp_path) <= totals.spent <= BUDGET
+    assert totals.held == 0
+    assert totals.spent > BUDGET - MOST
+    assert not {"reserved", "sent", "orphaned"} & states(tmp_path).keys()
+
+
+def test_kills_at_random_moments_cost_no_more_than_the_cap(tmp_path: Path) -> None:
+    chance = random.Random(20)
+    workers = {seed: start(tmp_path, seed) for seed in range(4)}
+    for seed in range(4, 16):
+        victim = chance.choice(list(workers))
+        meter = tmp_path / f"meter-{victim}"
+        while not (meter.exists() and meter.read_text()) and workers[victim].poll() is None:
+            time.sleep(0.005)  # until it is at work
+        time.sleep(chance.uniform(0.0, 0.2))
+        workers[victim].kill()
+        finish(workers.pop(victim))
+        workers[seed] = start(tmp_path, seed)
+    for worker in workers.values():
+        finish(worker)
+    last = start(tmp_path, 99)
+    finish(last)
+    assert last.returncode == 0
+
+    with Ledger(tmp_path / "spend.db", budget=Budget(usd=BUDGET_USD)) as ledger:
+        totals = ledger.totals()
+        assert ledger.verify() == []
+    assert metered(tmp_path) <= totals.spent <= BUDGET
+    assert totals.held == 0
+    assert totals.spent > BUDGET - MOST
+    assert not {"reserved", "sent"} & states(tmp_path).keys()
+    assert states(tmp_path)["orphaned"] > 0
+    connection = sqlite3.connect(tmp_path / "spend.db")
+    free = connection.execute(
+        "SELECT count(*) FROM calls WHERE state = 'released' AND EXISTS "
+        "(SELECT 1 FROM events WHERE events.call = calls.id AND events.state = 'sent')"
+    ).fetchone()
+    connection.close()
+    assert free == (0,)
+
+
+def test_what_a_killed_process_sent_stays_charged_and_what_it_did_not_is_given_back(tmp_path: Path) -> None:
+    code = """
+import asyncio, sys
+from judge_rerank.spending.ledger import Ledger
+
+async def main():
+    ledger = Ledger(sys.argv[1])
+    kept, sent = await ledger.reserve(10_000), await ledger.reserve(500)
+    await sent.sent()
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+    path = tmp_path / "spend.db"
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        with Ledger(path) as ledger:
+            assert (ledger.totals().held, ledger.totals().spent) == (10_500, 0)
+        child.kill()
+    with Ledger(path) as ledger:
+        assert (ledger.totals().held, ledger.totals().spent) == (0, 500)
+        assert ledger.verify() == []
+    assert states(tmp_path) == {"released": 1, "orphaned": 1}

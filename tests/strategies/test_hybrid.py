@@ -1,0 +1,99 @@
+"""Hybrids: signals on one scale, weights, and what is missing."""
+
+import pytest
+
+from judge_rerank import BM25, Hybrid, InputError, Judge, Listwise, Score, UnknownName
+from judge_rerank.core.strategy import Failed, JudgeCall, Outcome, Scores
+from judge_rerank.strategies import spec
+from judge_rerank.testing import FakeBackend, check_strategy, drive, perfect
+
+
+@pytest.mark.parametrize("norm", ["zscore", "minmax", "rank", "rrf"])
+def test_conformance(norm: str) -> None:
+    check_strategy(Hybrid({"bm25": 1, "score": 3}, norm=norm))  # type: ignore[arg-type]
+    check_strategy(Hybrid({BM25(b=0): 1, "listwise": 1}, norm=norm), ideal_top=1)  # type: ignore[arg-type]
+
+
+def answers(values: dict[str, list[float | None]]):
+    def answer(call: JudgeCall) -> Outcome:
+        given = values[call.task]
+        if not given:
+            return Failed(reason="scorer", message="no")
+        return Scores(values=tuple(given[c.index] for c in call.candidates))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("norm", "expected"),
+    [("minmax", [0.5, 0.875, 0.5]), ("rank", [0.375, 0.625, 0.5]), ("rrf", [0.984, 0.992, 0.984])],
+)
+def test_signals_are_put_on_one_scale(norm: str, expected: list[float]) -> None:
+    said = answers({"bm25": [0.0, 0.3, 0.4], "score": [0.9, 0.9, 0.1]})
+    run = drive(Hybrid({"bm25": 0.5, "score": 0.5}, norm=norm), ["a", "b", "c"], said)  # type: ignore[arg-type]
+    assert run.order[0] == 1
+    assert [run.scores[index] for index in range(3)] == pytest.approx(expected, abs=1e-3)
+    assert len(run.rounds) == 1
+
+
+def test_only_ratios_of_weights_count() -> None:
+    said = answers({"bm25": [0.0, 0.3, 0.4], "score": [0.9, 0.8, 0.1]})
+    one, other = (drive(Hybrid(w), ["a", "b", "c"], said) for w in ({"bm25": 1, "score": 2}, {"bm25": 10, "score": 20}))
+    assert one.order == other.order
+    assert one.scores == pytest.approx(other.scores)
+
+
+def test_the_scores_that_came_with_the_documents_are_a_signal() -> None:
+    docs = [{"text": "a", "score": 1.0}, {"text": "b", "score": 9.0}]
+    assert Judge(FakeBackend("")).rerank("q", docs, Hybrid({"first-stage": 1})).order == (1, 0)
+    assert Judge(FakeBackend("")).rerank("q", ["a", "b"], Hybrid({"first-stage": 1})).order == (0, 1)
+
+
+def test_what_one_signal_misses_the_others_decide() -> None:
+    said = answers({"bm25": [0.1, None, 0.9], "score": [0.1, 1.0, 0.2]})
+    assert drive(Hybrid({"bm25": 1, "score": 1}, norm="minmax"), ["a", "b", "c"], said).order == (1, 2, 0)
+
+
+def test_a_signal_that_says_nothing_is_left_out_and_reported() -> None:
+    said = answers({"bm25": [], "score": [0.1, 1.0, 0.2]})
+    assert drive(Hybrid({"bm25": 5, "score": 1}), ["a", "b", "c"], said).order == (1, 2, 0)
+    ranking = Judge(FakeBackend("no idea")).rerank("fleas", ["a dog", "fleas"], Hybrid({"bm25": 1, "listwise": 9}))
+    assert ranking.order == (1, 0)
+    assert ranking.notes == ("hybrid: the signal 'listwise' has no value for any document",)
+
+
+def test_calls_are_those_of_all_signals_in_the_rounds_of_the_longest() -> None:
+    run = drive(Hybrid({"score": 1, Listwise(window_size=4, stride=2): 1}), ["d"] * 10, perfect([0.5] * 10))
+    assert [len(calls) for calls in run.rounds] == [11, 1, 1, 1]
+
+
+def test_spec_strings() -> None:
+    weights = {"bm25": 0.3, "score": 0.7}
+    assert spec.resolve(f"hybrid({weights}, norm='rrf')") == Hybrid(weights, norm="rrf")
+    cascade = spec.resolve("hybrid({'bm25': 1}) % 10 >> score")
+    assert cascade.name == "hybrid % 10 >> score"
+    assert Hybrid({"bm25": 1}) % 10 >> Score() == cascade
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({}, "at least one signal"),
+        ({"bm25": 0}, "All weights"),
+        ({"bm25": -1}, "is -1"),
+        ({"bm25": float("nan")}, "is nan"),
+        ({"bm25": "much"}, "is 'much'"),
+    ],
+)
+def test_weights_that_cannot_be(weights: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Hybrid(weights)
+
+
+def test_weights_that_name_no_signal() -> None:
+    with pytest.raises(InputError, match=r"'hybrid' needs weights: hybrid\(weights="):
+        spec.resolve("hybrid")
+    with pytest.raises(UnknownName, match="Did you mean 'bm25'"):
+        Hybrid({"bm52": 1})
+    with pytest.raises(InputError, match="norm is 'softmax'"):
+        Hybrid({"bm25": 1}, norm="softmax")  # type: ignore[arg-type]
