@@ -17,11 +17,11 @@ test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull all-minilm-l6-v2
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered
 
-lint: $(READY) ## style, types, and which module may import which
+lint: $(READY) ## style, types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
-	$(BIN)/python -m pytest tests/test_import.py
+	$(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -34,9 +34,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from judge_rerank.routing import TrainedClassifier
-from judge_rerank.routing.features import asks, features, words
-from judge_rerank.routing.trained import FORMAT
+from judge_rerank.routing import FORMAT, TrainedClassifier, asks, features, words
 
 ROOT = Path(__file__).parent.parent
 LABELS = ("factual", "semantic", "complex")

@@ -8,89 +8,93 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from judge_rerank.core.errors import (
+from judge_rerank.core import (
     AuthenticationError,
     BudgetError,
     BudgetExceeded,
+    Candidate,
     ContextTooLong,
     DataError,
+    Document,
+    Estimate,
+    Forecast,
     InputError,
+    Integrity,
+    Judgment,
     LedgerError,
     MissingExtra,
     ModelUnavailable,
+    Passage,
     PricingUnknown,
     PromptError,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
+    Query,
     QuotaExhausted,
+    RankedDocument,
+    Ranking,
     RateLimited,
+    Recommendation,
     RequestRejected,
     RerankError,
     ScorerError,
     SetupError,
     StrategyError,
     UnknownName,
-)
-from judge_rerank.core.types import (
-    Candidate,
-    Document,
-    Estimate,
-    Forecast,
-    Integrity,
-    Judgment,
-    Passage,
-    Query,
-    RankedDocument,
-    Ranking,
-    Recommendation,
     Usage,
 )
 
 if TYPE_CHECKING:
-    from judge_rerank.cache.reply_cache import ReplyCache
-    from judge_rerank.core.cancel import CancelToken
-    from judge_rerank.engine.driver import Progress
+    from judge_rerank.cache import ReplyCache
+    from judge_rerank.core import CancelToken
+    from judge_rerank.engine import Progress
     from judge_rerank.judge import Judge
-    from judge_rerank.learning.calibration import Calibration
+    from judge_rerank.learning import Calibration
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
-    from judge_rerank.routing.auto import Auto, ClassIs, DefaultCascade
-    from judge_rerank.routing.classifier import QueryClass, QueryClassifier
-    from judge_rerank.routing.judged import JudgeClassifier
-    from judge_rerank.routing.routes import Route, Routes
-    from judge_rerank.routing.rules import Rule, Rules
-    from judge_rerank.routing.trained import TrainedClassifier
-    from judge_rerank.scorers.bm25 import BM25, CorpusStatistics
-    from judge_rerank.scorers.colbert import ColBERT
-    from judge_rerank.scorers.cross_encoder import CrossEncoder
-    from judge_rerank.scorers.distilled import Distilled
-    from judge_rerank.scorers.embedding import Embedding
-    from judge_rerank.scorers.flashrank import FlashRank
-    from judge_rerank.spending.budget import Budget
-    from judge_rerank.spending.pricing import Price
-    from judge_rerank.strategies.adaptive import Adaptive
-    from judge_rerank.strategies.api import EmbeddingAPI, RerankAPI
-    from judge_rerank.strategies.binary import Binary
-    from judge_rerank.strategies.blitz import Blitz
-    from judge_rerank.strategies.cascade import Cascade, Stage, Unsure
-    from judge_rerank.strategies.first import First
-    from judge_rerank.strategies.hybrid import Hybrid
-    from judge_rerank.strategies.joint import Joint
-    from judge_rerank.strategies.listwise import Listwise
-    from judge_rerank.strategies.pairwise import Pairwise
-    from judge_rerank.strategies.partition import Partition
-    from judge_rerank.strategies.passages import Passages
-    from judge_rerank.strategies.score import Score
-    from judge_rerank.strategies.self_consistent import SelfConsistent
-    from judge_rerank.strategies.setwise import Setwise
-    from judge_rerank.strategies.tournament import Tournament
-    from judge_rerank.strategies.unchanged import Unchanged
-    from judge_rerank.tracing.trace import Trace
+    from judge_rerank.routing import (
+        Auto,
+        ClassIs,
+        DefaultCascade,
+        JudgeClassifier,
+        QueryClass,
+        QueryClassifier,
+        Route,
+        Routes,
+        Rule,
+        Rules,
+        TrainedClassifier,
+    )
+    from judge_rerank.scorers import BM25, ColBERT, CorpusStatistics, CrossEncoder, Distilled, Embedding, FlashRank
+    from judge_rerank.spending import Budget, Price
+    from judge_rerank.strategies import (
+        Adaptive,
+        Binary,
+        Blitz,
+        Cascade,
+        EmbeddingAPI,
+        First,
+        Hybrid,
+        Joint,
+        Listwise,
+        Pairwise,
+        Partition,
+        Passages,
+        RerankAPI,
+        Score,
+        SelfConsistent,
+        Setwise,
+        Stage,
+        Tournament,
+        Unchanged,
+        Unsure,
+    )
+    from judge_rerank.tracing import Trace
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Price": "spending.pricing",
+    "Price": "spending.price",
     "ReplyCache": "cache.reply_cache",
     "Trace": "tracing.trace",
     "Auto": "routing.auto",

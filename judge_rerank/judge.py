@@ -15,44 +15,46 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from judge_rerank.cache.reply_cache import ReplyCache
-from judge_rerank.core.backend import Backend, ModelInfo
-from judge_rerank.core.cancel import CancelToken
-from judge_rerank.core.documents import as_documents, as_query
-from judge_rerank.core.errors import InputError, SetupError
-from judge_rerank.core.redaction import secrets_in
-from judge_rerank.core.strategy import Endpoint, Strategy
-from judge_rerank.core.types import Document, Estimate, Query, Ranking, Recommendation
-from judge_rerank.core.validation import check_number, require_above_zero
-from judge_rerank.engine.attempt import Line
-from judge_rerank.engine.call import Desk, Fallback
-from judge_rerank.engine.driver import Engine, Job, Progress, gives_scores, usual_latency_s
-from judge_rerank.engine.event_loop import run, submit
-from judge_rerank.learning.calibration import Calibration
-from judge_rerank.prompting.api_rendering import ApiRenderer
-from judge_rerank.prompting.library import Library
-from judge_rerank.prompting.rendering import Renderer
-from judge_rerank.providers.concurrency import Gate
-from judge_rerank.providers.factory import (
-    DEFAULT_CACHE,
-    folders,
-    listed,
-    named_by_environment,
-    open_api,
-    open_backend,
-    opened_cache,
-    opened_calibration,
-    opened_trace,
+from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
+from judge_rerank.core import (
+    Backend,
+    CancelToken,
+    Document,
+    Endpoint,
+    Estimate,
+    InputError,
+    ModelInfo,
+    Query,
+    Ranking,
+    Recommendation,
+    SetupError,
+    Strategy,
+    as_documents,
+    as_query,
+    check_number,
+    require_above_zero,
+    secrets_in,
 )
-from judge_rerank.providers.retry import Retrier
-from judge_rerank.routing.auto import Auto, DefaultCascade, Situation, judge_kind
-from judge_rerank.scorers.base import LocalScorer
-from judge_rerank.spending.budget import Amount, Budget, Cap, to_micro_usd
-from judge_rerank.spending.ledger import Ledger
-from judge_rerank.spending.pricing import Price, Pricing
-from judge_rerank.strategies import spec
-from judge_rerank.strategies.cascade import Stage, fewest_kept
-from judge_rerank.tracing.trace import Trace
+from judge_rerank.engine import (
+    CallExecutor,
+    Engine,
+    FallbackExecutor,
+    Job,
+    ModelChannel,
+    Progress,
+    gives_scores,
+    run,
+    submit,
+    usual_latency_s,
+)
+from judge_rerank.learning import Calibration
+from judge_rerank.prompting import ApiRenderer, Library, Renderer, prompt_folders
+from judge_rerank.providers import ConcurrencyLimiter, Retrier, listed, named_by_environment, open_api, open_backend
+from judge_rerank.routing import Auto, DefaultCascade, Situation, judge_kind
+from judge_rerank.scorers import LocalScorer
+from judge_rerank.spending import Amount, Budget, Cap, Ledger, Price, Pricing, to_micro_usd
+from judge_rerank.strategies import Stage, fewest_kept, resolve
+from judge_rerank.tracing import Trace, opened_trace
 
 T = TypeVar("T")
 
@@ -139,8 +141,8 @@ class Judge:
         self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
         self._concurrency, self._max_tokens_per_doc, self._timeout_s = concurrency, max_tokens_per_doc, timeout_s
         self._retrier = Retrier(max_attempts=max_attempts)
-        self._library = Library(folders(prompts))
-        self._strategy = spec.resolve(strategy) if strategy is not None else None
+        self._library = Library(prompt_folders(prompts))
+        self._strategy = resolve(strategy) if strategy is not None else None
         self._on_exhausted: OnExhausted = _known_choice(on_exhausted)
         self._pricing = Pricing(prices)
         self._ledger = Ledger.of(budget or Budget.from_environment())
@@ -149,14 +151,14 @@ class Judge:
         self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
         self._limits: dict[Cap, int] = {}
         self._backends, self._unavailable = self._opened(listed(model))
-        self._desks: dict[str | Endpoint | None, Desk | Fallback] = {}
-        self._gates: dict[tuple[str, str | None, int], Gate] = {}
+        self._executors: dict[str | Endpoint | None, CallExecutor | FallbackExecutor] = {}
+        self._limiters: dict[tuple[str, str | None, int], ConcurrencyLimiter] = {}
         self._engine = Engine(
-            self._desk,
+            self._executor,
             model=lambda: self._backends[0].info.name if self._backends else "",
             ledger=self._ledger,
             trace=self._trace,
-            calibration=opened_calibration(calibration),
+            calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
         )
 
     @property
@@ -368,7 +370,7 @@ class Judge:
             InputError: an option is out of range, or nothing fits: the message has the quickest and the cheapest.
             PricingUnknown: `usd` is given, and nobody says what the model costs.
         """
-        from judge_rerank.routing.plan import Limits, recommend
+        from judge_rerank.routing import Limits, recommend
 
         require_above_zero("n_docs", n_docs, whole=True)
         require_above_zero("tokens_per_doc", tokens_per_doc, whole=True)
@@ -382,8 +384,8 @@ class Judge:
 
     def close(self) -> None:
         """Release connections and memory. The judge can be used again; it opens what it needs."""
-        desks, self._desks = self._desks, {}
-        opened = [backend for desk in desks.values() for backend in desk.backends]
+        executors, self._executors = self._executors, {}
+        opened = [backend for executor in executors.values() for backend in executor.backends]
         for backend in {id(backend): backend for backend in (*self._backends, *opened)}.values():
             run(_closed(backend))
         self._engine.close()
@@ -447,12 +449,12 @@ class Judge:
     def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
         """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
         if strategy is not None:
-            return spec.resolve(strategy)
+            return resolve(strategy)
         if self._strategy is not None:
             return self._strategy
         if self._unavailable is not None and not documents:
-            return spec.resolve("none")
-        return spec.resolve(self._own_backends()[0].info.strategy)
+            return resolve("none")
+        return resolve(self._own_backends()[0].info.strategy)
 
     def _situation(self, job: Job) -> Situation:
         """What a strategy that chooses has to know of a ranking."""
@@ -478,39 +480,39 @@ class Judge:
             raise self._unavailable
         return self._backends
 
-    def _desk(self, model: str | Endpoint | None) -> Desk | Fallback:
+    def _executor(self, model: str | Endpoint | None) -> CallExecutor | FallbackExecutor:
         """Where calls to a model or an API are answered; None is the judge's own model."""
-        if model not in self._desks:
+        if model not in self._executors:
             if isinstance(model, Endpoint):
-                desks = [self._desk_of_api(open_api(model))]
+                executors = [self._executor_of_api(open_api(model))]
             else:
                 backends = self._own_backends() if model is None else [self._open(model)]
-                desks = [self._desk_of(backend) for backend in backends]
-            self._desks[model] = desks[0] if len(desks) == 1 else Fallback(desks)
-        return self._desks[model]
+                executors = [self._executor_of(backend) for backend in backends]
+            self._executors[model] = executors[0] if len(executors) == 1 else FallbackExecutor(executors)
+        return self._executors[model]
 
-    def _desk_of(self, backend: Backend) -> Desk:
+    def _executor_of(self, backend: Backend) -> CallExecutor:
         renderer = Renderer(
             backend, self._library, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s
         )
-        return Desk(self._line(backend), renderer, self._retrier, self._cache)
+        return CallExecutor(self._channel(backend), renderer, self._retrier, self._cache)
 
-    def _desk_of_api(self, backend: Backend) -> Desk:
+    def _executor_of_api(self, backend: Backend) -> CallExecutor:
         renderer = ApiRenderer(backend, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s)
-        return Desk(self._line(backend), renderer, self._retrier, self._cache)
+        return CallExecutor(self._channel(backend), renderer, self._retrier, self._cache)
 
-    def _line(self, backend: Backend) -> Line:
+    def _channel(self, backend: Backend) -> ModelChannel:
         info = backend.info
-        return Line(
+        return ModelChannel(
             backend=backend,
-            gate=self._gate_of(info),
+            limiter=self._limiter_of(info),
             price=Price.free() if info.local else self._pricing.price(info.name),
         )
 
-    def _gate_of(self, info: ModelInfo) -> Gate:
-        """One gate for all models of a provider: they share its limits."""
+    def _limiter_of(self, info: ModelInfo) -> ConcurrencyLimiter:
+        """One limiter for all models of a provider: they share its limits."""
         limit = self._concurrency or info.concurrency
-        return self._gates.setdefault((info.name.partition("/")[0], info.endpoint, limit), Gate(limit))
+        return self._limiters.setdefault((info.name.partition("/")[0], info.endpoint, limit), ConcurrencyLimiter(limit))
 
 
 def _only_scored(strategy: Strategy) -> bool:

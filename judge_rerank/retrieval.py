@@ -8,13 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from judge_rerank.core.documents import as_documents, as_query
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.types import Document, Query, Ranking
-from judge_rerank.scorers.bm25 import BM25
+from judge_rerank.core import Document, InputError, Query, Ranking, as_documents, as_query
+from judge_rerank.scorers import BM25
 
 if TYPE_CHECKING:
-    from judge_rerank.core.strategy import Strategy
+    from judge_rerank.core import Strategy
     from judge_rerank.judge import DocumentLike, Judge
 
 

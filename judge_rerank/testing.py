@@ -16,9 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from judge_rerank.core.backend import ChatReply, ChatRequest, ModelInfo, Subject, prompt_text
-from judge_rerank.core.errors import DataError
-from judge_rerank.strategies.conformance import Run, check_strategy, drive, failing, perfect, stating
+from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text
+from judge_rerank.strategies import Run, check_strategy, drive, failing, perfect, stating
 
 __all__ = [
     "FakeBackend",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from judge_rerank.models import locations as models
+from judge_rerank.storage import cache_dir
 
 # A busy machine is no failure; and one change is judged by the same examples as the next.
 settings.register_profile("here", deadline=None)
@@ -27,7 +27,7 @@ SETTINGS = (
 )
 # Where `judge-rerank models pull` has put models; tests find them there although their cache is elsewhere.
 MODELS = os.pathsep.join(
-    folder for folder in (os.environ.get("JUDGE_RERANK_MODELS", ""), str(models.cache_dir() / "models")) if folder
+    folder for folder in (os.environ.get("JUDGE_RERANK_MODELS", ""), str(cache_dir() / "models")) if folder
 )
 
 

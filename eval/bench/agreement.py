@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from judge_rerank.evaluation.agreement import Agreement, Run, agreement, kendalls_tau, system_scores
+from judge_rerank.evaluation import Agreement, Run, kendalls_tau, measure_agreement, system_scores
 from judge_rerank.readers import read_run
 from judge_rerank.testing import read_grades
 
@@ -91,7 +91,7 @@ def main() -> None:
     folder = args.data / "dl19"
     human = read_grades(folder / "judgments.tsv", "human")
     models = {name: read_grades(folder / "judgments.tsv", column) for column, name in JUDGES.items()}
-    found = {name: agreement(human, grades) for name, grades in models.items()}
+    found = {name: measure_agreement(human, grades) for name, grades in models.items()}
     real = real_systems(folder)
     runs = systems(real)
     by_metric = {

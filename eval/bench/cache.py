@@ -20,8 +20,8 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from judge_rerank.cache.reply_cache import ReplyCache
-from judge_rerank.core.backend import ChatReply, ChatRequest, Message
+from judge_rerank.cache import ReplyCache
+from judge_rerank.core import ChatReply, ChatRequest, Message
 
 REPLY = ChatReply(
     text="[2] > [1] > [3]" * 5, input_tokens=4000, output_tokens=60, cost_usd=Decimal("0.0012"), model="m"

@@ -19,10 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from judge_rerank import Distilled, Document, Embedding, Query
-from judge_rerank.core.types import Candidate
-from judge_rerank.learning.distil import distill, examples, sign_flip
-from judge_rerank.readers import read_qrels, read_trec
-from judge_rerank.readers.trec import read_run
+from judge_rerank.core import Candidate
+from judge_rerank.learning import distill, examples, sign_flip
+from judge_rerank.readers import read_qrels, read_run, read_trec
 from judge_rerank.testing import read_grades
 
 Pairs = Sequence[tuple[Query, Sequence[Document]]]

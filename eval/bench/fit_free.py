@@ -17,12 +17,9 @@ from pathlib import Path
 from random import Random
 
 from judge_rerank import Judge
-from judge_rerank.evaluation import Experiment
-from judge_rerank.evaluation.datasets import Dataset, Topic, selected
-from judge_rerank.evaluation.sources import load
-from judge_rerank.evaluation.tuning import shuffled, tune
-from judge_rerank.learning.distil import distill, examples
-from judge_rerank.scorers.embedding import Embedding
+from judge_rerank.evaluation import Dataset, Experiment, Topic, load, selected, shuffled, tune
+from judge_rerank.learning import distill, examples
+from judge_rerank.scorers import Embedding
 
 EVAL = Path(__file__).parent.parent
 EXPERIMENTS = ("scorers_compared.yaml", "strategies_compared.yaml")

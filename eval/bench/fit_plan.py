@@ -23,7 +23,7 @@ from typing import Any
 
 from strategies import CONDITIONS, SIZES, Data, ndcg, noisy
 
-from judge_rerank.strategies.spec import resolve
+from judge_rerank.strategies import resolve
 from judge_rerank.testing import drive
 
 # Strategies of a few dozen calls at most; and how many documents may be read for each candidate, where {docs} stands

@@ -15,9 +15,8 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from judge_rerank.core.backend import ChatReply, FinishReason
-from judge_rerank.core.strategy import Choice, Failed, Order, Outcome, Scores
-from judge_rerank.prompting.tasks import TASKS
+from judge_rerank.core import ChatReply, Choice, Failed, FinishReason, Order, Outcome, Scores
+from judge_rerank.prompting import TASKS
 
 CORPUS = Path(__file__).parents[2] / "tests" / "prompting" / "replies"
 FINISHES: tuple[FinishReason, ...] = (*["stop"] * 8, "length", "length", "other", "refusal", "filter")

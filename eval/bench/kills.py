@@ -33,9 +33,8 @@ from typing import Any, Self
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from judge_rerank import Budget, Judge, Price
-from judge_rerank.core.backend import ChatReply, ChatRequest, ModelInfo
-from judge_rerank.core.errors import ProviderTimeout, ProviderUnavailable
-from judge_rerank.spending.ledger import Ledger
+from judge_rerank.core import ChatReply, ChatRequest, ModelInfo, ProviderTimeout, ProviderUnavailable
+from judge_rerank.spending import Ledger
 from tests.provider import Faults, Provider, QrelsJudge
 
 DOCS = [f"document {n} about the life of worms in the deep sand" for n in range(6)]

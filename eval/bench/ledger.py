@@ -21,8 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from judge_rerank.spending.budget import Budget
-from judge_rerank.spending.ledger import Label, Ledger
+from judge_rerank.spending import Budget, Label, Ledger
 
 CALL_S = 0.05
 
@@ -69,16 +68,16 @@ async def through_ledger(folder: Path, rate: float, seconds: float) -> list[floa
 
         async def call() -> None:
             at = time.perf_counter()
-            hold = await ledger.reserve(
+            reservation = await ledger.reserve(
                 1200, tokens=2000, label=Label(run="bench", model="m", strategy="s", prompt="p")
             )
-            with hold:
+            with reservation:
                 reserve.append(time.perf_counter() - at)
                 at = time.perf_counter()
-                await hold.sent()
+                await reservation.sent()
                 sent.append(time.perf_counter() - at)
                 await asyncio.sleep(CALL_S)
-                hold.settle(900, input_tokens=1500, output_tokens=20)
+                reservation.settle(900, input_tokens=1500, output_tokens=20)
 
         cpu, late = time.process_time(), await arrivals(rate, seconds, call)
         ledger.flush()

@@ -17,9 +17,7 @@ from statistics import fmean
 import ir_measures
 import pytrec_eval
 
-from judge_rerank.evaluation.datasets import Dataset, NoRelevant, selected
-from judge_rerank.evaluation.metrics import Metrics
-from judge_rerank.evaluation.sources import Files, load
+from judge_rerank.evaluation import Dataset, Files, Metrics, NoRelevant, load, selected
 
 # With what became of queries without a relevant candidate when the collections' figures were made.
 COLLECTIONS: Mapping[str, NoRelevant] = {"wikiqa": "skip", "dl19": "skip", "scifact": "zero", "cranfield": "zero"}

@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from judge_rerank import Budget, Judge, Price
-from judge_rerank.core.backend import Backend, ChatReply, ChatRequest, ModelInfo, prompt_text
+from judge_rerank.core import Backend, ChatReply, ChatRequest, ModelInfo, prompt_text
 from tests.provider import Provider, QrelsJudge
 
 TEXT = "the life of worms in the deep sand of a desert planet " * 8
@@ -121,7 +121,7 @@ def hosted(*, litellm: bool) -> Iterator[Callable[[], Backend]]:
     if not litellm:
         yield Instant
         return
-    from judge_rerank.providers.litellm import LiteLLMBackend
+    from judge_rerank.providers import LiteLLMBackend
 
     here, there = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(there,))
@@ -164,7 +164,7 @@ def main() -> None:
 
 def show(work: Callable[[], None]) -> None:
     """A profile of the event loop's thread, which is where calls are made."""
-    from judge_rerank.engine.event_loop import submit
+    from judge_rerank.engine import submit
 
     profile = cProfile.Profile()
 

@@ -33,8 +33,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from judge_rerank import Budget, BudgetExceeded, CancelToken, Judge, Price, Ranking
-from judge_rerank.core.backend import ChatReply, ChatRequest, ModelInfo
-from judge_rerank.core.errors import ProviderError, ProviderTimeout, ProviderUnavailable, RateLimited
+from judge_rerank.core import (
+    ChatReply,
+    ChatRequest,
+    ModelInfo,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+)
 from tests.provider import Faults, Provider, QrelsJudge
 
 # Of the provider below, in pico-dollars a token; `PRICES` says the same in the library's words.

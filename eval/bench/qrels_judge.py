@@ -23,7 +23,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PREFIX = 80
 """How much of a text, in letters and digits, has to be there when the text was cut or mended on its way."""
 _NOT_RELEVANT = 0.5
-"""The grade below which a document is left out of a reply that is to hold only relevant ones."""
+"""The grade below which a document is left out of a reply that is to reservation only relevant ones."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from judge_rerank.evaluation.report.page import page
-from judge_rerank.evaluation.report.scope import scopes
+from judge_rerank.evaluation import page, scopes
 from tests.browser import Browser
 from tests.evaluation.runs import VARIANTS, write_run
 

@@ -19,10 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from judge_rerank import CrossEncoder, Document, Embedding, Judge, Query
-from judge_rerank.models import locations as models
+from judge_rerank.models import find_model
 from judge_rerank.readers import read_trec
-from judge_rerank.scorers import memory
-from judge_rerank.scorers.base import full_text
+from judge_rerank.scorers import forget, full_text
 
 Pairs = Sequence[tuple[Query, Sequence[Document]]]
 
@@ -36,7 +35,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     for needed in ("all-minilm-l6-v2", "all-minilm-l6-v2-int8"):
-        models.find(needed)  # says how to get it, before anything is measured
+        find_model(needed)  # says how to get it, before anything is measured
     folder = options.data / options.set
     files = (folder / name for name in ("candidates.trec", "corpus.jsonl", "queries.jsonl"))
     pairs = read_trec(*files, limit=options.queries)
@@ -73,12 +72,12 @@ def cross_encoders(pairs: Pairs) -> dict[str, Callable[[], object]]:
 def bi_encoders(pairs: Pairs) -> dict[str, Callable[[], object]]:
     from sentence_transformers import SentenceTransformer
 
-    theirs = SentenceTransformer(str(models.find("all-minilm-l6-v2")))
+    theirs = SentenceTransformer(str(find_model("all-minilm-l6-v2")))
     texts = [full_text(document) for _, documents in pairs for document in documents]
     judge = Judge()
 
     def ours(model: str) -> object:
-        memory.forget()
+        forget()
         return judge.rerank_many(pairs, Embedding(model))
 
     def one_list() -> None:
@@ -125,7 +124,7 @@ def built(folder: Path) -> Path:
     """A cross-encoder of the usual size with random weights."""
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    AutoTokenizer.from_pretrained(str(models.find("all-minilm-l6-v2"))).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(find_model("all-minilm-l6-v2"))).save_pretrained(folder)
     config = BertConfig(
         hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, num_labels=1
     )

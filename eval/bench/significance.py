@@ -1,4 +1,4 @@
-"""Do the statistics of an experiment hold what they promise? Simulated experiments with known truth.
+"""Do the statistics of an experiment reservation what they promise? Simulated experiments with known truth.
 
     python eval/bench/significance.py [--data ../shared/data] [--out eval/results/significance.md] [--runs 1000]
 
@@ -19,13 +19,17 @@ from statistics import fmean
 
 import numpy as np
 
-from judge_rerank.evaluation.ab_statistics import fixed_effect
-from judge_rerank.evaluation.abreport import reported
-from judge_rerank.evaluation.interleaving import outcome
-from judge_rerank.evaluation.outcomes import Exposed
-from judge_rerank.evaluation.power import queries_needed
-from judge_rerank.evaluation.racing import Race
-from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
+from judge_rerank.evaluation import (
+    Exposed,
+    Race,
+    bootstrap_interval,
+    fixed_effect,
+    holm,
+    outcome,
+    queries_needed,
+    randomization_test,
+    reported,
+)
 from judge_rerank.readers import read_qrels, read_run
 
 ALPHA = 0.05
@@ -191,7 +195,7 @@ def main() -> None:
     args = parser.parse_args()
     started = time.perf_counter()
     lab = Lab(args.data / "dl19")
-    text = f"""# Do the statistics hold what they promise?
+    text = f"""# Do the statistics reservation what they promise?
 
 Made by `python eval/bench/significance.py --runs {args.runs}`. {
         args.runs:,} simulated experiments a row on the human grades of

@@ -36,7 +36,7 @@ from judge_rerank import (
     Tournament,
     Unchanged,
 )
-from judge_rerank.core.strategy import JudgeCall, Outcome, Strategy
+from judge_rerank.core import JudgeCall, Outcome, Strategy
 from judge_rerank.testing import drive, read_grades, stating
 
 TOP_GRADE = 3

@@ -1,1 +1,8 @@
 """Replies that were paid for, kept so that an identical request is paid for once."""
+
+from __future__ import annotations
+
+from judge_rerank.cache.factory import DEFAULT_CACHE, opened_cache
+from judge_rerank.cache.reply_cache import ReplyCache, storable
+
+__all__ = ["DEFAULT_CACHE", "ReplyCache", "opened_cache", "storable"]

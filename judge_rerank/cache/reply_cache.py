@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from judge_rerank.cache.serialisation import request_key, storable
-from judge_rerank.cache.single_flight import Flight, Turns
-from judge_rerank.cache.store import CacheInfo, Shelf, Verification
-from judge_rerank.core.backend import ChatReply, ChatRequest
+from judge_rerank.cache.single_flight import SingleFlight, Turns
+from judge_rerank.cache.store import CacheInfo, ReplyStore, Verification
+from judge_rerank.core import ChatReply, ChatRequest
 
-__all__ = ["CacheInfo", "Flight", "ReplyCache", "Verification", "storable"]
+__all__ = ["CacheInfo", "ReplyCache", "SingleFlight", "Verification", "storable"]
 
 T = TypeVar("T")
 
@@ -65,31 +65,31 @@ class ReplyCache:
 
     def get(self, key: str) -> ChatReply | None:
         """The stored reply, with the usage and the cost of the original; None if there is none."""
-        return self._submit(lambda shelf: shelf.get(key)).result()
+        return self._submit(lambda store: store.get(key)).result()
 
     def put(self, key: str, reply: ChatReply) -> None:
         """Keep a reply. Ask `storable` first."""
-        self._submit(lambda shelf: shelf.keep(key, reply)).result()
+        self._submit(lambda store: store.keep(key, reply)).result()
 
-    def flight(self, key: str) -> Flight:
-        """One turn at a request, for `async with`; see `Flight`."""
-        return Flight(key, self._turns, self._submit)
+    def flight(self, key: str) -> SingleFlight:
+        """One turn at a request, for `async with`; see `SingleFlight`."""
+        return SingleFlight(key, self._turns, self._submit)
 
     def info(self) -> CacheInfo:
         """Entries, bytes and hits."""
-        return self._submit(lambda shelf: shelf.info(self.folder)).result()
+        return self._submit(lambda store: store.info(self.folder)).result()
 
     def clear(self) -> int:
         """Delete every reply; returns how many there were."""
-        return self._submit(Shelf.clear).result()
+        return self._submit(ReplyStore.clear).result()
 
     def verify(self, *, remove: bool = True) -> Verification:
         """Check every entry against its checksum and its key, and delete the bad ones unless told otherwise."""
-        return self._submit(lambda shelf: shelf.verify(remove=remove)).result()
+        return self._submit(lambda store: store.verify(remove=remove)).result()
 
     def close(self) -> None:
         """Finish what is under way and close the files. A closed cache opens again when it is used."""
-        self._submit(Shelf.close).result()
+        self._submit(ReplyStore.close).result()
         if self._executor is None:
             self._worker.shutdown()
             self._pid = 0
@@ -103,11 +103,13 @@ class ReplyCache:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._worker = self._executor or ThreadPoolExecutor(1, "judge-rerank-cache")
-        self._shelf = Shelf(self.folder / "replies", size_limit_bytes=self._size_limit_bytes, expire_s=self._expire_s)
+        self._store = ReplyStore(
+            self.folder / "replies", size_limit_bytes=self._size_limit_bytes, expire_s=self._expire_s
+        )
 
-    def _submit(self, job: Callable[[Shelf], T], /) -> Future[T]:
+    def _submit(self, job: Callable[[ReplyStore], T], /) -> Future[T]:
         if self._pid != os.getpid():  # closed before, or in a child process, which must not touch the parent's files
             if self._pid:
-                self._turns, self._of_parent = Turns(), self._shelf
+                self._turns, self._of_parent = Turns(), self._store
             self._begin()
-        return self._worker.submit(job, self._shelf)
+        return self._worker.submit(job, self._store)

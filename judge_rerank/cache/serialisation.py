@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
-from judge_rerank.core.backend import ChatReply, ChatRequest
+from judge_rerank.core import ChatReply, ChatRequest, Outcome
 
 _NOT_IN_KEY = frozenset({"timeout_s", "subject"})
 """Fields of a request that do not change what is sent. Every other field counts, with those that come later."""
@@ -24,12 +24,6 @@ _PARAMS_NOT_IN_KEY = frozenset(
     }
 )
 """Parameters that do not change an answer, or are secret. Every other parameter counts."""
-
-
-@runtime_checkable
-class _Judgment(Protocol):
-    @property
-    def repairs(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,15 +50,15 @@ def request_key(
     return hashlib.sha256(json.dumps(plain(whole), separators=(",", ":")).encode("ascii")).hexdigest()
 
 
-def storable(reply: ChatReply, outcome: object) -> bool:
+def storable(reply: ChatReply, outcome: Outcome) -> bool:
     """Whether a reply may answer the same request again.
 
     Only a complete reply that was read as it stood may. One that was truncated, refused or filtered, that could not be
     read (`Failed`), or that had to be mended may come out better the next time.
     """
-    if reply.finish_reason != "stop" or not isinstance(outcome, _Judgment) or outcome.repairs:
+    if reply.finish_reason != "stop" or outcome.failure is not None or outcome.repairs:
         return False
-    if any(getattr(outcome, flaw, 0) for flaw in ("missing", "duplicate", "invented")):
+    if outcome.missing or outcome.duplicate or outcome.invented:
         return False
     return None not in getattr(outcome, "values", ())
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Literal, Protocol, TypeVar
 
-from judge_rerank.cache.store import Shelf
-from judge_rerank.core.backend import ChatReply
-from judge_rerank.storage.leases import LEASE_S
+from judge_rerank.cache.store import ReplyStore
+from judge_rerank.core import ChatReply
+from judge_rerank.storage import LEASE_S
 
 T = TypeVar("T")
 
@@ -71,14 +71,14 @@ class Turns:
 
 
 class Submit(Protocol):
-    """Runs a job on the shelf, in the cache's one thread, first come first served."""
+    """Runs a job on the store, in the cache's one thread, first come first served."""
 
-    def __call__(self, job: Callable[[Shelf], T], /) -> Future[T]:
+    def __call__(self, job: Callable[[ReplyStore], T], /) -> Future[T]:
         """The job's result, when it is done."""
         ...
 
 
-class Flight:
+class SingleFlight:
     """One turn at a request: the reply is here already, or the caller is the one to fetch it.
 
         async with cache.flight(key) as flight:
@@ -105,7 +105,7 @@ class Flight:
         self._to_store: ChatReply | None = None
         self._renewal: asyncio.TimerHandle | None = None
 
-    async def __aenter__(self) -> Flight:
+    async def __aenter__(self) -> SingleFlight:
         turn = self._turns.join(self._key)
         if turn is not None:
             try:
@@ -148,14 +148,14 @@ class Flight:
             self._leads = True
             self._renew_later()
 
-    def _try_claim(self, shelf: Shelf) -> ChatReply | bool:
-        return shelf.claim(self._key, self._token)
+    def _try_claim(self, store: ReplyStore) -> ChatReply | bool:
+        return store.claim(self._key, self._token)
 
     def _leave(self) -> Future[None]:
         if self._renewal is not None:
             self._renewal.cancel()
         # First come first served: this runs after a claim that a cancelled caller left under way.
-        left = self._submit(lambda shelf: shelf.land(self._key, self._token, self._to_store))
+        left = self._submit(lambda store: store.land(self._key, self._token, self._to_store))
         if not self._landed:
             self._turns.hand_over(self._key)
         return left
@@ -164,5 +164,5 @@ class Flight:
         self._renewal = asyncio.get_running_loop().call_later(LEASE_S / 3, self._renew)
 
     def _renew(self) -> None:
-        self._submit(lambda shelf: shelf.renew(self._key, self._token))
+        self._submit(lambda store: store.renew(self._key, self._token))
         self._renew_later()

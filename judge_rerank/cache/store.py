@@ -8,8 +8,8 @@ from pathlib import Path
 
 from judge_rerank.cache.safe_diskcache import Store
 from judge_rerank.cache.serialisation import Entry, read_entry, write_entry
-from judge_rerank.core.backend import ChatReply
-from judge_rerank.storage.leases import LockRows
+from judge_rerank.core import ChatReply
+from judge_rerank.storage import LockRows
 
 _COUNT_EVERY = 256
 
@@ -51,7 +51,7 @@ class Verification:
     set_aside: tuple[Path, ...] = ()
 
 
-class Shelf:
+class ReplyStore:
     """Replies by key, for use from one thread. Nothing here raises for what is wrong with the folder."""
 
     def __init__(self, folder: Path, *, size_limit_bytes: int, expire_s: float | None) -> None:

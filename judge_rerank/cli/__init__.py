@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from judge_rerank.core.errors import AuthenticationError, ProviderError, RerankError
+from judge_rerank.core import AuthenticationError, ProviderError, RerankError
 
 if TYPE_CHECKING:
     import typer

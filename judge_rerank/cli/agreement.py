@@ -12,8 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from judge_rerank.cli.output import counted, emit, on_stdout
-from judge_rerank.core.errors import InputError
-from judge_rerank.evaluation import agreement as measures
+from judge_rerank.core import InputError
+from judge_rerank.evaluation import Agreement, kendalls_tau, measure_agreement, system_scores
 from judge_rerank.readers import read_qrels, read_run
 
 Systems = dict[str, tuple[float, float]]
@@ -38,15 +38,15 @@ def agreement(
     or not; and, with two runs or more, Kendall's tau between the orders in which the two sets of grades put them.
     """
     people, model = read_qrels(human), read_qrels(llm)
-    found = measures.agreement(people, model, min_grade=min_grade)
+    found = measure_agreement(people, model, min_grade=min_grade)
     runs = {path.stem: _run(path) for path in run or ()}
     if len(runs) < len(run or ()) or len(runs) == 1:
         raise InputError("--run is for two systems or more, in files of different names.")
     tau: float | None = None
     systems: Systems = {}
     if runs:
-        by_people, by_model = (measures.system_scores(runs, grades, metric) for grades in (people, model))
-        tau = measures.kendalls_tau(by_people, by_model)
+        by_people, by_model = (system_scores(runs, grades, metric) for grades in (people, model))
+        tau = kendalls_tau(by_people, by_model)
         systems = {name: (by_people[name], by_model[name]) for name in runs}
     if style == "json":
         values = asdict(found) | {"metric": metric, "systems": systems, "tau": tau}
@@ -59,7 +59,7 @@ def _run(path: Path) -> dict[str, list[str]]:
     return {query: [entry.document_id for entry in entries] for query, entries in read_run(path).items()}
 
 
-def _as_tables(found: measures.Agreement, metric: str, systems: Systems, tau: float | None) -> str:
+def _as_tables(found: Agreement, metric: str, systems: Systems, tau: float | None) -> str:
     head = (
         f"{counted(found.documents, 'document')} graded by both ({found.only_human:,} by people only, "
         f"{found.only_model:,} by the model only)\n"

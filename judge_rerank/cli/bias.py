@@ -14,8 +14,8 @@ from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import Spending, default_trace, open_judge
 from judge_rerank.cli.output import counted, emit, note, on_stdout
-from judge_rerank.core.errors import InputError, ProviderError
-from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
+from judge_rerank.core import InputError, ProviderError
+from judge_rerank.evaluation import BiasProbe, PositionBias, Task, position_bias
 
 
 def bias(

@@ -30,7 +30,7 @@ def info(folder: Folder = None) -> None:
     path = _path(folder)
     if not _exists(path):
         return
-    from judge_rerank.cache.reply_cache import ReplyCache
+    from judge_rerank.cache import ReplyCache
 
     with ReplyCache(path) as cache:
         found = cache.info()
@@ -48,7 +48,7 @@ def clear(folder: Folder = None) -> None:
     path = _path(folder)
     if not _exists(path):
         return
-    from judge_rerank.cache.reply_cache import ReplyCache
+    from judge_rerank.cache import ReplyCache
 
     with ReplyCache(path) as cache:
         emit(f"deleted {counted(cache.clear(), 'reply', 'replies')}\n")
@@ -63,7 +63,7 @@ def verify(
     path = _path(folder)
     if not _exists(path):
         return
-    from judge_rerank.cache.reply_cache import ReplyCache
+    from judge_rerank.cache import ReplyCache
 
     with ReplyCache(path) as cache:
         found = cache.verify(remove=not keep)
@@ -75,7 +75,7 @@ def verify(
 
 
 def _path(folder: Path | None) -> Path:
-    from judge_rerank.models.locations import cache_dir as cache_folder
+    from judge_rerank.storage import cache_dir as cache_folder
 
     return (folder or cache_folder()).expanduser()
 

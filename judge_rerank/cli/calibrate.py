@@ -16,8 +16,9 @@ from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import Spending, default_trace, open_judge
 from judge_rerank.cli.output import counted, emit, on_stdout, report
-from judge_rerank.core.errors import InputError
-from judge_rerank.learning import calibration
+from judge_rerank.core import InputError
+from judge_rerank.learning import Calibration
+from judge_rerank.learning import calibrate as fit_calibration
 from judge_rerank.readers import read_qrels
 
 
@@ -101,12 +102,12 @@ def calibrate(
     ) as judge:
         rankings = judge.rerank_many(pairs, min_score=0.0)  # which strategies without scores do not take
     report(rankings, time.perf_counter() - started)
-    fitted = calibration.calibrate(rankings, grades, min_grade=min_grade, unjudged=unjudged)
+    fitted = fit_calibration(rankings, grades, min_grade=min_grade, unjudged=unjudged)
     fitted.save(output)
     emit(json.dumps(asdict(fitted), indent=2) + "\n" if style == "json" else _as_table(fitted, output))
 
 
-def _as_table(fitted: calibration.Calibration, output: Path) -> str:
+def _as_table(fitted: Calibration, output: Path) -> str:
     head = (
         f"{fitted.model}, {fitted.strategy}: {counted(fitted.documents, 'document')} of "
         f"{counted(fitted.queries, 'query', 'queries')}, {fitted.relevant:,} relevant; kept in {output}\n"

@@ -18,8 +18,8 @@ from rich.text import Text
 from judge_rerank.cli import options
 from judge_rerank.cli.judging import Spending, default_trace, open_judge
 from judge_rerank.cli.output import counted, emit, note, on_stdout, printable, warning_line
-from judge_rerank.core.errors import InputError
-from judge_rerank.readers.lines import numbered_lines
+from judge_rerank.core import InputError
+from judge_rerank.readers import numbered_lines
 from judge_rerank.routing import JudgeClassifier, QueryClass, QueryClassifier, Rules, TrainedClassifier
 
 _PARTIAL = 3

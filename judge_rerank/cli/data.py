@@ -37,8 +37,7 @@ def summary(
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Say what is in a dataset, after checking that queries, candidates and judgments fit together."""
-    from judge_rerank.evaluation.datasets import overview
-    from judge_rerank.evaluation.sources import Files, load
+    from judge_rerank.evaluation import Files, load, overview
 
     dataset = load(path, files=Files(corpus=corpus, topics=topics, qrels=qrels, run=run))
     found = overview(dataset, min_grade=min_grade)

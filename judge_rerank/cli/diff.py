@@ -15,7 +15,7 @@ from rich.text import Text
 from judge_rerank.cli.output import counted, emit, note, on_stdout
 
 if TYPE_CHECKING:
-    from judge_rerank.evaluation.report.diff import Pair, Side
+    from judge_rerank.evaluation import Pair, Side
 
 
 def diff(
@@ -35,7 +35,7 @@ def diff(
 
     Of two runs, every variant that both have is compared. Only queries that both sides have count.
     """
-    from judge_rerank.evaluation.report.diff import pairs, side
+    from judge_rerank.evaluation import pairs, side
 
     a = side(before)
     b = side(after, a)
@@ -63,7 +63,7 @@ def _texts(*sides: Side) -> dict[str, str]:
 
 
 def _overview(metric: str, found: Sequence[Pair]) -> str:
-    from judge_rerank.evaluation.report import figures
+    from judge_rerank.evaluation import shown_change, shown_probability, shown_quality
 
     table = Table(
         box=SIMPLE_HEAD,
@@ -79,18 +79,18 @@ def _overview(metric: str, found: Sequence[Pair]) -> str:
         beside = pair.versus
         table.add_row(
             Text(pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"),
-            figures.quality(beside.mean_a),
-            figures.quality(beside.mean_b),
-            figures.change(beside.difference),
-            ", ".join(map(figures.change, beside.interval)),
-            figures.probability(beside.p),
+            shown_quality(beside.mean_a),
+            shown_quality(beside.mean_b),
+            shown_change(beside.difference),
+            ", ".join(map(shown_change, beside.interval)),
+            shown_probability(beside.p),
             f"{beside.wins}/{beside.ties}/{beside.losses}",
         )
     return on_stdout(table)
 
 
 def _moves(pair: Pair, texts: dict[str, str]) -> str:
-    from judge_rerank.evaluation.report import figures
+    from judge_rerank.evaluation import shown_change, shown_quality
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     title = pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"
@@ -101,8 +101,8 @@ def _moves(pair: Pair, texts: dict[str, str]) -> str:
         table.add_row(
             Text(" ".join(texts.get(move.query_id, "").split())),
             Text(move.query_id),
-            figures.quality(move.a),
-            figures.quality(move.b),
-            figures.change(move.difference),
+            shown_quality(move.a),
+            shown_quality(move.b),
+            shown_change(move.difference),
         )
     return on_stdout(table)

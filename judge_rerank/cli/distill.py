@@ -13,12 +13,12 @@ from rich.table import Table
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.output import counted, emit, note, on_stdout
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 from judge_rerank.readers import read_qrels
 
 if TYPE_CHECKING:
-    from judge_rerank.learning.distil import Distillation
-    from judge_rerank.scorers.distilled import Recipe
+    from judge_rerank.learning import Distillation
+    from judge_rerank.scorers import Recipe
 
 
 def distill(
@@ -60,10 +60,9 @@ def distill(
     The run gives the candidates; those without a grade are weak negatives. Nothing is kept unless it beats the
     prefilter in use on queries that the fit has not seen, with significance. The scorer is: -s "distilled('mine')"
     """
-    from judge_rerank.learning import distil as distilling
-    from judge_rerank.learning import finetune as finetuning
-    from judge_rerank.scorers.base import LocalScorer
-    from judge_rerank.strategies.spec import resolve
+    from judge_rerank.learning import distill, examples, finetuning_available, kinds_for
+    from judge_rerank.scorers import LocalScorer
+    from judge_rerank.strategies import resolve
 
     in_use = resolve(prefilter)
     if not isinstance(in_use, LocalScorer) and in_use.name != "none":
@@ -81,14 +80,14 @@ def distill(
     )
     pairs, grades = _judged(inputs, qrels, trace)
     scorer = in_use if isinstance(in_use, LocalScorer) else None
-    seen = distilling.examples(pairs, grades, model=model, prefilter=scorer)
-    kinds = distilling.kinds_for(len(seen), checkpoint=checkpoint is not None) if kind == "auto" else (kind,)
-    if kind == "auto" and len(kinds) > 1 and not finetuning.available():
+    seen = examples(pairs, grades, model=model, prefilter=scorer)
+    kinds = kinds_for(len(seen), checkpoint=checkpoint is not None) if kind == "auto" else (kind,)
+    if kind == "auto" and len(kinds) > 1 and not finetuning_available():
         note("Judgments of so many queries could bear more than weights: pip install 'judge-rerank[finetune]'.")
         kinds = ("weights",)
     if tuned := [each for each in kinds if each != "weights"]:
         note(f"Fine-tuning a {' and a '.join(tuned)}, on parts of the queries and on all: minutes each without a GPU.")
-    result = distilling.distill(seen, model=model, checkpoint=checkpoint, kinds=kinds)
+    result = distill(seen, model=model, checkpoint=checkpoint, kinds=kinds)
     figures = f"nDCG@10 {result.before:.4f} → {result.after:.4f} on unseen queries, p = {result.p_value:.4f}"
     if not result.better:
         raise InputError(
@@ -106,8 +105,8 @@ def _judged(inputs: Inputs, qrels: Path | None, trace: Path | None) -> tuple[Any
     """Queries with their candidates, and grades: from files, or all from a trace."""
     if trace is None and qrels is not None:
         return inputs.read(), read_qrels(qrels)
-    from judge_rerank.learning.distil import traced
-    from judge_rerank.tracing.trace import Trace
+    from judge_rerank.learning import traced
+    from judge_rerank.tracing import Trace
 
     if inputs.run is not None or trace is None:
         raise InputError("Give the judgments: --qrels with --run, --corpus and --queries, or --trace alone.")

@@ -16,7 +16,7 @@ from rich.text import Text
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, on_stdout
 from judge_rerank.cli.version import installed
-from judge_rerank.core.errors import RerankError
+from judge_rerank.core import RerankError
 
 _EXTRAS = {
     "litellm": ("litellm", "openai"),
@@ -90,8 +90,8 @@ def _threads() -> int:
 
 def _judge() -> dict[str, Any]:
     """What `Judge()` would use, or what it would say; and what the strategy "cascade" means here."""
-    from judge_rerank.providers.factory import open_backend
-    from judge_rerank.routing.auto import default_cascade
+    from judge_rerank.providers import open_backend
+    from judge_rerank.routing import default_cascade
 
     try:
         info = open_backend(None).info
@@ -102,18 +102,19 @@ def _judge() -> dict[str, Any]:
 
 def _models() -> dict[str, Any]:
     """The registry's models, and where those are that are on this machine."""
-    from judge_rerank.models import locations as models
+    from judge_rerank.models import REGISTRY, installed_models
+    from judge_rerank.storage import cache_dir
 
-    here = models.installed()
+    here = installed_models()
     return {
-        "folder": str(models.cache_dir() / "models"),
+        "folder": str(cache_dir() / "models"),
         "here": {name: str(path) for name, path in here.items()},
-        "missing": [name for name in models.REGISTRY if name not in here],
+        "missing": [name for name in REGISTRY if name not in here],
     }
 
 
 def _prompts(folder: Path | None) -> dict[str, Any]:
-    from judge_rerank.prompting.library import Library
+    from judge_rerank.prompting import Library
 
     try:
         names = Library([folder] if folder is not None else []).names()

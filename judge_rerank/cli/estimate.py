@@ -14,7 +14,7 @@ from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import Spending, open_judge
 from judge_rerank.cli.output import dollars, emit, on_stdout
-from judge_rerank.core.types import Estimate
+from judge_rerank.core import Estimate
 
 
 def estimate(

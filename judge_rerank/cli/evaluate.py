@@ -18,13 +18,10 @@ from rich.text import Text
 from judge_rerank.cli import options
 from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.output import dollars, emit, note, on_stdout, warning_line
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 
 if TYPE_CHECKING:
-    from judge_rerank.evaluation.experiment import Experiment
-    from judge_rerank.evaluation.judges import Forecast
-    from judge_rerank.evaluation.runner import Evaluation
-    from judge_rerank.evaluation.summary import Row, Summary
+    from judge_rerank.evaluation import Evaluation, Experiment, Forecast, Row, Summary
 
 MISSED, UNFINISHED, INTERRUPTED = 1, 3, 130
 
@@ -66,9 +63,8 @@ def evaluate(
 
     Exit codes: 1 a limit of the experiment (fail_under, max_parse_failures) was missed, 3 results are missing.
     """
-    from judge_rerank.evaluation.experiment import Experiment
-    from judge_rerank.evaluation.experiment import schema as schema_of
-    from judge_rerank.evaluation.report.verdict import too_few
+    from judge_rerank.evaluation import Experiment, too_few
+    from judge_rerank.evaluation import schema as schema_of
 
     if schema:
         emit(json.dumps(schema_of(), indent=2) + "\n")
@@ -110,7 +106,7 @@ def _run(
     kept: Path | None,
 ) -> Evaluation:
     from judge_rerank.cli.live_table import Board
-    from judge_rerank.evaluation.runner import evaluate as run
+    from judge_rerank.evaluation import evaluate as run
 
     cap = None if experiment.budget_usd is None else Decimal(str(experiment.budget_usd))
     with interruptible() as cancel, Board(experiment.metrics[0], cap) as board:
@@ -128,7 +124,7 @@ def _run(
 
 
 def _cache(cache: bool, cache_dir: Path | None) -> Path | None:
-    from judge_rerank.models.locations import cache_dir as usual
+    from judge_rerank.storage import cache_dir as usual
 
     return (cache_dir or usual()) if cache else None
 
@@ -138,8 +134,7 @@ def _slug(name: str) -> str:
 
 
 def _forecast(experiment: Experiment, limit: int | None, only: Sequence[str], style: str) -> None:
-    from judge_rerank.evaluation.judges import Judges, forecast
-    from judge_rerank.evaluation.preparing import design
+    from judge_rerank.evaluation import Judges, design, forecast
 
     with Judges(experiment, cache_dir=None) as judges:
         cells = forecast(design(experiment, limit=limit, only=only), judges)
@@ -195,15 +190,15 @@ def _as_table(summary: Summary) -> str:
 
 def _cuts(summary: Summary) -> str:
     """The table of what cascades cut; nothing where nothing is."""
-    from judge_rerank.evaluation.report import cascades
+    from judge_rerank.evaluation import CASCADE_NOTE, cascade_headings, cascade_lines
 
-    lines = list(cascades.lines(summary))
+    lines = list(cascade_lines(summary))
     if not lines:
         return ""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=cascades.NOTE, caption_justify="left")
-    for heading in cascades.headings(summary)[:2]:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=CASCADE_NOTE, caption_justify="left")
+    for heading in cascade_headings(summary)[:2]:
         table.add_column(heading.lower(), overflow="fold")
-    for heading in cascades.headings(summary)[2:]:
+    for heading in cascade_headings(summary)[2:]:
         table.add_column(heading if heading.startswith(summary.metric) else heading.lower(), justify="right")
     for line in lines:
         table.add_row(*map(Text, line))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.core.types import Candidate, Document, Query
-from judge_rerank.scorers.bm25 import BM25
+from judge_rerank.core import Candidate, Document, Query
+from judge_rerank.scorers import BM25
 
 
 def distinct(documents: Sequence[Document]) -> list[Document]:

@@ -13,8 +13,8 @@ from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import Spending, default_trace, open_judge
 from judge_rerank.cli.output import counted, emit, report, warning_line
 from judge_rerank.cli.progress import Bar
-from judge_rerank.core.errors import InputError
-from judge_rerank.evaluation.grading import Grader, Grades, Qrels, qrels_lines
+from judge_rerank.core import InputError
+from judge_rerank.evaluation import Grader, Grades, Qrels, qrels_lines
 from judge_rerank.readers import read_qrels
 
 _PARTIAL = 3

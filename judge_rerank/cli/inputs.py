@@ -11,8 +11,7 @@ from typing import TextIO
 
 from judge_rerank.cli.first_stage import by_bm25, distinct
 from judge_rerank.cli.output import counted, note
-from judge_rerank.core.errors import DataError, InputError
-from judge_rerank.core.types import Document, Query
+from judge_rerank.core import DataError, Document, InputError, Query
 from judge_rerank.readers import read_folder, read_jsonl, read_text, read_trec
 
 _DEPTH = 20

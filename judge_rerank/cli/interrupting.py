@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
-from judge_rerank.core.cancel import CancelToken
+from judge_rerank.core import CancelToken
 
 
 @contextmanager

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.strategies import spec
-from judge_rerank.strategies.passages import Passages
+from judge_rerank.core import InputError
+from judge_rerank.strategies import Passages, resolve
 
 if TYPE_CHECKING:
-    from judge_rerank.core.strategy import Strategy
+    from judge_rerank.core import Strategy
     from judge_rerank.judge import Judge
-    from judge_rerank.spending.budget import Budget, Period
+    from judge_rerank.spending import Budget, Period
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +42,7 @@ class Spending:
 
     def opened_budget(self) -> Budget | None:
         """The budget, if there is one."""
-        from judge_rerank.spending.budget import BUDGET_VARIABLE, Budget
+        from judge_rerank.spending import BUDGET_VARIABLE, Budget
 
         amount = self.budget or os.environ.get(BUDGET_VARIABLE, "").strip()
         if amount:
@@ -76,12 +75,12 @@ def open_judge(
         SetupError: there is no model, or an extra is missing.
     """
     from judge_rerank.judge import Judge
-    from judge_rerank.models.locations import cache_dir as cache_folder
-    from judge_rerank.providers.factory import open_backend
+    from judge_rerank.providers import open_backend
+    from judge_rerank.storage import cache_dir as cache_folder
 
     taken = parameters(params)
     # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
-    chosen = spec.resolve(strategy or open_backend(model, api_base=api_base, params=taken).info.strategy)
+    chosen = resolve(strategy or open_backend(model, api_base=api_base, params=taken).info.strategy)
     options: dict[str, str | bool] = {"prompt": prompt} if prompt is not None else {}
     if explain:
         options["explain"] = True
@@ -107,7 +106,7 @@ def open_judge(
 
 def default_trace() -> Path:
     """Where commands write and read their trace when none is named."""
-    from judge_rerank.models.locations import cache_dir as cache_folder
+    from judge_rerank.storage import cache_dir as cache_folder
 
     return cache_folder() / "trace.db"
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from judge_rerank.cli.output import dollars
 
 if TYPE_CHECKING:
-    from judge_rerank.evaluation.runner import Standing
+    from judge_rerank.evaluation import RunProgress
 
 
 class Board:
@@ -48,35 +48,35 @@ class Board:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, standing: Standing) -> None:
+    def update(self, progress: RunProgress) -> None:
         """Draw it; this is the `watch` callback."""
         if self._live is not None:
-            self._live.update(board(standing, self._metric, self._cap, time.monotonic() - self._started))
+            self._live.update(board(progress, self._metric, self._cap, time.monotonic() - self._started))
 
 
-def board(standing: Standing, metric: str, cap: Decimal | None, seconds: float) -> Group:
+def board(progress: RunProgress, metric: str, cap: Decimal | None, seconds: float) -> Group:
     """The board: results done, what was spent of the cap, time left, and each variant's mean so far.
 
     Args:
-        standing: where the run stands.
+        progress: where the run stands.
         metric: what the means are of.
         cap: dollars that may be spent; None for no cap.
         seconds: since this process began; what an earlier one did says nothing about speed.
     """
-    spent = dollars(standing.spent_usd) + (f" of {dollars(cap)}" if cap is not None else "")
-    line = f"{standing.done:,} of {standing.total:,} · {spent} · {_left(standing, seconds)}"
+    spent = dollars(progress.spent_usd) + (f" of {dollars(cap)}" if cap is not None else "")
+    line = f"{progress.done:,} of {progress.total:,} · {spent} · {_left(progress, seconds)}"
     table = Table(box=None, pad_edge=False)
     for heading in ("variant", "queries", metric):
         table.add_column(heading, justify="left" if heading == "variant" else "right")
-    for name, (results, mean) in sorted(standing.means.items(), key=lambda item: -item[1][1]):
+    for name, (results, mean) in sorted(progress.means.items(), key=lambda item: -item[1][1]):
         table.add_row(Text(name), f"{results:,}", f"{mean:.4f}")
     return Group(Text(line), table)
 
 
-def _left(standing: Standing, seconds: float) -> str:
-    if not standing.bought:
+def _left(progress: RunProgress, seconds: float) -> str:
+    if not progress.bought:
         return "time left unknown"
-    left = round(seconds / standing.bought * (standing.total - standing.done))
+    left = round(seconds / progress.bought * (progress.total - progress.done))
     minutes, rest = divmod(left, 60)
     hours, minutes = divmod(minutes, 60)
     return (f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s") + " left"

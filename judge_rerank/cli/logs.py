@@ -19,10 +19,10 @@ from rich.text import Text
 
 from judge_rerank.cli.judging import default_trace
 from judge_rerank.cli.output import dollars, emit, on_stdout, printable
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 
 if TYPE_CHECKING:
-    from judge_rerank.tracing.trace import Trace, TracedCall
+    from judge_rerank.tracing import Trace, TracedCall
 
 app = typer.Typer()
 
@@ -126,7 +126,7 @@ def _trace_rows(trace: Trace, by: Literal["model", "day", "strategy", "prompt", 
 
 
 def _ledger_rows(file: Path, by: Literal["model", "day", "strategy", "prompt", "run"]) -> list[_Row]:
-    from judge_rerank.spending.ledger import Ledger
+    from judge_rerank.spending import Ledger
 
     if not file.expanduser().is_file():
         raise InputError(f"There is no ledger at {file}. Name one when you spend: --budget USD --ledger FILE.")
@@ -196,7 +196,7 @@ def _table(*left: str, right: Sequence[str]) -> Table:
 
 
 def _open(file: Path | None) -> Trace:
-    from judge_rerank.tracing.trace import Trace
+    from judge_rerank.tracing import Trace
 
     return Trace(file or default_trace())
 

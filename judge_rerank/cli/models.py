@@ -21,16 +21,16 @@ _Name = Annotated[str, typer.Argument(help="A name from the list.")]
 @app.command("list")
 def list_models() -> None:
     """List the models that are known by name. * marks the one that `local` means."""
-    from judge_rerank.models import locations as models
+    from judge_rerank.models import DEFAULT_JUDGE, REGISTRY, installed_models, megabytes
 
-    here = models.installed()
+    here = installed_models()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("model", "size", "here", "licence"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "size" else "left")
     table.add_column("description", min_width=24)
-    for model in models.REGISTRY.values():
-        mark = " *" if model.name == models.DEFAULT_JUDGE else ""
-        size, present = models.megabytes(model.size_bytes), "yes" if model.name in here else "no"
+    for model in REGISTRY.values():
+        mark = " *" if model.name == DEFAULT_JUDGE else ""
+        size, present = megabytes(model.size_bytes), "yes" if model.name in here else "no"
         cells = (model.name + mark, size, present, model.licence, model.description)
         table.add_row(*(Text(cell) for cell in cells))
     emit(on_stdout(table))
@@ -39,7 +39,7 @@ def list_models() -> None:
 @app.command("pull")
 def pull(name: _Name) -> None:
     """Download a model, or verify the one that is here, and print where it is."""
-    from judge_rerank.models import download
+    from judge_rerank.models import pull_model
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -52,13 +52,14 @@ def pull(name: _Name) -> None:
         disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task(name, total=None)
-        path = download.pull(name, lambda done, total: bar.update(task, completed=done, total=total), notify=note)
+        path = pull_model(name, lambda done, total: bar.update(task, completed=done, total=total), notify=note)
     emit(f"{path}\n")
 
 
 @app.command("path")
 def path(name: _Name) -> None:
     """Print where a model is; an error if it is not on this machine."""
-    from judge_rerank.models import locations as models
 
-    emit(f"{models.find(name)}\n")
+    from judge_rerank.models import find_model
+
+    emit(f"{find_model(name)}\n")

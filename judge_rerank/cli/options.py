@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from judge_rerank.strategies.spec import strategy_names
+from judge_rerank.strategies import strategy_names
 
 _INPUT, _JUDGE, _SPEND = "What to rank", "Who judges, and how", "What it may cost, and what is kept"
 

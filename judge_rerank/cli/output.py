@@ -18,8 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.types import Judgment, RankedDocument, Ranking, total_usd
+from judge_rerank.core import InputError, Judgment, RankedDocument, Ranking, total_usd
 
 Format = Literal["table", "json", "jsonl", "trec"]
 

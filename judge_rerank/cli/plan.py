@@ -13,7 +13,7 @@ from rich.table import Table
 from judge_rerank.cli import options
 from judge_rerank.cli.judging import Spending, open_judge
 from judge_rerank.cli.output import dollars, emit, on_stdout
-from judge_rerank.core.types import Recommendation
+from judge_rerank.core import Recommendation
 
 
 def plan(

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from judge_rerank.cli.output import dollars
-from judge_rerank.core.types import Query
+from judge_rerank.core import Query
 
 if TYPE_CHECKING:
-    from judge_rerank.engine import driver as engine
+    from judge_rerank.engine import Progress as RankingProgress
 
 
 class Bar:
@@ -52,7 +52,7 @@ class Bar:
     ) -> None:
         self._bar.stop()
 
-    def update(self, progress: engine.Progress) -> None:
+    def update(self, progress: RankingProgress) -> None:
         """Take the news of one call; this is the `progress` callback."""
         self._calls[progress.query] = progress.calls
         self._costs[progress.query] = progress.cost_usd

@@ -9,14 +9,31 @@ from string import ascii_uppercase
 from typing import Any
 
 from judge_rerank.cli.output import counted, dollars, printable
-from judge_rerank.cli.prompts import SHOWN
-from judge_rerank.core.backend import Backend, ChatReply, ChatRequest, ModelInfo
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, Choice, Failed, JudgeCall, Order, Ordering, Outcome, Plan, Scores
-from judge_rerank.core.types import Document, Query, Ranking
+from judge_rerank.core import (
+    Backend,
+    Candidates,
+    ChatReply,
+    ChatRequest,
+    Choice,
+    Document,
+    Failed,
+    InputError,
+    JudgeCall,
+    ModelInfo,
+    Order,
+    Ordering,
+    Outcome,
+    Plan,
+    Query,
+    Ranking,
+    Scores,
+)
 from judge_rerank.judge import Judge
-from judge_rerank.prompting.library import Library, Template
-from judge_rerank.providers.factory import open_backend
+from judge_rerank.prompting import Library, Template
+from judge_rerank.providers import open_backend
+
+SHOWN = {"first": 3, "listwise": 3, "pairwise": 2, "setwise": 3}
+"""Documents that a comparing task shows; every other task shows one."""
 
 
 class Overheard:

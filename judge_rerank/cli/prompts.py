@@ -16,8 +16,7 @@ from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import parameters
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, error_line, on_stdout
-from judge_rerank.core.errors import InputError, PromptError
-from judge_rerank.core.types import Query
+from judge_rerank.core import InputError, PromptError, Query
 
 app = typer.Typer(no_args_is_help=True, help="List, show and check prompt templates.")
 
@@ -29,14 +28,12 @@ _DOCUMENTS = (
     ("Dune (film)", "Dune is a 2021 film directed by Denis Villeneuve."),
 )
 _OPTIONS = ("factual", "semantic", "complex")
-SHOWN = {"first": 3, "listwise": 3, "pairwise": 2, "setwise": 3}
-"""Documents that a comparing task shows; every other task shows one."""
 
 
 @app.command("list")
 def list_prompts(prompts: Prompts = None) -> None:
     """List the prompts, each with the start of its hash. * marks the one that a task uses by default."""
-    from judge_rerank.prompting.library import DEFAULT, Library
+    from judge_rerank.prompting import DEFAULT, Library
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("prompt", "version", "hash"):
@@ -60,13 +57,13 @@ def show(
     labels: Annotated[bool, typer.Option("--labels", help="As it is sent when a single word is wanted.")] = False,
 ) -> None:
     """Print a prompt's source, and the messages that it makes of an example."""
-    from judge_rerank.prompting import tasks as parsing
-    from judge_rerank.prompting.library import Library, Shown
+    from judge_rerank.cli.prompt_trial import SHOWN
+    from judge_rerank.prompting import Library, Shown, task
 
     template = Library([prompts] if prompts else []).find(name)
     n = 0 if template.task == "classify" else documents or SHOWN.get(template.task, 1)
     options = tuple(ascii_uppercase[:n]) if template.task in {"pairwise", "setwise"} else _OPTIONS
-    task = parsing.task(template.task)
+    task = task(template.task)
     if labels and not task.labels(n, options=options, explain=explain):
         msg = f"With these options {template.name!r} is answered by more than a single word. Leave out --labels."
         raise InputError(msg)
@@ -136,7 +133,7 @@ def try_prompt(
 @app.command("check")
 def check(path: Annotated[Path, typer.Argument(help="A .j2 file, or a folder of them.")]) -> None:
     """Check templates: exit code 0 if all can be used, 2 if not, with the file and line of what is wrong."""
-    from judge_rerank.prompting.library import load, template_files
+    from judge_rerank.prompting import load, template_files
 
     folder = path if path.is_dir() else None
     failed = False

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from judge_rerank.cli.output import counted, emit, note
-from judge_rerank.core.errors import DataError, InputError, UnknownName
+from judge_rerank.core import DataError, InputError, UnknownName
 
 if TYPE_CHECKING:
-    from judge_rerank.evaluation.record import Result, RunInfo
-    from judge_rerank.evaluation.report.scope import Scope
+    from judge_rerank.evaluation import Result, RunInfo, Scope
 
 Style = Literal["html", "md", "csv", "latex", "json", "trec"]
 
@@ -49,7 +48,7 @@ def report(
     The page is one file that needs no network: summary, table, quality against cost, and any query under any two
     variants with every judgment and reply. A run that is not finished is reported as far as it is.
     """
-    from judge_rerank.evaluation.runfolder import RunFolder
+    from judge_rerank.evaluation import RunFolder
 
     folder = RunFolder(run)
     info, results = folder.info(), folder.results()
@@ -59,11 +58,11 @@ def report(
         return
     if variant is not None:
         raise InputError("--variant chooses a ranking; it goes with --format trec.")
-    from judge_rerank.evaluation.report.scope import scopes
+    from judge_rerank.evaluation import scopes
 
     found = scopes(info, results)
     if style == "html":
-        from judge_rerank.evaluation.report.page import page
+        from judge_rerank.evaluation import page
 
         path = output or run / "report.html"
         _write(path, page(found, results, folder.documents()))
@@ -76,9 +75,9 @@ def report(
 
 
 def _tables() -> Mapping[str, Callable[[Sequence[Scope]], str]]:
-    from judge_rerank.evaluation.report import texts
+    from judge_rerank.evaluation import run_as_csv, run_as_json, run_as_latex, run_as_markdown
 
-    return {"md": texts.markdown, "csv": texts.comma_separated, "latex": texts.latex, "json": texts.as_json}
+    return {"md": run_as_markdown, "csv": run_as_csv, "latex": run_as_latex, "json": run_as_json}
 
 
 def _only(info: RunInfo, results: list[Result], dataset: str | None) -> tuple[RunInfo, list[Result]]:
@@ -94,7 +93,7 @@ def _only(info: RunInfo, results: list[Result], dataset: str | None) -> tuple[Ru
 
 
 def _rankings(info: RunInfo, results: Sequence[Result], variant: str | None, output: Path | None) -> None:
-    from judge_rerank.evaluation.report.texts import trec_runs
+    from judge_rerank.evaluation import trec_runs
 
     known = [one.name for one in info.variants]
     if variant is not None and variant not in known:

@@ -15,8 +15,7 @@ from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.judging import Spending, default_trace, open_judge
 from judge_rerank.cli.output import Format, as_text, emit, report
 from judge_rerank.cli.progress import Bar
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.types import Ranking
+from judge_rerank.core import InputError, Ranking
 
 if TYPE_CHECKING:
     from judge_rerank.judge import Judge

@@ -14,7 +14,7 @@ from rich.table import Table
 from judge_rerank.cli import options
 from judge_rerank.cli.judging import Spending, default_trace
 from judge_rerank.cli.output import emit, on_stdout
-from judge_rerank.core.errors import InputError, ModelUnavailable
+from judge_rerank.core import InputError, ModelUnavailable
 
 routes = typer.Typer(invoke_without_command=True, help="Show or fit the table by which `auto` chooses.")
 
@@ -51,14 +51,12 @@ def tune(
 
     judge-rerank tune --data my_collection --signal bm25 --signal embedding
     """
-    from judge_rerank.evaluation import tuning as fitting
-    from judge_rerank.evaluation.datasets import selected
-    from judge_rerank.evaluation.sources import load
+    from judge_rerank.evaluation import load, selected, tune
     from judge_rerank.judge import Judge
 
     dataset, _ = selected(load(data), queries=limit, depth=candidates, no_relevant="skip")
     with Judge(model) as judge:
-        found = fitting.tune(judge, dataset, signal, norm=norm, metric=metric, seed=seed)
+        found = tune(judge, dataset, signal, norm=norm, metric=metric, seed=seed)
     spec = f"hybrid({dict(found.weights)!r}, norm={norm!r})"
     if style == "json":
         emit(json.dumps(asdict(found) | {"strategy": spec}, indent=2) + "\n")
@@ -89,8 +87,7 @@ def show(
     """Print the table by which `auto` chooses a strategy for each query."""
     if context.invoked_subcommand is not None:
         return
-    from judge_rerank.routing.auto import prefilter
-    from judge_rerank.routing.routes import Routes
+    from judge_rerank.routing import Routes, prefilter
 
     found = Routes.load(file) if file is not None else Routes()
     if style == "yaml":
@@ -130,15 +127,11 @@ def fit(
 
     Then: judge-rerank rerank -s "auto('routes.yaml')"
     """
-    from judge_rerank.evaluation import tuning as fitting
-    from judge_rerank.evaluation.datasets import selected
-    from judge_rerank.evaluation.sources import load
+    from judge_rerank.evaluation import fit_routes, load, selected
     from judge_rerank.judge import Judge
-    from judge_rerank.models.locations import cache_dir
-    from judge_rerank.providers.factory import open_backend
-    from judge_rerank.routing import TrainedClassifier
-    from judge_rerank.routing.auto import judge_kind
-    from judge_rerank.routing.routes import Routes
+    from judge_rerank.providers import open_backend
+    from judge_rerank.routing import Routes, TrainedClassifier, judge_kind
+    from judge_rerank.storage import cache_dir
 
     if not output.expanduser().absolute().parent.is_dir():
         raise InputError(f"There is no folder to keep {output} in; make it first.")
@@ -151,7 +144,7 @@ def fit(
     with Judge(
         backend, budget=spending.opened_budget(), prices=prices, cache_dir=cache_dir() if cache else None
     ) as judge:
-        fitted, found = fitting.fit_routes(
+        fitted, found = fit_routes(
             judge,
             dataset,
             strategy,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from judge_rerank.core.types import Candidate, Query
+from judge_rerank.core.documents import Candidate, Query
 
 FinishReason = Literal["stop", "length", "refusal", "filter", "other"]
 

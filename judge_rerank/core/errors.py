@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from judge_rerank.core.types import Ranking
+    from judge_rerank.core.ranking import Ranking
 
 _MOST_NAMES = 40
 """More names than this are not written into a message."""

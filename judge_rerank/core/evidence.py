@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import combinations
-from typing import TypeAlias
 
-from judge_rerank.core.strategy import Choice, JudgeCall, Order, Outcome, Scores
-
-Tiers: TypeAlias = tuple[tuple[int, ...], ...]
-"""Groups of candidates (by `index`), each of which the judge put above all that follow; no order within a group."""
+from judge_rerank.core.effects import JudgeCall
+from judge_rerank.core.outcomes import Outcome, Tiers
 
 
 class Evidence:
@@ -30,12 +27,9 @@ class Evidence:
         """Note one outcome of one call."""
         if any(candidate.passage is not None for candidate in call.candidates):
             return
-        if isinstance(outcome, Scores):
-            for candidate, value in zip(call.candidates, outcome.values, strict=True):
-                if value is not None:
-                    self._scores[call.task].setdefault(candidate.index, []).append(value)
-            return
-        tiers = stated(call, outcome)
+        for index, value in outcome.scores(call).items():
+            self._scores[call.task].setdefault(index, []).append(value)
+        tiers = outcome.preferences(call)
         if not tiers:
             return
         self._tiers.append(tiers)
@@ -78,14 +72,3 @@ class Evidence:
             if self.preferred(index, leader) > 0:
                 leader = index
         return leader if all(self.preferred(leader, other) > 0 for other in indices if other != leader) else None
-
-
-def stated(call: JudgeCall, outcome: Outcome) -> Tiers:
-    """The preferences in an outcome: a chain for an order, the chosen above the others for a choice, () for none."""
-    indices = [candidate.index for candidate in call.candidates]
-    if isinstance(outcome, Order) and outcome.stated > 1:
-        return tuple((indices[place],) for place in outcome.order[: outcome.stated])
-    if isinstance(outcome, Choice) and len(call.options) == len(indices) > 1 and outcome.label in call.options:
-        chosen = indices[call.options.index(outcome.label)]
-        return ((chosen,), tuple(index for index in indices if index != chosen))
-    return ()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
+from judge_rerank.core.documents import Query
 from judge_rerank.core.errors import InputError
-from judge_rerank.core.types import Judgment, Query, RankedDocument, Ranking
+from judge_rerank.core.judgments import Judgment
+
+if TYPE_CHECKING:
+    from judge_rerank.core.ranking import RankedDocument, Ranking
 
 _SHOWN_CHARACTERS = 300
 

@@ -8,19 +8,22 @@ import time
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 
-from judge_rerank.core.backend import Backend, ChatReply, ChatRequest
-from judge_rerank.core.cancel import Stop
-from judge_rerank.core.errors import BudgetExceeded, ProviderError
-from judge_rerank.core.strategy import Outcome, Vectors
-from judge_rerank.core.types import Usage, total_usd
-from judge_rerank.prompting.rendering import COUNT_MARGIN, Prepared
-from judge_rerank.providers.concurrency import Gate
-from judge_rerank.spending.budget import Cap, to_usd
-from judge_rerank.spending.ledger import Hold, Label, Ledger
-from judge_rerank.spending.metering import Metered, read_usage
-from judge_rerank.spending.pricing import Price, bill, worst_case
-from judge_rerank.tracing.telemetry import chat_attributes, chat_span_name, reply_attributes, span
-from judge_rerank.tracing.trace import CallRecord, Trace
+from judge_rerank.core import (
+    Backend,
+    BudgetExceeded,
+    ChatReply,
+    ChatRequest,
+    Outcome,
+    ProviderError,
+    Usage,
+    Vectors,
+    total_usd,
+)
+from judge_rerank.engine.stop import Stop
+from judge_rerank.prompting import COUNT_MARGIN, Prepared
+from judge_rerank.providers import ConcurrencyLimiter
+from judge_rerank.spending import Cap, Label, Ledger, Metered, Price, Reservation, bill, read_usage, to_usd, worst_case
+from judge_rerank.tracing import CallRecord, Trace, chat_attributes, chat_span_name, reply_attributes, span
 
 # What a provider adds to each message that no tokenizer shows.
 _TOKENS_PER_MESSAGE = 16
@@ -29,29 +32,29 @@ _GATEWAY_STATUSES = frozenset({408, 502, 504, 524})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class ModelChannel:
     """The way to one model.
 
     Attributes:
         backend: the model.
-        gate: how many requests it gets at once.
+        limiter: how many requests it gets at once.
         price: what it costs; None where nobody says.
     """
 
     backend: Backend
-    gate: Gate
+    limiter: ConcurrencyLimiter
     price: Price | None
 
 
 @dataclass(slots=True)
-class Opening:
+class FirstCall:
     """Why the first call of a ranking cannot be afforded, if it cannot; the others are then not sent either."""
 
     refusal: BudgetExceeded | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
+class RankingContext:
     """What holds for every call of one ranking.
 
     Attributes:
@@ -74,7 +77,7 @@ class Case:
     trace: Trace | None = None
     ranking: str = ""
     preparing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    opening: Opening = field(default_factory=Opening)
+    opening: FirstCall = field(default_factory=FirstCall)
     held: dict[int, CallRecord] = field(default_factory=dict[int, CallRecord])
 
     @property
@@ -88,14 +91,14 @@ class Attempts:
     """The attempts at one call, counted and written down.
 
     Args:
-        line: the way to the model.
-        case: the ranking it is part of.
+        channel: the way to the model.
+        context: the ranking it is part of.
         call: the number of the call in its ranking, from 1.
         round_: the round it is asked in, from 1.
     """
 
-    def __init__(self, line: Line, case: Case, *, call: int, round_: int) -> None:
-        self._line, self._case = line, case
+    def __init__(self, channel: ModelChannel, context: RankingContext, *, call: int, round_: int) -> None:
+        self._channel, self._context = channel, context
         self._call, self._round = call, round_
         self._number = 0
         self._bought: list[ChatReply] = []
@@ -114,8 +117,8 @@ class Attempts:
             PricingUnknown: a cap in dollars holds, and nobody says what the model costs; nothing was sent.
             asyncio.CancelledError: the ranking has ended.
         """
-        async with self._line.gate:
-            self._case.stop.check()
+        async with self._channel.limiter:
+            self._context.stop.check()
             self._number += 1
             reply = await self._observed(prepared)
             self._bought.append(reply)
@@ -145,7 +148,7 @@ class Attempts:
         )
 
     async def _observed(self, prepared: Prepared) -> ChatReply:
-        name = self._line.backend.info.name
+        name = self._channel.backend.info.name
         attributes = chat_attributes(prepared.request, model=name, attempt=self._number)
         with span(chat_span_name(name), attributes, client=True) as open_span:
             reply = await self._paid(prepared)
@@ -154,44 +157,44 @@ class Attempts:
 
     async def _paid(self, prepared: Prepared) -> ChatReply:
         """The reply, priced. Where something caps the ranking, its worst case is set aside first."""
-        request, case = self._bounded(prepared.request), self._case
-        worst = None if self._line.price is None else dearest(self._line.price, prepared)
-        if case.ledger is None:
+        request, context = self._bounded(prepared.request), self._context
+        worst = None if self._channel.price is None else dearest(self._channel.price, prepared)
+        if context.ledger is None:
             return await self._sent(prepared, request, worst)
-        label = replace(case.label, model=self._line.backend.info.name, prompt=prepared.prompt or "")
+        label = replace(context.label, model=self._channel.backend.info.name, prompt=prepared.prompt or "")
         total = most_input_tokens(prepared) + request.max_output_tokens
-        hold = await self._reserved(case.ledger, worst, tokens=total, label=label)
-        with hold:  # an attempt that is cut off after it was sent stays charged in full
-            await hold.sent()
+        reservation = await self._reserved(context.ledger, worst, tokens=total, label=label)
+        with reservation:  # an attempt that is cut off after it was sent stays charged in full
+            await reservation.sent()
             try:
                 reply = await self._sent(prepared, request, worst)
             except ProviderError as error:
-                _end(hold, error)
+                _end(reservation, error)
                 raise
-            self._settle(hold, prepared, reply)
+            self._settle(reservation, prepared, reply)
             return reply
 
-    async def _reserved(self, ledger: Ledger, worst: int | None, *, tokens: int, label: Label) -> Hold:
+    async def _reserved(self, ledger: Ledger, worst: int | None, *, tokens: int, label: Label) -> Reservation:
         """Room for the attempt. Calls reserve in their order, so the first is decided before the others are."""
-        case = self._case
-        if case.opening.refusal is not None:
-            raise case.opening.refusal
+        context = self._context
+        if context.opening.refusal is not None:
+            raise context.opening.refusal
         try:
-            hold = await ledger.reserve(worst, tokens=tokens, caps=case.caps, label=label)
+            reservation = await ledger.reserve(worst, tokens=tokens, caps=context.caps, label=label)
         except BudgetExceeded as refusal:
             if self._call == self._number == 1:
-                case.opening.refusal = refusal
+                context.opening.refusal = refusal
             raise
-        if case.opening.refusal is not None:
-            hold.release()
-            raise case.opening.refusal
-        return hold
+        if context.opening.refusal is not None:
+            reservation.release()
+            raise context.opening.refusal
+        return reservation
 
     async def _sent(self, prepared: Prepared, request: ChatRequest, worst: int | None) -> ChatReply:
         """The reply, priced. What was sent and never answered is counted in full, and every failure is written down."""
         self._sent_at, started = time.time(), time.perf_counter()
         try:
-            reply = await self._line.backend.complete(request)
+            reply = await self._channel.backend.complete(request)
         except BaseException as error:
             self._latency_s = time.perf_counter() - started
             cost = worst if not isinstance(error, ProviderError) or _may_be_billed(error) else 0
@@ -203,19 +206,19 @@ class Attempts:
 
     def _described(self, error: BaseException) -> str:
         if isinstance(error, asyncio.CancelledError):
-            return f"Cut off before the answer came. {self._case.stop.message}".rstrip()
+            return f"Cut off before the answer came. {self._context.stop.message}".rstrip()
         return f"{type(error).__name__}: {error}"
 
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with no more time than the ranking has."""
-        if self._case.stop.deadline is None:
+        if self._context.stop.deadline is None:
             return request
-        left_s = self._case.stop.deadline - asyncio.get_running_loop().time()
+        left_s = self._context.stop.deadline - asyncio.get_running_loop().time()
         return replace(request, timeout_s=max(0.001, min(request.timeout_s, left_s)))
 
     def _priced(self, prepared: Prepared, reply: ChatReply, worst: int | None) -> ChatReply:
         """The reply with its price: by our own reckoning where the price is known, else what the backend says."""
-        price = self._line.price
+        price = self._channel.price
         used = _used(prepared, reply, price)
         cost_usd = reply.cost_usd
         if price is not None:
@@ -223,14 +226,14 @@ class Attempts:
         self._count(None if cost_usd is None else _micro_usd(cost_usd))
         return replace(reply, cost_usd=cost_usd)
 
-    def _settle(self, hold: Hold, prepared: Prepared, reply: ChatReply) -> None:
-        used = _used(prepared, reply, self._line.price)
+    def _settle(self, reservation: Reservation, prepared: Prepared, reply: ChatReply) -> None:
+        used = _used(prepared, reply, self._channel.price)
         if used is None:
-            hold.forfeit()  # the provider did not say what it used
+            reservation.forfeit()  # the provider did not say what it used
             return
         # What only the backend knows a price of had nothing set aside, and no cap in dollars.
-        billed = 0 if self._line.price is None else _micro_usd(reply.cost_usd or Decimal(0))
-        hold.settle(billed, input_tokens=used.input_tokens, output_tokens=used.output_tokens)
+        billed = 0 if self._channel.price is None else _micro_usd(reply.cost_usd or Decimal(0))
+        reservation.settle(billed, input_tokens=used.input_tokens, output_tokens=used.output_tokens)
 
     def _count(self, micro_usd: int | None) -> None:
         known = self._micro_usd is not None and micro_usd is not None
@@ -246,11 +249,11 @@ class Attempts:
         error: str | None = None,
         cost_usd: Decimal | None = None,
     ) -> None:
-        if self._case.trace is None:
+        if self._context.trace is None:
             return
-        call, info = prepared.call, self._line.backend.info
+        call, info = prepared.call, self._channel.backend.info
         record = CallRecord(
-            ranking=self._case.ranking,
+            ranking=self._context.ranking,
             call=self._call,
             attempt=max(1, self._number),
             time=time.time() if cached else self._sent_at,
@@ -275,18 +278,18 @@ class Attempts:
             error=error,
         )
         if isinstance(outcome, Vectors):
-            self._case.held[self._call] = record
+            self._context.held[self._call] = record
         else:
-            self._case.trace.record(record)
+            self._context.trace.record(record)
 
 
-def _end(hold: Hold, error: ProviderError) -> None:
+def _end(reservation: Reservation, error: ProviderError) -> None:
     if not error.sent:
-        hold.release()
+        reservation.release()
     elif _may_be_billed(error):
-        hold.forfeit()
+        reservation.forfeit()
     else:
-        hold.settle(0)
+        reservation.settle(0)
 
 
 def _may_be_billed(error: ProviderError) -> bool:

@@ -7,23 +7,33 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from judge_rerank.cache.reply_cache import ReplyCache, storable
-from judge_rerank.core.backend import Backend, ChatReply, Message, ModelInfo
-from judge_rerank.core.errors import BudgetExceeded, PricingUnknown, ProviderError, ScorerError
-from judge_rerank.core.strategy import ApiCall, Failed, JudgeCall, Outcome
-from judge_rerank.core.types import Usage, added
-from judge_rerank.engine.attempt import Attempts, Case, Line, dearest
-from judge_rerank.prompting.api_rendering import ApiRenderer
-from judge_rerank.prompting.rendering import MARGIN_TOKENS, Prepared, Renderer
-from judge_rerank.prompting.tasks import PARSER_VERSION
-from judge_rerank.providers.retry import Retrier
+from judge_rerank.cache import ReplyCache, storable
+from judge_rerank.core import (
+    ApiCall,
+    Backend,
+    BudgetExceeded,
+    ChatReply,
+    Failed,
+    JudgeCall,
+    Message,
+    ModelInfo,
+    Outcome,
+    PricingUnknown,
+    ProviderError,
+    ScorerError,
+    Usage,
+    added,
+)
+from judge_rerank.engine.attempt import Attempts, ModelChannel, RankingContext, dearest
+from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer
+from judge_rerank.providers import Retrier
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
 _WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class CallResult:
     """What came of a call.
 
     Attributes:
@@ -47,23 +57,23 @@ class Answer:
     model: str | None = None
 
 
-class Desk:
+class CallExecutor:
     """Where calls to one model are answered.
 
     One call costs one request; one more if the reply cannot be read, and one for each retried attempt; none if the
     cache has it.
 
     Args:
-        line: the way to the model.
+        channel: the way to the model.
         renderer: makes requests that fit it.
         retrier: makes attempts until one succeeds.
         cache: replies to earlier requests; None to ask every time.
     """
 
     def __init__(
-        self, line: Line, renderer: Renderer | ApiRenderer, retrier: Retrier, cache: ReplyCache | None = None
+        self, channel: ModelChannel, renderer: Renderer | ApiRenderer, retrier: Retrier, cache: ReplyCache | None = None
     ) -> None:
-        self.line = line
+        self.channel = channel
         self.renderer = renderer
         self._retrier = retrier
         self._cache = cache
@@ -71,42 +81,42 @@ class Desk:
     @property
     def info(self) -> ModelInfo:
         """What is known of the model."""
-        return self.line.backend.info
+        return self.channel.backend.info
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
-        return None if self.line.price is None else dearest(self.line.price, prepared)
+        return None if self.channel.price is None else dearest(self.channel.price, prepared)
 
     @property
     def backends(self) -> tuple[Backend, ...]:
         """The model."""
-        return (self.line.backend,)
+        return (self.channel.backend,)
 
-    async def answer(self, call: JudgeCall, case: Case, *, number: int, round_: int) -> Answer:
+    async def answer(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The judgment of one call. What the provider or a budget denies comes back in the answer."""
         started = time.perf_counter()
-        attempts = Attempts(self.line, case, call=number, round_=round_)
+        attempts = Attempts(self.channel, context, call=number, round_=round_)
         prepared: Prepared | None = None
         got: _Got | None = None
         error: ProviderError | BudgetExceeded | None = None
         try:
-            async with case.preparing:
+            async with context.preparing:
                 prepared = await asyncio.to_thread(self.renderer.prepare, call)
-            got = await self._obtained(prepared, attempts, case)
+            got = await self._obtained(prepared, attempts, context)
             again = self._asked_again(prepared, got.reply, got.outcome) if isinstance(got.outcome, Failed) else None
             if again is not None:
                 attempts.reasks += 1
-                got = await self._obtained(again, attempts, case)
+                got = await self._obtained(again, attempts, context)
             outcome = got.outcome
         except (ProviderError, BudgetExceeded) as failure:
             error = failure
             reason = "budget" if isinstance(failure, BudgetExceeded) else "provider"
             outcome = Failed(reason=reason, message=str(failure))
         except asyncio.CancelledError:
-            if case.stop.reason is None:
+            if context.stop.reason is None:
                 raise
-            outcome = Failed(reason=case.stop.reason, message=case.stop.message)
-        return Answer(
+            outcome = Failed(reason=context.stop.reason, message=context.stop.message)
+        return CallResult(
             call=call,
             outcome=outcome,
             prepared=prepared,
@@ -117,10 +127,10 @@ class Desk:
             model=call.model,
         )
 
-    async def _obtained(self, prepared: Prepared, attempts: Attempts, case: Case) -> _Got:
+    async def _obtained(self, prepared: Prepared, attempts: Attempts, context: RankingContext) -> _Got:
         """A reply, read: from the cache, from a twin that is under way, or from the model."""
         if self._cache is None:
-            return await self._bought(prepared, attempts, case)
+            return await self._bought(prepared, attempts, context)
         got: _Got | None = None
         try:
             async with self._cache.flight(self._key(prepared)) as flight:
@@ -128,20 +138,20 @@ class Desk:
                     outcome = self._read(prepared, flight.reply)
                     attempts.read(prepared, flight.reply, outcome, cached=True)
                     return _Got(flight.reply, outcome, cached=True)
-                got = await self._bought(prepared, attempts, case)
+                got = await self._bought(prepared, attempts, context)
                 flight.land(got.reply, store=_storable(prepared, got))
         except asyncio.CancelledError:
             # The ranking ended while the reply was being stored: it was paid for and read, so it counts.
-            if got is None or case.stop.reason is None:
+            if got is None or context.stop.reason is None:
                 raise
         return got
 
-    async def _bought(self, prepared: Prepared, attempts: Attempts, case: Case) -> _Got:
+    async def _bought(self, prepared: Prepared, attempts: Attempts, context: RankingContext) -> _Got:
         def count(_number: int, _error: ProviderError, _wait_s: float) -> None:
             attempts.retries += 1
 
         reply = await self._retrier.run(
-            lambda _number: attempts.make(prepared), deadline=case.stop.deadline, on_retry=count
+            lambda _number: attempts.make(prepared), deadline=context.stop.deadline, on_retry=count
         )
         outcome = self._read(prepared, reply)
         attempts.read(prepared, reply, outcome)
@@ -163,8 +173,8 @@ class Desk:
         request = prepared.request
         limit = request.max_output_tokens * (2 if failed.reason == "truncated" else 1)
         shown = reply.text.strip()[: 4 * request.max_output_tokens]
-        complaint = f"{failed.message} Answer again, in exactly the format that was asked for."
-        added = self.line.backend.count_tokens(shown) + self.line.backend.count_tokens(complaint) + MARGIN_TOKENS
+        complaint = f"{failed.message} CallResult again, in exactly the format that was asked for."
+        added = self.channel.backend.count_tokens(shown) + self.channel.backend.count_tokens(complaint) + MARGIN_TOKENS
         if prepared.input_tokens + added + limit > self.info.context_tokens:
             return None
         messages = (
@@ -179,39 +189,39 @@ class Desk:
         return prepared.task.read(reply, len(call.candidates), options=call.options, explain=call.explain)
 
 
-class Fallback:
-    """Several desks of which each answers what those before it cannot, because their provider fails."""
+class FallbackExecutor:
+    """Several executors of which each answers what those before it cannot, because their provider fails."""
 
-    def __init__(self, desks: Sequence[Desk]) -> None:
-        self._desks = tuple(desks)
-        self.renderer = _Tightest([desk.renderer for desk in desks])
+    def __init__(self, executors: Sequence[CallExecutor]) -> None:
+        self._executors = tuple(executors)
+        self.renderer = _Tightest([executor.renderer for executor in executors])
 
     @property
     def info(self) -> ModelInfo:
         """What is known of the first model."""
-        return self._desks[0].info
+        return self._executors[0].info
 
     @property
     def backends(self) -> tuple[Backend, ...]:
         """All models, first choice first."""
-        return tuple(desk.line.backend for desk in self._desks)
+        return tuple(executor.channel.backend for executor in self._executors)
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost with the dearest of the models; None where a price is not known."""
-        costs = [desk.worst_case(prepared) for desk in self._desks]
+        costs = [executor.worst_case(prepared) for executor in self._executors]
         return None if None in costs else max(cost or 0 for cost in costs)
 
-    async def answer(self, call: JudgeCall, case: Case, *, number: int, round_: int) -> Answer:
+    async def answer(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The first answer that a provider gives; its usage holds that of the attempts before it."""
-        unpriced = [desk.info.name for desk in self._desks if desk.line.price is None]
-        if unpriced and case.capped_in_usd:
+        unpriced = [executor.info.name for executor in self._executors if executor.channel.price is None]
+        if unpriced and context.capped_in_usd:
             raise PricingUnknown(unpriced[0])
-        answer = await self._desks[0].answer(call, case, number=number, round_=round_)
-        for desk in self._desks[1:]:
+        answer = await self._executors[0].answer(call, context, number=number, round_=round_)
+        for executor in self._executors[1:]:
             if not isinstance(answer.error, ProviderError):
                 break
             earlier = answer.usage
-            answer = await desk.answer(call, case, number=number, round_=round_)
+            answer = await executor.answer(call, context, number=number, round_=round_)
             answer = replace(answer, usage=added(earlier, answer.usage))
         return answer
 

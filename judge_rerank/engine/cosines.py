@@ -5,36 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.core.strategy import EmbedCall, Failed, JudgeCall, Outcome, Scores, Vectors
-from judge_rerank.engine.attempt import Case
-from judge_rerank.engine.call import Answer
-from judge_rerank.prompting.tasks.embedding import compared
+from judge_rerank.core import EmbedCall, Failed, JudgeCall, Outcome, Scores, Vectors
+from judge_rerank.engine.attempt import RankingContext
+from judge_rerank.engine.call import CallResult
+from judge_rerank.prompting import compared
 
 
-def with_cosines(answers: Sequence[Answer], case: Case, *, before: int) -> list[Answer]:
+def with_cosines(answers: Sequence[CallResult], context: RankingContext, *, before: int) -> list[CallResult]:
     """The answers of a round, with scores where there were vectors, written down with them.
 
     Args:
         answers: in the order of the calls.
-        case: the ranking.
+        context: the ranking.
         before: how many calls the ranking made in earlier rounds.
     """
-    done: list[Answer] = []
+    done: list[CallResult] = []
     for number, answer in enumerate(answers, start=before + 1):
         if isinstance(answer.outcome, Vectors):
             answer = replace(answer, outcome=_scored(answer.call, answer.outcome, answers))  # noqa: PLW2901
-            _write(case, number, answer.outcome)
+            _write(context, number, answer.outcome)
         done.append(answer)
     return done
 
 
-def abandon(case: Case) -> None:
+def abandon(context: RankingContext) -> None:
     """Write down the calls whose round never ended."""
-    for number in list(case.held):
-        _write(case, number, None)
+    for number in list(context.held):
+        _write(context, number, None)
 
 
-def _scored(call: JudgeCall, vectors: Vectors, answers: Sequence[Answer]) -> Outcome:
+def _scored(call: JudgeCall, vectors: Vectors, answers: Sequence[CallResult]) -> Outcome:
     if not isinstance(call, EmbedCall) or call.against is None:
         return Scores(values=())
     query = next((answer.outcome for answer in answers if answer.call == call.against), None)
@@ -43,8 +43,8 @@ def _scored(call: JudgeCall, vectors: Vectors, answers: Sequence[Answer]) -> Out
     return compared(query, vectors)
 
 
-def _write(case: Case, number: int, outcome: Outcome | None) -> None:
-    record = case.held.pop(number, None)
-    if record is not None and case.trace is not None:
+def _write(context: RankingContext, number: int, outcome: Outcome | None) -> None:
+    record = context.held.pop(number, None)
+    if record is not None and context.trace is not None:
         error = "Cut off before the vectors were compared." if outcome is None else None
-        case.trace.record(replace(record, outcome=outcome, error=error))
+        context.trace.record(replace(record, outcome=outcome, error=error))

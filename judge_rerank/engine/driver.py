@@ -10,38 +10,43 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from judge_rerank.core.backend import ModelInfo
-from judge_rerank.core.cancel import CancelToken, Stop
-from judge_rerank.core.errors import AuthenticationError, ProviderError, QuotaExhausted
-from judge_rerank.core.strategy import (
+from judge_rerank.core import (
     ORDER_TASKS,
     ApiCall,
+    AuthenticationError,
+    CancelToken,
+    Candidate,
     Candidates,
     Choice,
+    Document,
     Effect,
     Endpoint,
+    Estimate,
     Failed,
     JudgeCall,
+    ModelInfo,
     Order,
     Ordering,
     Outcome,
-    Plan,
+    PlanRunner,
+    ProviderError,
+    Query,
+    QuotaExhausted,
+    Ranking,
     Round,
     ScorePairs,
     Scores,
     Strategy,
 )
-from judge_rerank.core.types import Candidate, Document, Estimate, Query, Ranking
-from judge_rerank.engine.attempt import Case
-from judge_rerank.engine.call import Answer, Desk, Fallback
+from judge_rerank.engine.attempt import RankingContext
+from judge_rerank.engine.call import CallExecutor, CallResult, FallbackExecutor
 from judge_rerank.engine.cosines import abandon, with_cosines
-from judge_rerank.engine.ranking_builder import Record, checked
-from judge_rerank.engine.scoring import ScoringDesk
-from judge_rerank.learning.calibration import Calibration
-from judge_rerank.spending.budget import Cap, Charge, to_usd
-from judge_rerank.spending.ledger import Label, Ledger
-from judge_rerank.tracing.telemetry import ranking_attributes, span
-from judge_rerank.tracing.trace import Trace
+from judge_rerank.engine.ranking_builder import RankingBuilder, checked
+from judge_rerank.engine.scoring import ScoringExecutor
+from judge_rerank.engine.stop import Stop
+from judge_rerank.learning import Calibration
+from judge_rerank.spending import Cap, Charge, Label, Ledger, to_usd
+from judge_rerank.tracing import Trace, ranking_attributes, span
 
 logger = logging.getLogger("judge_rerank")
 
@@ -93,14 +98,14 @@ def usual_latency_s(info: ModelInfo) -> float:
 
 
 class Engine:
-    """Runs jobs against desks.
+    """Runs jobs against executors.
 
     A ranking raises the provider's error when it is fatal (no key, no such model, no credit) and nothing was judged
     yet, and the scorer's when nothing else judged. When something was, or when the failure is passing, it returns what
     it has, as partial.
 
     Args:
-        desk: gives the desk of a model or of an API; None is the judge's own.
+        executor: gives the executor of a model or of an API; None is the judge's own.
         model: the name of the judge's own model; "" where it has none.
         ledger: where calls are paid from.
         trace: where they are written down, if they are.
@@ -109,29 +114,29 @@ class Engine:
 
     def __init__(
         self,
-        desk: Callable[[str | Endpoint | None], Desk | Fallback],
+        executor: Callable[[str | Endpoint | None], CallExecutor | FallbackExecutor],
         *,
         model: Callable[[], str],
         ledger: Ledger,
         trace: Trace | None = None,
         calibration: Calibration | None = None,
     ) -> None:
-        self._desk, self._ledger, self._trace = desk, ledger, trace
-        self._model, self._scoring = model, ScoringDesk()
+        self._executor, self._ledger, self._trace = executor, ledger, trace
+        self._model, self._scoring = model, ScoringExecutor()
         self._calibration = calibration
         self._warned: set[str] = set()
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
         """As in `strategies.base.Room`: how many of the call's candidates fit in one request."""
-        return self._desk(call.model).renderer.largest(call, at_most)
+        return self._executor(call.model).renderer.largest(call, at_most)
 
     def per_document(self, model: str | None = None) -> int:
         """As in `Room`: the most tokens of a document that a request shows."""
-        return self._desk(model).renderer.per_document
+        return self._executor(model).renderer.per_document
 
     def tokens(self, text: str, model: str | None = None) -> int:
         """As in `Room`: how many tokens a text takes."""
-        return self._desk(model).renderer.tokens(text)
+        return self._executor(model).renderer.tokens(text)
 
     async def run(self, job: Job) -> Ranking:
         """One ranking, from the first round to the last.
@@ -140,20 +145,20 @@ class Engine:
             BudgetExceeded: a cap was reached and the job asks for the error; it holds the partial ranking.
         """
         started = time.perf_counter()
-        candidates, record = self._candidates(job), Record()
+        candidates, record = self._candidates(job), RankingBuilder()
         model = self._model()
         stop = Stop(deadline_s=job.deadline_s, cancel=job.cancel)
-        case = self._case(job, stop, model)
+        context = self._context(job, stop, model)
         with span(f"rerank {model}".rstrip(), {"gen_ai.operation.name": "rerank"}) as open_span:
             try:
-                ordering = checked(await self._drive(job, candidates, record, case), candidates, job.strategy.name)
+                ordering = checked(await self._drive(job, candidates, record, context), candidates, job.strategy.name)
             finally:
                 stop.close()
-                abandon(case)
+                abandon(context)
             if record.scorer_failed is not None and not record.judged:
                 raise record.scorer_failed
-            if case.ledger is not None:
-                await case.ledger.written()  # so that caps and ledger say what the ranking says
+            if context.ledger is not None:
+                await context.ledger.written()  # so that caps and ledger say what the ranking says
             ranking = record.ranking(
                 self._calibrated(ordering, record, model, job.strategy),
                 query=job.query,
@@ -173,9 +178,9 @@ class Engine:
                     status=ranking.status,
                 )
             )
-        if case.trace is not None:
-            case.trace.finish(case.ranking, ranking)
-            await case.trace.aflush()
+        if context.trace is not None:
+            context.trace.finish(context.ranking, ranking)
+            await context.trace.aflush()
         if ranking.status == "partial":
             logger.warning("partial ranking for %r: %s", job.query.text[:80], "; ".join(ranking.reasons))
         if record.exhausted is not None and job.on_exhausted == "raise":
@@ -183,7 +188,7 @@ class Engine:
             raise record.exhausted
         return ranking
 
-    def _calibrated(self, ordering: Ordering, record: Record, model: str, strategy: Strategy) -> Ordering:
+    def _calibrated(self, ordering: Ordering, record: RankingBuilder, model: str, strategy: Strategy) -> Ordering:
         """The same order with probabilities for scores; says so where the calibration is not made for them."""
         calibration = self._calibration
         if calibration is None or not ordering.scores:
@@ -194,11 +199,11 @@ class Engine:
                 logger.warning("the calibration may not hold: %s", difference)
         return replace(ordering, scores={i: calibration.apply(score) for i, score in ordering.scores.items()})
 
-    def _case(self, job: Job, stop: Stop, model: str) -> Case:
+    def _context(self, job: Job, stop: Stop, model: str) -> RankingContext:
         """What holds for every call of this ranking."""
         trace = self._trace
         capped = bool(job.caps) or self._ledger.budget is not None
-        return Case(
+        return RankingContext(
             stop=stop,
             ledger=self._ledger if capped else None,
             caps=job.caps,
@@ -214,25 +219,24 @@ class Engine:
         """
         answer = answer or _neutral
         candidates = self._candidates(job)
-        plan = job.strategy.plan(job.query, candidates)
+        runner = PlanRunner(job.strategy.plan(job.query, candidates))
         calls = rounds = input_tokens = output_tokens = scored = 0
         costs: list[int | None] = []
-        effects = _advanced(plan, None)
-        while not isinstance(effects, _Finished):
-            rounds += bool(effects)
-            for call in effects:
+        while not runner.done:
+            rounds += bool(runner.round)
+            for call in runner.round:
                 if isinstance(call, ScorePairs):
                     scored += len(call.candidates)
                     continue
-                desk = self._desk(_asked(call))
-                prepared = desk.renderer.prepare(call)
-                costs.append(desk.worst_case(prepared))
+                executor = self._executor(_asked(call))
+                prepared = executor.renderer.prepare(call)
+                costs.append(executor.worst_case(prepared))
                 calls += 1
                 input_tokens += prepared.input_tokens
                 output_tokens += prepared.request.max_output_tokens
-            outcomes = [answer(call) for call in effects]
-            _note(candidates, effects, outcomes)
-            effects = _advanced(plan, outcomes)
+            outcomes = [answer(call) for call in runner.round]
+            _note(candidates, runner.round, outcomes)
+            runner.send(outcomes)
         return Estimate(
             calls=calls,
             rounds=rounds,
@@ -241,6 +245,17 @@ class Engine:
             cost_usd=None if None in costs else to_usd(sum(cost or 0 for cost in costs)),
             scored_pairs=scored,
         )
+
+    def forecast(
+        self,
+        query: Query,
+        documents: Sequence[Document],
+        strategy: Strategy,
+        *,
+        answer: Callable[[JudgeCall], Outcome],
+    ) -> Estimate:
+        """`estimate` for a query and documents, against these answers."""
+        return self.estimate(Job(query=query, documents=documents, strategy=strategy), answer=answer)
 
     def exceeded(self, job: Job, strategy: Strategy) -> str:
         """Which cap, or the deadline, the job would exceed with another strategy; "" for none.
@@ -253,7 +268,7 @@ class Engine:
         if not forecast.calls:
             return ""
         if job.deadline_s is not None:
-            info = self._desk(None).info
+            info = self._executor(None).info
             waits = max(forecast.rounds, forecast.calls / info.concurrency)
             if waits * usual_latency_s(info) > job.deadline_s:
                 return "the deadline"
@@ -268,36 +283,37 @@ class Engine:
 
     def _candidates(self, job: Job) -> Candidates:
         items = (Candidate(index=index, document=document) for index, document in enumerate(job.documents))
-        return Candidates(items, room=self)
+        return Candidates(items, limits=self)
 
     def close(self) -> None:
         """End the threads of scorers. They start again when they are needed."""
         self._scoring.close()
 
-    async def _drive(self, job: Job, candidates: Candidates, record: Record, case: Case) -> Ordering:
+    async def _drive(
+        self, job: Job, candidates: Candidates, record: RankingBuilder, context: RankingContext
+    ) -> Ordering:
         """Advance the plan to its end. It runs in a worker thread: counting tokens of long documents takes time."""
-        plan = job.strategy.plan(job.query, candidates)
-        effects = await asyncio.to_thread(_advanced, plan, None)
-        while not isinstance(effects, _Finished):
-            record.rounds += bool(effects)
-            outcomes = await self._round(job, effects, record, case)
-            _note(candidates, effects, outcomes)
-            effects = await asyncio.to_thread(_advanced, plan, outcomes)
-        return effects.ordering
+        runner = await asyncio.to_thread(PlanRunner, job.strategy.plan(job.query, candidates))
+        while not runner.done:
+            record.rounds += bool(runner.round)
+            outcomes = await self._round(job, runner.round, record, context)
+            _note(candidates, runner.round, outcomes)
+            await asyncio.to_thread(runner.send, outcomes)
+        return runner.result
 
-    async def _round(self, job: Job, effects: Round, record: Record, case: Case) -> list[Outcome]:
+    async def _round(self, job: Job, effects: Round, record: RankingBuilder, context: RankingContext) -> list[Outcome]:
         """Perform independent calls side by side; those that the end of the ranking cuts short have failed."""
-        stop, before = case.stop, record.calls
+        stop, before = context.stop, record.calls
         breaker = _Breaker(stop)
         done = 0
 
-        async def perform(place: int, call: Effect) -> Answer:
+        async def perform(place: int, call: Effect) -> CallResult:
             nonlocal done
             number = before + place + 1
             if isinstance(call, ScorePairs):
-                answer = await self._scoring.answer(call, case, number=number, round_=record.rounds)
+                answer = await self._scoring.answer(call, context, number=number, round_=record.rounds)
             else:
-                answer = await self._desk(_asked(call)).answer(call, case, number=number, round_=record.rounds)
+                answer = await self._executor(_asked(call)).answer(call, context, number=number, round_=record.rounds)
             done += 1
             breaker.note(answer)
             _report(job, record, effects, done)
@@ -314,7 +330,7 @@ class Engine:
                 task.cancel()
         results = await everything if tasks else [None] * len(effects)
         answers = [_answered(call, result, stop) for call, result in zip(effects, results, strict=True)]
-        for answer in with_cosines(answers, case, before=before):
+        for answer in with_cosines(answers, context, before=before):
             record.add(answer)
         if breaker.error is not None and not breaker.error.retryable and not record.judged:
             raise breaker.error
@@ -322,7 +338,7 @@ class Engine:
 
 
 def _asked(call: JudgeCall) -> str | Endpoint | None:
-    """Whose desk a call goes to."""
+    """Whose executor a call goes to."""
     return call.api if isinstance(call, ApiCall) else call.model
 
 
@@ -334,7 +350,7 @@ class _Breaker:
         self._in_a_row = 0
         self.error: ProviderError | None = None
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: CallResult) -> None:
         if answer.error is None:
             self._in_a_row = 0
             return
@@ -347,16 +363,16 @@ class _Breaker:
             self._stop.now("provider", str(answer.error))
 
 
-def _answered(call: JudgeCall, result: Answer | BaseException | None, stop: Stop) -> Answer:
+def _answered(call: JudgeCall, result: CallResult | BaseException | None, stop: Stop) -> CallResult:
     """The answer to a call, or the failure that stands for one cut short."""
-    if isinstance(result, Answer):
+    if isinstance(result, CallResult):
         return result
     if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
         raise result
-    return Answer(call=call, outcome=Failed(reason=stop.reason or "cancelled", message=stop.message))
+    return CallResult(call=call, outcome=Failed(reason=stop.reason or "cancelled", message=stop.message))
 
 
-def _report(job: Job, record: Record, effects: Round, done: int) -> None:
+def _report(job: Job, record: RankingBuilder, effects: Round, done: int) -> None:
     if job.progress is None:
         return
     progress = Progress(
@@ -377,26 +393,12 @@ def gives_scores(strategy: Strategy) -> bool:
     """Whether a strategy's documents have scores, found by running it on two documents against neutral outcomes."""
     texts = (Document(text=text) for text in ("one", "another"))
     candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(texts))
-    plan = strategy.plan(Query(text="query"), candidates)
-    effects = _advanced(plan, None)
-    while not isinstance(effects, _Finished):
-        outcomes = [_neutral(call) for call in effects]
-        _note(candidates, effects, outcomes)
-        effects = _advanced(plan, outcomes)
-    return bool(effects.ordering.scores)
-
-
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    ordering: Ordering
-
-
-def _advanced(plan: Plan, outcomes: list[Outcome] | None) -> Round | _Finished:
-    """The next round, or the end: StopIteration cannot pass through an awaited thread."""
-    try:
-        return next(plan) if outcomes is None else plan.send(outcomes)
-    except StopIteration as end:
-        return _Finished(end.value)
+    runner = PlanRunner(strategy.plan(Query(text="query"), candidates))
+    while not runner.done:
+        outcomes = [_neutral(call) for call in runner.round]
+        _note(candidates, runner.round, outcomes)
+        runner.send(outcomes)
+    return bool(runner.result.scores)
 
 
 def _note(candidates: Candidates, effects: Round, outcomes: Sequence[Outcome]) -> None:

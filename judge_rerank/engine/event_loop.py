@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 
 T = TypeVar("T")
 

@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from judge_rerank.core.errors import BudgetExceeded, ScorerError, StrategyError
-from judge_rerank.core.strategy import Candidates, Failed, Order, Ordering, Outcome, Scores
-from judge_rerank.core.types import (
+from judge_rerank.core import (
+    BudgetExceeded,
     Candidate,
-    FailureReason,
+    Candidates,
     Integrity,
     Judgment,
+    Ordering,
+    Outcome,
     Query,
     RankedDocument,
     Ranking,
+    ScorerError,
+    StrategyError,
     Usage,
     added,
 )
-from judge_rerank.engine.call import Answer
+from judge_rerank.engine.call import CallResult
 
 _WORDS = {
     "refused": "was refused by the model",
@@ -34,7 +37,7 @@ _WORDS = {
 }
 
 
-class Record:
+class RankingBuilder:
     """What happened in one ranking, call by call."""
 
     def __init__(self) -> None:
@@ -66,7 +69,7 @@ class Record:
         """Spent so far; None when a price is not known."""
         return self.usage(0.0).cost_usd
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: CallResult) -> None:
         """Note one answered (or failed) call of the current round."""
         self._outcomes.append(answer.outcome)
         if isinstance(answer.error, BudgetExceeded):
@@ -81,67 +84,36 @@ class Record:
             if candidate.passage is not None:
                 self._passages[candidate.index] = max(candidate.passage.end, self._passages.get(candidate.index, 0))
 
-    def _read(self, answer: Answer) -> list[Judgment]:
+    def _read(self, answer: CallResult) -> list[Judgment]:
         call, reply = answer.call, answer.reply
         prepared = answer.prepared
 
-        def judgment(
-            shown: int,
-            *,
-            failure: FailureReason | None = None,
-            score: float | None = None,
-            raw: float | None = None,
-            label: str | None = None,
-            position: int | None = None,
-            reason: str | None = None,
-        ) -> Judgment:
-            return Judgment(
+        statements = answer.outcome.statements(len(call.candidates))
+        return [
+            Judgment(
                 stage=call.stage or call.task,
                 round=self.rounds,
-                score=score,
-                raw=raw,
-                label=label,
-                position=position,
-                window=tuple(candidate.index for candidate in call.candidates),
-                passage=call.candidates[shown].passage,
-                reason=reason,
+                score=said.score,
+                raw=said.raw,
+                label=said.label,
+                position=said.position,
+                reason=said.reason,
+                failure=said.failure,
+                window=tuple(each.index for each in call.candidates),
+                passage=candidate.passage,
                 prompt=prepared.prompt if prepared else None,
                 prompt_hash=prepared.prompt_hash if prepared else None,
                 model=reply.model if reply else answer.model,
                 reply=reply.text if reply else None,
-                repairs=() if isinstance(answer.outcome, Failed) else answer.outcome.repairs,
-                failure=failure,
+                repairs=answer.outcome.repairs,
                 input_tokens=reply.input_tokens or 0 if reply else 0,
                 output_tokens=reply.output_tokens or 0 if reply else 0,
                 cost_usd=answer.usage.cost_usd,
                 latency_s=answer.usage.latency_s,
                 cached=answer.cached,
             )
-
-        n, outcome = len(call.candidates), answer.outcome
-        if isinstance(outcome, Failed):
-            return [judgment(shown, failure=outcome.reason, reason=outcome.message) for shown in range(n)]
-        if isinstance(outcome, Scores):
-            labels = outcome.labels or (None,) * n
-            reasons, raws = outcome.reasons or (None,) * n, outcome.raw or (None,) * n
-            missing: FailureReason = "scorer" if outcome.raw else "unreadable"
-            return [
-                judgment(shown, failure=missing)
-                if value is None
-                else judgment(shown, score=value, raw=raw, label=label, reason=reason)
-                for shown, (value, raw, label, reason) in enumerate(
-                    zip(outcome.values, raws, labels, reasons, strict=True)
-                )
-            ]
-        if isinstance(outcome, Order):
-            place = {shown: rank for rank, shown in enumerate(outcome.order[: outcome.stated], start=1)}
-            return [
-                judgment(shown, position=place[shown], reason=outcome.reason)
-                if shown in place
-                else judgment(shown, failure="unreadable")
-                for shown in range(n)
-            ]
-        return [judgment(shown, label=outcome.label, reason=outcome.reason) for shown in range(n)]
+            for candidate, said in zip(call.candidates, statements, strict=True)
+        ]
 
     def usage(self, latency_s: float) -> Usage:
         """The whole ranking's usage."""
@@ -155,16 +127,15 @@ class Record:
 
     def integrity(self, candidates: Candidates, cut: Sequence[int] = ()) -> Integrity:
         """How the replies were read, and which documents were left out."""
-        read = [o for o in self._outcomes if not isinstance(o, Failed)]
-        orders = [o for o in read if isinstance(o, Order)]
-        failed = Counter(o.reason for o in self._outcomes if isinstance(o, Failed))
+        read = [o for o in self._outcomes if o.failure is None]
+        failed = Counter(str(o.failure) for o in self._outcomes if o.failure is not None)
         return Integrity(
             parsed=sum(not o.repairs for o in read),
             repaired=sum(bool(o.repairs) for o in read),
             failed=dict(failed),
-            missing=sum(o.missing for o in orders),
-            duplicate=sum(o.duplicate for o in orders),
-            invented=sum(o.invented for o in orders),
+            missing=sum(o.missing for o in read),
+            duplicate=sum(o.duplicate for o in read),
+            invented=sum(o.invented for o in read),
             unjudged=tuple(c.index for c in candidates if not self._was_judged(c.index)),
             truncated=tuple(c.index for c in candidates if c.index in self._truncated or self._has_unread(c)),
             cut=tuple(cut),
@@ -183,7 +154,7 @@ class Record:
         asked_last = {(index, j.passage): j.failure for index, js in self._judgments.items() for j in js}
         failed = {(index, failure) for (index, _), failure in asked_last.items() if failure is not None}
         last = Counter(failure for _, failure in sorted(failed))
-        messages = {o.reason: o.message for o in self._outcomes if isinstance(o, Failed)}
+        messages = {o.failure: o.message for o in self._outcomes if o.failure is not None}
         sentences: list[str] = []
         for reason, count in last.items():
             documents = "1 document" if count == 1 else f"{count} documents"

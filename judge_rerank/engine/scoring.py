@@ -11,12 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from judge_rerank.core.errors import RerankError, ScorerError
-from judge_rerank.core.strategy import Failed, Group, Outcome, ScorePairs, Scorer, Scores
-from judge_rerank.core.types import Usage
-from judge_rerank.engine.attempt import Case
-from judge_rerank.engine.call import Answer
-from judge_rerank.tracing.trace import CallRecord
+from judge_rerank.core import Failed, Group, Outcome, RerankError, ScorePairs, Scorer, ScorerError, Scores, Usage
+from judge_rerank.engine.attempt import RankingContext
+from judge_rerank.engine.call import CallResult
+from judge_rerank.tracing import CallRecord
 
 logger = logging.getLogger("judge_rerank.engine.scoring")
 
@@ -26,7 +24,7 @@ _MOST_PAIRS = 4_096
 Raw = Sequence[Sequence[float]]
 
 
-class ScoringDesk:
+class ScoringExecutor:
     """Where calls to local scorers are answered; one thread a scorer, so that scorers run beside each other.
 
     While a scorer is busy, what other queries ask of it waits, and is its next batch.
@@ -35,7 +33,7 @@ class ScoringDesk:
     def __init__(self) -> None:
         self._queues: dict[tuple[asyncio.AbstractEventLoop, Scorer], _Queue] = {}
 
-    async def answer(self, call: ScorePairs, case: Case, *, number: int, round_: int) -> Answer:
+    async def answer(self, call: ScorePairs, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The scores of one call. What the scorer fails to do comes back in the answer.
 
         Raises:
@@ -49,18 +47,18 @@ class ScoringDesk:
         except ScorerError as failure:
             outcome, error = Failed(reason="scorer", message=str(failure)), failure
         except asyncio.CancelledError:
-            if case.stop.reason is None:
+            if context.stop.reason is None:
                 raise
-            outcome, error = Failed(reason=case.stop.reason, message=case.stop.message), None
-        answer = Answer(
+            outcome, error = Failed(reason=context.stop.reason, message=context.stop.message), None
+        answer = CallResult(
             call=call,
             outcome=outcome,
             usage=Usage(scored_pairs=len(call.candidates), latency_s=time.perf_counter() - started),
             error=error,
             model=call.scorer.name,
         )
-        if case.trace is not None:
-            case.trace.record(_record(answer, case, number=number, round_=round_, began=began))
+        if context.trace is not None:
+            context.trace.record(_record(answer, context, number=number, round_=round_, began=began))
         return answer
 
     def close(self) -> None:
@@ -160,10 +158,10 @@ def _read(call: ScorePairs, raw: Sequence[float]) -> Scores:
     return Scores(values=values, raw=tuple(finite))
 
 
-def _record(answer: Answer, case: Case, *, number: int, round_: int, began: float) -> CallRecord:
+def _record(answer: CallResult, context: RankingContext, *, number: int, round_: int, began: float) -> CallRecord:
     call, outcome = answer.call, answer.outcome
     return CallRecord(
-        ranking=case.ranking,
+        ranking=context.ranking,
         call=number,
         attempt=1,
         time=began,

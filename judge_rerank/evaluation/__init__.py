@@ -6,20 +6,174 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from judge_rerank.evaluation.experiment import Experiment
+    from judge_rerank.evaluation.ab_statistics import fixed_effect
+    from judge_rerank.evaluation.abreport import reported
+    from judge_rerank.evaluation.agreement import Agreement, Run, kendalls_tau, measure_agreement, system_scores
+    from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
+    from judge_rerank.evaluation.datasets import Dataset, NoRelevant, Topic, overview, selected
+    from judge_rerank.evaluation.experiment import Experiment, schema
+    from judge_rerank.evaluation.grading import Grader, Grades, Qrels, qrels_lines
+    from judge_rerank.evaluation.interleaving import outcome
+    from judge_rerank.evaluation.judges import Forecast, Judges, forecast
+    from judge_rerank.evaluation.metrics import Metrics
+    from judge_rerank.evaluation.outcomes import Exposed
+    from judge_rerank.evaluation.power import queries_needed
+    from judge_rerank.evaluation.preparing import design
+    from judge_rerank.evaluation.racing import Race
+    from judge_rerank.evaluation.record import Result, RunInfo
+    from judge_rerank.evaluation.report.cascades import CASCADE_NOTE, cascade_headings, cascade_lines
+    from judge_rerank.evaluation.report.diff import Pair, Side, pairs, side
+    from judge_rerank.evaluation.report.figures import shown_change, shown_probability, shown_quality
+    from judge_rerank.evaluation.report.page import page
+    from judge_rerank.evaluation.report.scope import Scope, scopes
+    from judge_rerank.evaluation.report.texts import run_as_csv, run_as_json, run_as_latex, run_as_markdown, trec_runs
+    from judge_rerank.evaluation.report.verdict import too_few
     from judge_rerank.evaluation.runfolder import RunFolder
-    from judge_rerank.evaluation.runner import Evaluation, evaluate
-    from judge_rerank.evaluation.summary import summarize
+    from judge_rerank.evaluation.runner import Evaluation, RunProgress, evaluate
+    from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
+    from judge_rerank.evaluation.sources import Files, load
+    from judge_rerank.evaluation.summary import Row, Summary, summarize
+    from judge_rerank.evaluation.tuning import fit_routes, shuffled, tune
 
 _LAZY = {
+    "shown_quality": "report.figures",
+    "shown_probability": "report.figures",
+    "shown_change": "report.figures",
+    "run_as_markdown": "report.texts",
+    "run_as_latex": "report.texts",
+    "run_as_json": "report.texts",
+    "run_as_csv": "report.texts",
+    "fit_routes": "tuning",
+    "cascade_lines": "report.cascades",
+    "cascade_headings": "report.cascades",
+    "CASCADE_NOTE": "report.cascades",
+    "Agreement": "agreement",
+    "BiasProbe": "bias",
+    "Dataset": "datasets",
     "Evaluation": "runner",
     "Experiment": "experiment",
+    "Exposed": "outcomes",
+    "Files": "sources",
+    "Forecast": "judges",
+    "Grader": "grading",
+    "Grades": "grading",
+    "Judges": "judges",
+    "Metrics": "metrics",
+    "NoRelevant": "datasets",
+    "Pair": "report.diff",
+    "PositionBias": "bias",
+    "Qrels": "grading",
+    "Race": "racing",
+    "Result": "record",
+    "Row": "summary",
+    "Run": "agreement",
     "RunFolder": "runfolder",
+    "RunInfo": "record",
+    "Scope": "report.scope",
+    "Side": "report.diff",
+    "RunProgress": "runner",
+    "Summary": "summary",
+    "Task": "bias",
+    "Topic": "datasets",
+    "measure_agreement": "agreement",
+    "bootstrap_interval": "significance",
+    "design": "preparing",
     "evaluate": "runner",
+    "fixed_effect": "ab_statistics",
+    "forecast": "judges",
+    "holm": "significance",
+    "kendalls_tau": "agreement",
+    "load": "sources",
+    "outcome": "interleaving",
+    "overview": "datasets",
+    "page": "report.page",
+    "pairs": "report.diff",
+    "position_bias": "bias",
+    "qrels_lines": "grading",
+    "queries_needed": "power",
+    "randomization_test": "significance",
+    "reported": "abreport",
+    "schema": "experiment",
+    "scopes": "report.scope",
+    "selected": "datasets",
+    "shuffled": "tuning",
+    "side": "report.diff",
     "summarize": "summary",
+    "system_scores": "agreement",
+    "too_few": "report.verdict",
+    "trec_runs": "report.texts",
+    "tune": "tuning",
 }
 
-__all__ = ["Evaluation", "Experiment", "RunFolder", "evaluate", "summarize"]
+__all__ = [
+    "CASCADE_NOTE",
+    "Agreement",
+    "BiasProbe",
+    "Dataset",
+    "Evaluation",
+    "Experiment",
+    "Exposed",
+    "Files",
+    "Forecast",
+    "Grader",
+    "Grades",
+    "Judges",
+    "Metrics",
+    "NoRelevant",
+    "Pair",
+    "PositionBias",
+    "Qrels",
+    "Race",
+    "Result",
+    "Row",
+    "Run",
+    "RunFolder",
+    "RunInfo",
+    "RunProgress",
+    "Scope",
+    "Side",
+    "Summary",
+    "Task",
+    "Topic",
+    "bootstrap_interval",
+    "cascade_headings",
+    "cascade_lines",
+    "design",
+    "evaluate",
+    "fit_routes",
+    "fixed_effect",
+    "forecast",
+    "holm",
+    "kendalls_tau",
+    "load",
+    "measure_agreement",
+    "outcome",
+    "overview",
+    "page",
+    "pairs",
+    "position_bias",
+    "qrels_lines",
+    "queries_needed",
+    "randomization_test",
+    "reported",
+    "run_as_csv",
+    "run_as_json",
+    "run_as_latex",
+    "run_as_markdown",
+    "schema",
+    "scopes",
+    "selected",
+    "shown_change",
+    "shown_probability",
+    "shown_quality",
+    "shuffled",
+    "side",
+    "summarize",
+    "system_scores",
+    "too_few",
+    "trec_runs",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,19 +27,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 from judge_rerank.evaluation.ab_statistics import LEAST_UNITS
 from judge_rerank.evaluation.abreport import ABReport, ArmSummary, reported
 from judge_rerank.evaluation.outcomes import Outcomes
 from judge_rerank.evaluation.paired_comparison import Moved, Versus, versus
 from judge_rerank.evaluation.power import check_level
-from judge_rerank.strategies import spec
+from judge_rerank.strategies import resolve
 
 if TYPE_CHECKING:
-    from judge_rerank.core.strategy import Strategy
-    from judge_rerank.core.types import Query, Ranking
+    from judge_rerank.core import Query, Ranking, Strategy
     from judge_rerank.judge import DocumentLike, Judge
-    from judge_rerank.spending.budget import Amount
+    from judge_rerank.spending import Amount
 
 __all__ = ["ABReport", "ABTest", "Arm", "ArmSummary", "Moved", "Versus", "versus"]
 
@@ -53,7 +52,7 @@ class Arm:
 
     def __str__(self) -> str:
         """What it is, the same after a restart."""
-        chosen = spec.resolve(self.strategy) if self.strategy is not None else None
+        chosen = resolve(self.strategy) if self.strategy is not None else None
         described = repr(chosen) if dataclasses.is_dataclass(chosen) else chosen.name if chosen else "its own strategy"
         return f"{self.judge.model}, {described}"
 

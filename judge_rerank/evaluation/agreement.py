@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 from judge_rerank.evaluation.grading import Qrels
 from judge_rerank.evaluation.metrics import Metrics
 
@@ -45,7 +45,7 @@ class Agreement:
     mean_model: float
 
 
-def agreement(human: Qrels, model: Qrels, *, min_grade: float = 2.0) -> Agreement:
+def measure_agreement(human: Qrels, model: Qrels, *, min_grade: float = 2.0) -> Agreement:
     """Compare the grades of the documents that both have.
 
     Args:

@@ -11,11 +11,8 @@ from random import Random
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Literal
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.evidence import stated
-from judge_rerank.core.strategy import Candidates, JudgeCall, Ordering, Outcome, Plan
-from judge_rerank.core.types import Query
-from judge_rerank.strategies.algorithms.windows import batches
+from judge_rerank.core import Candidates, InputError, JudgeCall, Ordering, Outcome, Plan, Query
+from judge_rerank.strategies import batches
 
 if TYPE_CHECKING:
     from judge_rerank.judge import DocumentLike, Judge
@@ -100,7 +97,7 @@ class _Tally:
     ranks: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict[int, list[float]](list))
 
     def add(self, call: JudgeCall, outcome: Outcome) -> None:
-        tiers = stated(call, outcome)
+        tiers = outcome.preferences(call)
         if not tiers:
             self.failed += 1
             return

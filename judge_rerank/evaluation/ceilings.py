@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from judge_rerank.core.types import Ranking
+from judge_rerank.core import Ranking
 from judge_rerank.evaluation.averages import by_dataset
 from judge_rerank.evaluation.metrics import Metrics, ideal
 from judge_rerank.evaluation.record import Cut, Result

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
-from judge_rerank.core.errors import DataError, InputError
-from judge_rerank.core.types import Document, Query
+from judge_rerank.core import DataError, Document, InputError, Query
 
 NoRelevant = Literal["zero", "skip"]
 """What becomes of a query that has no relevant candidate: it counts as 0, or is left out."""

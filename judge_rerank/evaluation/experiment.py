@@ -11,15 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
-from judge_rerank.core.errors import InputError, SetupError, UnknownName
+from judge_rerank.core import InputError, SetupError, UnknownName
 from judge_rerank.evaluation.datasets import NoRelevant
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.sources import CATALOGUE, Files
-from judge_rerank.prompting.library import TASKS
-from judge_rerank.readers.yaml_source import Located
-from judge_rerank.spending.budget import to_micro_usd
-from judge_rerank.spending.pricing import Price
-from judge_rerank.strategies import spec
+from judge_rerank.prompting import TASKS
+from judge_rerank.readers import Located
+from judge_rerank.spending import Price, to_micro_usd
+from judge_rerank.strategies import resolve
 
 _BRANCH = re.compile(r"[A-Z]\w+|float|str|\w+[\[(-].*")
 """What pydantic puts into the place of an error to name the branch of a union or a validator."""
@@ -28,7 +27,7 @@ _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def _strategy(given: str) -> str:
-    spec.resolve(given)
+    resolve(given)
     return given
 
 

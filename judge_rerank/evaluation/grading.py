@@ -15,13 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from judge_rerank.core.documents import as_documents, as_query
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.types import Document, Query, Ranking
-from judge_rerank.strategies.pointwise import Pointwise
+from judge_rerank.core import Document, InputError, Query, Ranking, as_documents, as_query
+from judge_rerank.strategies import Pointwise
 
 if TYPE_CHECKING:
-    from judge_rerank.engine.driver import Progress
+    from judge_rerank.engine import Progress
     from judge_rerank.judge import DocumentLike, Judge
 
 Qrels = Mapping[str, Mapping[str, float]]

@@ -19,7 +19,7 @@ from random import Random
 from statistics import NormalDist
 from typing import Generic, Literal, TypeVar
 
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 from judge_rerank.evaluation.e_process import log_coin_evidence
 from judge_rerank.evaluation.power import check_level
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from judge_rerank.core.backend import Backend
-from judge_rerank.core.errors import PricingUnknown
-from judge_rerank.core.types import Estimate
+from judge_rerank.cache import DEFAULT_CACHE, opened_cache
+from judge_rerank.core import Backend, Estimate, PricingUnknown
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.matrix import Planned
 from judge_rerank.evaluation.preparing import Design, Prepared
 from judge_rerank.judge import Judge
-from judge_rerank.providers.factory import DEFAULT_CACHE, open_backend, opened_cache
-from judge_rerank.spending.budget import BUDGET_VARIABLE, Budget
+from judge_rerank.providers import open_backend
+from judge_rerank.spending import BUDGET_VARIABLE, Budget
 
 
 class Judges:

@@ -9,15 +9,24 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.core.errors import InputError, UnknownName
-from judge_rerank.core.strategy import Candidates, JudgeCall, Outcome, Outcomes, Plan, Room, ScorePairs, Strategy
-from judge_rerank.core.types import Query
+from judge_rerank.core import (
+    Candidates,
+    ContextLimits,
+    InputError,
+    JudgeCall,
+    Outcome,
+    Plan,
+    PlanRunner,
+    Query,
+    ScorePairs,
+    Strategy,
+    UnknownName,
+)
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
-from judge_rerank.prompting.library import Library
-from judge_rerank.strategies import spec
-from judge_rerank.strategies.conformance import drive, stating
+from judge_rerank.prompting import Library
+from judge_rerank.strategies import drive, resolve, stating
 
 _DOCUMENTS = 30
 """Enough for every stage of a strategy to ask something."""
@@ -44,15 +53,13 @@ class Prompted:
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The strategy's plan, with the prompts put in."""
-        room = _PromptedRoom(candidates.room, self)
-        plan = self.strategy.plan(query, Candidates(candidates, room=room, evidence=candidates.evidence))
-        outcomes: Outcomes | None = None
-        while True:
-            try:
-                effects = next(plan) if outcomes is None else plan.send(outcomes)
-            except StopIteration as end:
-                return end.value
-            outcomes = yield [self.call(effect) for effect in effects]
+        limits = _PromptedLimits(candidates.limits, self)
+        runner = PlanRunner(
+            self.strategy.plan(query, Candidates(candidates, limits=limits, evidence=candidates.evidence))
+        )
+        while not runner.done:
+            runner.send((yield [self.call(effect) for effect in runner.round]))
+        return runner.result
 
     def call(self, call: JudgeCall) -> JudgeCall:
         """The call with the prompt of its task, if it has none of its own."""
@@ -60,20 +67,20 @@ class Prompted:
         return call if given is None else replace(call, prompt=given)
 
 
-class _PromptedRoom:
+class _PromptedLimits:
     """How much fits with the prompts that will be sent."""
 
-    def __init__(self, room: Room, prompted: Prompted) -> None:
-        self._room, self._prompted = room, prompted
+    def __init__(self, limits: ContextLimits, prompted: Prompted) -> None:
+        self._limits, self._prompted = limits, prompted
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
-        return self._room.largest(self._prompted.call(call), at_most)
+        return self._limits.largest(self._prompted.call(call), at_most)
 
     def per_document(self, model: str | None = None) -> int:
-        return self._room.per_document(model)
+        return self._limits.per_document(model)
 
     def tokens(self, text: str, model: str | None = None) -> int:
-        return self._room.tokens(text, model)
+        return self._limits.tokens(text, model)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +118,7 @@ def planned(experiment: Experiment) -> list[Planned]:
     found: list[Planned] = []
     used: set[str] = set()
     for place, text in enumerate(experiment.strategies):
-        strategy = spec.resolve(text)
+        strategy = resolve(text)
         calls = calls_of(strategy)
         if calls and not experiment.models:
             raise experiment.error(f"{text!r} asks a judge. Name at least one under 'models'.", "strategies", place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judge_rerank.core.types import Ranking
+from judge_rerank.core import Ranking
 from judge_rerank.evaluation.ceilings import cuts
 from judge_rerank.evaluation.datasets import Topic
 from judge_rerank.evaluation.metrics import Metrics, ideal

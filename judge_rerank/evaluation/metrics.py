@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from subprocess import CalledProcessError
 from typing import Any
 
-from judge_rerank.core.errors import InputError, MissingExtra, UnknownName
+from judge_rerank.core import InputError, MissingExtra, UnknownName
 
 METRICS = ("AP", "Bpref", "ERR", "Judged", "P", "R", "RR", "Rprec", "Success", "nDCG")
 """What is suggested; whatever else ir-measures can compute here is taken as well."""

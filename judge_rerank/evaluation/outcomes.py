@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.core.errors import DataError, InputError
+from judge_rerank.core import DataError, InputError
 
 _BUSY_TIMEOUT_S = 30.0
 _SCHEMA = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 
 
 def detectable_effect(deviation: float, queries: int, *, alpha: float = 0.05, power: float = 0.8) -> float:

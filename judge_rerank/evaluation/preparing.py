@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.types import Document
+from judge_rerank.core import Document, InputError
 from judge_rerank.evaluation.datasets import Dataset, Topic, require_positive, selected
 from judge_rerank.evaluation.experiment import DatasetSpec, Experiment
 from judge_rerank.evaluation.matrix import Planned, chosen, planned

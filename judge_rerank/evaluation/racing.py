@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
-from judge_rerank.core.errors import InputError, UnknownName
+from judge_rerank.core import InputError, UnknownName
 from judge_rerank.evaluation.e_process import BettingProcess
 from judge_rerank.evaluation.power import check_level
 

@@ -15,10 +15,9 @@ from typing import Any, Self, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from judge_rerank.core.errors import DataError
-from judge_rerank.core.types import Document
+from judge_rerank.core import DataError, Document
 from judge_rerank.evaluation.record import DOCUMENTS_FILE, RESULTS_FILE, RUN_FILE, Result, RunInfo
-from judge_rerank.readers.lines import reading
+from judge_rerank.readers import reading
 
 try:
     import fcntl

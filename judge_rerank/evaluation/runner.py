@@ -10,11 +10,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from judge_rerank.core.backend import Backend
-from judge_rerank.core.cancel import CancelToken
-from judge_rerank.core.errors import BudgetExceeded, InputError
-from judge_rerank.core.types import Ranking
-from judge_rerank.engine.event_loop import run
+from judge_rerank.cache import DEFAULT_CACHE
+from judge_rerank.core import Backend, BudgetExceeded, CancelToken, InputError, Ranking
+from judge_rerank.engine import run
 from judge_rerank.evaluation.datasets import Topic
 from judge_rerank.evaluation.experiment import Experiment
 from judge_rerank.evaluation.judges import Judges, require_room
@@ -25,8 +23,7 @@ from judge_rerank.evaluation.racing import Race
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.runfolder import Lines, RunFolder
 from judge_rerank.evaluation.summary import Summary, summarize
-from judge_rerank.providers.factory import DEFAULT_CACHE
-from judge_rerank.scorers.memory import forget
+from judge_rerank.scorers import forget
 
 _BATCH = 10
 """Queries that a variant gets in a row before the next variant has them, so that all advance side by side."""
@@ -38,7 +35,7 @@ Key = tuple[str, str, int, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class RunProgress:
     """Where a run stands; passed to `watch` after every result.
 
     Attributes:
@@ -91,7 +88,7 @@ def evaluate(
     race: bool = False,
     backends: Mapping[str, Backend] | None = None,
     cache_dir: str | Path | None = DEFAULT_CACHE,
-    watch: Callable[[Standing], None] | None = None,
+    watch: Callable[[RunProgress], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> Evaluation:
     """Run an experiment and keep its results in a folder, each as soon as it is there.
@@ -182,7 +179,7 @@ class _Runner:
         judges: Judges,
         lines: Lines,
         results: dict[Key, Result],
-        watch: Callable[[Standing], None] | None,
+        watch: Callable[[RunProgress], None] | None,
         cancel: CancelToken | None,
         *,
         race: Race | None,
@@ -241,7 +238,7 @@ class _Runner:
             self._keep(result)
             self._tally.add(result, self._plan.metrics.names[0])
             if self._watch is not None:
-                self._watch(self._tally.standing())
+                self._watch(self._tally.progress())
         if self._cancel is not None and self._cancel.cancelled:
             self.unfinished.append("The run was interrupted.")
             return False
@@ -317,9 +314,9 @@ class _Tally:
         self.spent_usd += Decimal(result.usage.get("cost_usd") or "0")
         self.values[result.variant].append(result.metrics[metric])
 
-    def standing(self) -> Standing:
+    def progress(self) -> RunProgress:
         means = {name: (len(values), fmean(values)) for name, values in self.values.items()}
-        return Standing(done=self.done, total=self.total, bought=self.bought, spent_usd=self.spent_usd, means=means)
+        return RunProgress(done=self.done, total=self.total, bought=self.bought, spent_usd=self.spent_usd, means=means)
 
 
 def _read(experiment: Experiment | Mapping[str, Any] | str | Path) -> Experiment:

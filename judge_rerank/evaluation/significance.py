@@ -20,7 +20,7 @@ from itertools import combinations
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from judge_rerank.core.errors import InputError, MissingExtra
+from judge_rerank.core import InputError, MissingExtra
 from judge_rerank.evaluation.power import check_level, detectable_effect, t_quantile
 from judge_rerank.evaluation.record import Result
 

@@ -9,12 +9,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from judge_rerank.core.errors import DataError, InputError, MissingExtra, SetupError
-from judge_rerank.core.types import Document, Query
+from judge_rerank.core import DataError, Document, InputError, MissingExtra, Query, SetupError
 from judge_rerank.evaluation.datasets import Dataset, Topic, checked
-from judge_rerank.readers.jsonl import document_of, json_value, record_id
-from judge_rerank.readers.lines import numbered_lines, reading
-from judge_rerank.readers.trec import read_qrels, read_queries, read_run, read_trec
+from judge_rerank.readers import (
+    document_of,
+    json_value,
+    numbered_lines,
+    read_qrels,
+    read_queries,
+    read_run,
+    read_trec,
+    reading,
+    record_id,
+)
 
 CATALOGUE = "ir_datasets:"
 """What a path begins with that is an id of the ir_datasets catalogue."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
-from judge_rerank.core.types import total_usd
+from judge_rerank.core import total_usd
 from judge_rerank.evaluation.averages import by_dataset, percentile
 from judge_rerank.evaluation.ceilings import Ceiling, ceilings
 from judge_rerank.evaluation.record import Result, RunInfo, Variant

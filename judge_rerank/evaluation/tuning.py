@@ -9,15 +9,12 @@ from itertools import product
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
-from judge_rerank.core.errors import DataError, InputError
-from judge_rerank.core.types import Document, total_usd
+from judge_rerank.core import DataError, Document, InputError, total_usd
 from judge_rerank.evaluation.datasets import Dataset, Topic
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.significance import Comparison, compared
-from judge_rerank.routing.classifier import QueryClassifier
-from judge_rerank.routing.routes import JudgeKind, Route, Routes
-from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place
-from judge_rerank.strategies.hybrid import FIRST_STAGE, Hybrid, summed
+from judge_rerank.routing import JudgeKind, QueryClassifier, Route, Routes
+from judge_rerank.strategies import FIRST_STAGE, Hybrid, Signal, by_place, summed
 
 if TYPE_CHECKING:
     from judge_rerank.judge import Judge
@@ -173,7 +170,7 @@ def fit_routes(
     Returns:
         The routes with a row before them for each class that departs, and what was measured.
     """
-    from judge_rerank.routing.auto import resolved
+    from judge_rerank.routing import resolved
 
     by_label: defaultdict[str, list[Topic]] = defaultdict(list)
     for topic in dataset.topics:

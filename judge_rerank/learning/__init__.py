@@ -1,1 +1,47 @@
 """From judgments to something cheaper or better: calibration, distilled and fine-tuned scorers."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from judge_rerank.learning.calibration import Calibration, calibrate
+    from judge_rerank.learning.distil import Distillation, distill, examples, kinds_for, sign_flip, traced
+    from judge_rerank.learning.finetune import finetuning_available
+
+_LAZY = {
+    "kinds_for": "distil",
+    "finetuning_available": "finetune",
+    "calibrate": "calibration",
+    "Calibration": "calibration",
+    "Distillation": "distil",
+    "distill": "distil",
+    "examples": "distil",
+    "sign_flip": "distil",
+    "traced": "distil",
+}
+
+__all__ = [
+    "Calibration",
+    "Distillation",
+    "calibrate",
+    "distill",
+    "examples",
+    "finetuning_available",
+    "kinds_for",
+    "sign_flip",
+    "traced",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -15,8 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from judge_rerank.core.errors import DataError, InputError
-from judge_rerank.core.types import Ranking
+from judge_rerank.core import DataError, InputError, Ranking
 
 Unjudged = Literal["skip", "irrelevant"]
 """What becomes of documents that the relevance judgments do not name."""

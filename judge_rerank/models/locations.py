@@ -6,32 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from platformdirs import user_cache_dir
+from judge_rerank.core import ModelUnavailable, UnknownName
+from judge_rerank.models.registry import REGISTRY, Model, ModelFile
+from judge_rerank.storage import cache_dir
 
-from judge_rerank.core.errors import ModelUnavailable, UnknownName
-from judge_rerank.models.registry import DEFAULT_JUDGE, REGISTRY, Model, ModelFile
-
-__all__ = [
-    "DEFAULT_JUDGE",
-    "REGISTRY",
-    "cache_dir",
-    "find",
-    "folder_of",
-    "folders",
-    "get",
-    "installed",
-    "locate",
-    "megabytes",
-]
-
-_CACHE_ENV = "JUDGE_RERANK_CACHE_DIR"
 _MODELS_ENV = "JUDGE_RERANK_MODELS"
-
-
-def cache_dir() -> Path:
-    """The folder for everything that can be fetched again; the environment variable JUDGE_RERANK_CACHE_DIR moves it."""
-    chosen = os.environ.get(_CACHE_ENV, "").strip()
-    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("judge-rerank"))
 
 
 def folder_of(model: Model) -> Path:
@@ -39,7 +18,7 @@ def folder_of(model: Model) -> Path:
     return cache_dir() / "models" / model.name
 
 
-def get(name: str) -> Model:
+def model_named(name: str) -> Model:
     """The registry's entry.
 
     Raises:
@@ -50,7 +29,7 @@ def get(name: str) -> Model:
     return REGISTRY[name]
 
 
-def find(name_or_path: str | Path) -> Path:
+def find_model(name_or_path: str | Path) -> Path:
     """Where a model is on this machine, without downloading anything.
 
     A name of the registry is looked up in the folders of JUDGE_RERANK_MODELS (as `NAME/FILE` or `FILE`), then among the
@@ -70,7 +49,7 @@ def find(name_or_path: str | Path) -> Path:
         if not path.exists():
             raise ModelUnavailable(f"There is no model file {path}. Expected an existing file or folder.")
         return path
-    return locate(get(name))
+    return locate(model_named(name))
 
 
 def locate(model: Model) -> Path:
@@ -81,12 +60,12 @@ def locate(model: Model) -> Path:
     raise ModelUnavailable(_missing(model))
 
 
-def installed() -> Mapping[str, Path]:
+def installed_models() -> Mapping[str, Path]:
     """The models of the registry that are on this machine, and where."""
     found: dict[str, Path] = {}
     for name in REGISTRY:
         try:
-            found[name] = find(name)
+            found[name] = find_model(name)
         except ModelUnavailable:
             continue
     return found

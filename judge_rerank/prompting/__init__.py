@@ -1,1 +1,29 @@
 """From a question to a request, and from a reply to a judgment: templates, escaping, rendering, tasks and readers."""
+
+from __future__ import annotations
+
+from judge_rerank.prompting.api_rendering import ApiRenderer
+from judge_rerank.prompting.library import DEFAULT, Library, Shown, Template, load, prompt_folders, template_files
+from judge_rerank.prompting.rendering import COUNT_MARGIN, MARGIN_TOKENS, Prepared, Renderer
+from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, task
+from judge_rerank.prompting.tasks.embedding import compared, packed
+
+__all__ = [
+    "COUNT_MARGIN",
+    "DEFAULT",
+    "MARGIN_TOKENS",
+    "PARSER_VERSION",
+    "TASKS",
+    "ApiRenderer",
+    "Library",
+    "Prepared",
+    "Renderer",
+    "Shown",
+    "Template",
+    "compared",
+    "load",
+    "packed",
+    "prompt_folders",
+    "task",
+    "template_files",
+]

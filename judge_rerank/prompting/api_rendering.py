@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.core.backend import ChatRequest, Message, Subject
-from judge_rerank.core.strategy import EmbedCall, JudgeCall
+from judge_rerank.core import ChatRequest, EmbedCall, JudgeCall, Message, Subject
 from judge_rerank.prompting.rendering import COUNT_MARGIN, Cut, Cutter, Prepared
 from judge_rerank.prompting.tasks.base import Reader
 from judge_rerank.prompting.tasks.embedding import Embedding

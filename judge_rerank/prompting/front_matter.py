@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from judge_rerank.core.errors import PromptError
+from judge_rerank.core import PromptError
 
 _FENCE = "---"
 _MARKERS = ("system:", "user:")

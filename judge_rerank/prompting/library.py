@@ -27,8 +27,8 @@ filled in: no document can begin a part. The variables are `query` (text), `docu
 `title`, empty where there is none, and `text`), `n` (how many there are), `examples`, `options` (the labels of a task
 that chooses; for `pairwise` and `setwise` A, B, C …, each the letter of a document), `reply_format` (the sentence
 that says how to answer), `explain` and `labels` (whether a reason, or a single word, is wanted). The query and the
-documents come quoted (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as delimiters.
-They may stand in the user part only. What Jinja can do is bounded: see `judge_rerank.prompting.sandbox`.
+documents come quoted (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as
+delimiters. They may stand in the user part only. What Jinja can do is bounded: see `judge_rerank.prompting.sandbox`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from judge_rerank.core.backend import Message
-from judge_rerank.core.errors import PromptError, SetupError, UnknownName
-from judge_rerank.core.types import Query
+from judge_rerank.core import Message, PromptError, Query, SetupError, UnknownName
 from judge_rerank.prompting.escaping import quote
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
@@ -353,3 +351,11 @@ def _rehearse(template: Template, *, line: int) -> bool:
                 raise PromptError(msg, path=template.path, line=line)
             everything = everything and complete
     return everything
+
+
+def prompt_folders(prompts: str | Path | Sequence[str | Path] | None) -> list[Path]:
+    """The folders of templates."""
+    if prompts is None:
+        return []
+    several = [prompts] if isinstance(prompts, (str, Path)) else prompts
+    return [Path(folder).expanduser() for folder in several]

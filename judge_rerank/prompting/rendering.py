@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from judge_rerank.core.backend import Backend, ChatRequest, Message, Subject, prompt_text
-from judge_rerank.core.errors import ContextTooLong
-from judge_rerank.core.strategy import JudgeCall
-from judge_rerank.core.types import Document
+from judge_rerank.core import Backend, ChatRequest, ContextTooLong, Document, JudgeCall, Message, Subject, prompt_text
 from judge_rerank.prompting import tasks as parsing
 from judge_rerank.prompting.library import Library, Shown
 from judge_rerank.prompting.tasks.base import Reader

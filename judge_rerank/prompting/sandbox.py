@@ -20,7 +20,7 @@ from jinja2 import StrictUndefined, TemplateError, TemplateRuntimeError, Templat
 from jinja2.environment import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from judge_rerank.core.errors import PromptError
+from judge_rerank.core import PromptError
 
 _MOST_ITEMS = 10_000
 _LONGEST_RANGE = 1_000

@@ -1,1 +1,18 @@
 """One attempt at one request: chat, rerank and embedding APIs through LiteLLM, llama.cpp in this process, retries."""
+
+from __future__ import annotations
+
+from judge_rerank.providers.concurrency import ConcurrencyLimiter
+from judge_rerank.providers.factory import listed, named_by_environment, open_api, open_backend
+from judge_rerank.providers.litellm import LiteLLMBackend
+from judge_rerank.providers.retry import Retrier
+
+__all__ = [
+    "ConcurrencyLimiter",
+    "LiteLLMBackend",
+    "Retrier",
+    "listed",
+    "named_by_environment",
+    "open_api",
+    "open_backend",
+]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from judge_rerank.core.errors import UnknownName
+from judge_rerank.core import UnknownName
 
 _log = logging.getLogger(__name__)
 

@@ -6,16 +6,16 @@ import asyncio
 from collections import deque
 from types import TracebackType
 
-from judge_rerank.core.errors import RateLimited
+from judge_rerank.core import RateLimited
 
 
-class Gate:
+class ConcurrencyLimiter:
     """An async context manager that lets `limit` tasks in at once, in the order in which they came.
 
     A task that leaves with `RateLimited` halves the limit, to no less than 1; tasks that were let in before that
     halving do not halve it again, since their complaint is about the same burst. Each time as many tasks have left
     without an error as `recover_after` says, the limit grows by one, up to where it began. Other errors change
-    nothing. One gate serves one provider and one event loop; a task is inside it once.
+    nothing. One limiter serves one provider and one event loop; a task is inside it once.
 
     Args:
         limit: how many at once to begin with, and at most.
@@ -24,7 +24,7 @@ class Gate:
 
     def __init__(self, limit: int, *, recover_after: int | None = None) -> None:
         if limit < 1:
-            raise ValueError(f"a gate has to let at least one in, not {limit}")
+            raise ValueError(f"a limiter has to let at least one in, not {limit}")
         self._ceiling = self._limit = limit
         self._recover_after = recover_after or limit
         self._successes = 0
@@ -43,7 +43,7 @@ class Gate:
         """How many are inside."""
         return self._admitted
 
-    async def __aenter__(self) -> Gate:
+    async def __aenter__(self) -> ConcurrencyLimiter:
         if self._admitted < self._limit and not self._waiting:
             self._admitted += 1
         else:

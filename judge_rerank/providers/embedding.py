@@ -9,9 +9,8 @@ import json
 from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
-from judge_rerank.core.backend import ChatReply, ChatRequest
-from judge_rerank.core.errors import ProviderUnavailable
-from judge_rerank.prompting.tasks.embedding import packed
+from judge_rerank.core import ChatReply, ChatRequest, ProviderUnavailable
+from judge_rerank.prompting import packed
 from judge_rerank.providers import openai_format
 from judge_rerank.providers.litellm_api import LiteLLMApi
 

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
-from judge_rerank.core.errors import (
+from judge_rerank.core import (
     AuthenticationError,
     ContextTooLong,
     ProviderError,

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from judge_rerank.cache.reply_cache import ReplyCache
-from judge_rerank.core.backend import Backend
-from judge_rerank.core.errors import InputError, ModelUnavailable
-from judge_rerank.core.strategy import Endpoint
-from judge_rerank.learning.calibration import Calibration
-from judge_rerank.models.locations import cache_dir as cache_dir_of_user
-from judge_rerank.tracing.trace import Trace
-
-DEFAULT_CACHE = "default"
-"""The user's cache folder: $JUDGE_RERANK_CACHE_DIR, else the system's place for caches."""
+from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable
 
 
 def open_backend(
@@ -61,14 +51,14 @@ def named_by_environment() -> str:
 
 
 def _embedded() -> str:
-    from judge_rerank.models import locations as models
+    from judge_rerank.models import DEFAULT_JUDGE, installed_models
 
-    if models.DEFAULT_JUDGE in models.installed():
+    if DEFAULT_JUDGE in installed_models():
         return "local"
     msg = (
         "No model is named. Pass one, Judge('openai/gpt-4.1-mini') or -m openai/gpt-4.1-mini, or set "
         "JUDGE_RERANK_MODEL; or download the embedded one, which needs no key: "
-        f"judge-rerank models pull {models.DEFAULT_JUDGE}"
+        f"judge-rerank models pull {DEFAULT_JUDGE}"
     )
     raise ModelUnavailable(msg)
 
@@ -84,45 +74,3 @@ def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[st
         msg = "The list of models is empty; name at least one."
         raise InputError(msg)
     return model
-
-
-def opened_cache(
-    cache_dir: str | Path | ReplyCache | None, models: Sequence[str | Backend | None]
-) -> ReplyCache | None:
-    """The cache that was given, or one in the folder where replies are kept; None where they are not."""
-    if isinstance(cache_dir, ReplyCache):
-        return cache_dir
-    folder = cache_folder(cache_dir, models)
-    return ReplyCache(folder) if folder is not None else None
-
-
-def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | None]) -> Path | None:
-    """Where replies are kept: as named, the user's own for models given by name, or nowhere."""
-    if cache_dir != DEFAULT_CACHE:
-        return None if cache_dir is None else Path(cache_dir).expanduser()
-    # What a backend of the caller's own answers may depend on what nobody here knows.
-    named = all(each is None or isinstance(each, str) for each in models)
-    return cache_dir_of_user() if named else None
-
-
-def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str]) -> Trace | None:
-    """The trace that was given, named, or named by the environment, which keeps no secret; None for none."""
-    if not isinstance(trace, Trace):
-        file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
-        trace = Trace(file) if file else None
-    if trace is not None:
-        trace.hide(secrets)
-    return trace
-
-
-def opened_calibration(calibration: Calibration | str | Path | None) -> Calibration | None:
-    """The calibration, read if it is a file's path."""
-    return Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration
-
-
-def folders(prompts: str | Path | Sequence[str | Path] | None) -> list[Path]:
-    """The folders of templates."""
-    if prompts is None:
-        return []
-    several = [prompts] if isinstance(prompts, (str, Path)) else prompts
-    return [Path(folder).expanduser() for folder in several]

@@ -13,16 +13,21 @@ from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from typing import Any
 
-from judge_rerank.core.backend import ChatReply, ChatRequest, ModelInfo
-from judge_rerank.core.errors import (
+from judge_rerank.core import (
     AuthenticationError,
+    ChatReply,
+    ChatRequest,
     InputError,
     MissingExtra,
+    ModelInfo,
     ProviderError,
     ProviderTimeout,
     RequestRejected,
+    basic_auth,
+    public_url,
+    secrets_in,
+    without_user,
 )
-from judge_rerank.core.redaction import basic_auth, public_url, secrets_in, without_user
 from judge_rerank.providers import catalog, openai_format, tokens
 from judge_rerank.providers.errors import scrubbed, translated
 from judge_rerank.providers.features import Features

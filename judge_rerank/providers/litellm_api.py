@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
-from judge_rerank.core.backend import ModelInfo
+from judge_rerank.core import ModelInfo
 from judge_rerank.providers.http_transport import Exchange
 from judge_rerank.providers.litellm import LiteLLMBackend
 

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from judge_rerank.core.backend import ChatReply, FinishReason
-from judge_rerank.core.errors import ContextTooLong, ProviderError, ProviderUnavailable, RequestRejected
+from judge_rerank.core import (
+    ChatReply,
+    ContextTooLong,
+    FinishReason,
+    ProviderError,
+    ProviderUnavailable,
+    RequestRejected,
+)
 
 _FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 _NOTHING: dict[str, Any] = {}

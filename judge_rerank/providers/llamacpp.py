@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from judge_rerank.core.errors import MissingExtra, ModelUnavailable, SetupError
+from judge_rerank.core import MissingExtra, ModelUnavailable, SetupError
 
 T = TypeVar("T")
 

@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.core.backend import ChatReply, ChatRequest, Message, ModelInfo
-from judge_rerank.core.errors import InputError, ModelUnavailable, ProviderTimeout
-from judge_rerank.models import locations as models
-from judge_rerank.models.gguf import read_head
+from judge_rerank.core import ChatReply, ChatRequest, InputError, Message, ModelInfo, ModelUnavailable, ProviderTimeout
+from judge_rerank.models import DEFAULT_JUDGE, find_model, installed_models, model_named, read_head
 from judge_rerank.providers import llama_format, llamacpp
 
 CONTEXT_TOKENS = 8192
@@ -47,11 +45,11 @@ def open_local(spec: str, *, params: Mapping[str, Any] | None = None) -> LocalBa
     context_tokens = _whole(settings.pop("context_tokens", CONTEXT_TOKENS), "context_tokens")
     threads = settings.pop("threads", None)
     if name.startswith(":"):
-        path, name = models.find(Path(name[1:])), spec
+        path, name = find_model(Path(name[1:])), spec
     else:
-        name = name.removeprefix("/") or models.DEFAULT_JUDGE
-        if models.get(name).task != "judge":
-            raise InputError(f"{name!r} is an embedding model, which cannot judge. Use local/{models.DEFAULT_JUDGE}.")
+        name = name.removeprefix("/") or DEFAULT_JUDGE
+        if model_named(name).task != "judge":
+            raise InputError(f"{name!r} is an embedding model, which cannot judge. Use local/{DEFAULT_JUDGE}.")
         path, name = _found(name, named=spec.strip() != "local"), f"local/{name}"
     return LocalBackend(
         path,
@@ -217,9 +215,9 @@ def _any_of(texts: tuple[str, ...]) -> re.Pattern[str] | None:
 def _found(name: str, *, named: bool) -> Path:
     """Where a judge of the registry is. For a plain `local` the message speaks of the others that are here."""
     try:
-        return models.find(name)
+        return find_model(name)
     except ModelUnavailable as error:
-        others = [other for other in models.installed() if models.get(other).task == "judge"]
+        others = [other for other in installed_models() if model_named(other).task == "judge"]
         if named or not others:
             raise
         raise ModelUnavailable(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from judge_rerank.core.backend import ChatRequest, FinishReason
+from judge_rerank.core import ChatRequest, FinishReason
 
 _DEEPEST_BRANCH = 8
 """Tokens of a reply whose alternatives are kept; labels are shorter."""

@@ -9,8 +9,7 @@ import json
 from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
-from judge_rerank.core.backend import ChatReply, ChatRequest
-from judge_rerank.core.errors import ProviderUnavailable
+from judge_rerank.core import ChatReply, ChatRequest, ProviderUnavailable
 from judge_rerank.providers.litellm_api import LiteLLMApi
 
 MOST_TOKENS_PER_DOC = 4_096

@@ -21,7 +21,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from judge_rerank.core.errors import ProviderError
+from judge_rerank.core import ProviderError
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

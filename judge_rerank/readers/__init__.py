@@ -7,13 +7,19 @@ being an error (a binary file in a folder) is logged as a warning on the logger 
 from __future__ import annotations
 
 from judge_rerank.readers.folder import TEXT_SUFFIXES, read_folder, read_text
-from judge_rerank.readers.jsonl import iter_jsonl, read_jsonl
+from judge_rerank.readers.jsonl import document_of, iter_jsonl, json_value, read_jsonl, record_id
+from judge_rerank.readers.lines import numbered_lines, reading
 from judge_rerank.readers.passages import passages
 from judge_rerank.readers.trec import read_qrels, read_queries, read_run, read_trec
+from judge_rerank.readers.yaml_source import Located
 
 __all__ = [
     "TEXT_SUFFIXES",
+    "Located",
+    "document_of",
     "iter_jsonl",
+    "json_value",
+    "numbered_lines",
     "passages",
     "read_folder",
     "read_jsonl",
@@ -22,4 +28,6 @@ __all__ = [
     "read_run",
     "read_text",
     "read_trec",
+    "reading",
+    "record_id",
 ]

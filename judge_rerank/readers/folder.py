@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judge_rerank.core.errors import DataError
+from judge_rerank.core import DataError
 from judge_rerank.readers.lines import reading
 from judge_rerank.readers.passages import Markup, passages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from judge_rerank.core.types import Document
+    from judge_rerank.core import Document
 
 _log = logging.getLogger("judge_rerank.readers")
 

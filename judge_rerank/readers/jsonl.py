@@ -6,8 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from judge_rerank.core.errors import DataError
-from judge_rerank.core.types import Document
+from judge_rerank.core import DataError, Document
 from judge_rerank.readers.lines import numbered_lines, source_name
 
 if TYPE_CHECKING:

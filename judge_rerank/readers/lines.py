@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from judge_rerank.core.errors import DataError
+from judge_rerank.core import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.types import Document
+from judge_rerank.core import Document, InputError
 
 Markup = Literal["markdown", "rst", "text"]
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from judge_rerank.core.errors import DataError, InputError
-from judge_rerank.core.types import Document, Query
+from judge_rerank.core import DataError, Document, InputError, Query
 from judge_rerank.readers.jsonl import json_value, numbered_documents, record_id
 from judge_rerank.readers.lines import numbered_lines
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from judge_rerank.core.errors import DataError
+from judge_rerank.core import DataError
 from judge_rerank.readers.lines import reading
 
 Place = tuple[str | int, ...]

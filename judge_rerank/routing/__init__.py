@@ -6,18 +6,48 @@
 
 from __future__ import annotations
 
+from judge_rerank.routing.auto import (
+    Auto,
+    ClassIs,
+    DefaultCascade,
+    Situation,
+    default_cascade,
+    judge_kind,
+    prefilter,
+    resolved,
+)
 from judge_rerank.routing.classifier import LABELS, QueryClass, QueryClassifier
+from judge_rerank.routing.features import asks, features, words
 from judge_rerank.routing.judged import JudgeClassifier, asked
+from judge_rerank.routing.plan import Limits, recommend
+from judge_rerank.routing.routes import JudgeKind, Route, Routes
 from judge_rerank.routing.rules import Rule, Rules
-from judge_rerank.routing.trained import TrainedClassifier
+from judge_rerank.routing.trained import FORMAT, TrainedClassifier
 
 __all__ = [
+    "FORMAT",
     "LABELS",
+    "Auto",
+    "ClassIs",
+    "DefaultCascade",
     "JudgeClassifier",
+    "JudgeKind",
+    "Limits",
     "QueryClass",
     "QueryClassifier",
+    "Route",
+    "Routes",
     "Rule",
     "Rules",
+    "Situation",
     "TrainedClassifier",
     "asked",
+    "asks",
+    "default_cascade",
+    "features",
+    "judge_kind",
+    "prefilter",
+    "recommend",
+    "resolved",
+    "words",
 ]

@@ -7,17 +7,14 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, Ordering, Plan, Strategy
-from judge_rerank.core.types import Query
+from judge_rerank.core import Candidates, InputError, Ordering, Plan, Query, Strategy
 from judge_rerank.routing.classifier import QueryClass, QueryClassifier
 from judge_rerank.routing.routes import JudgeKind, Route, Routes
 from judge_rerank.routing.trained import TrainedClassifier
-from judge_rerank.strategies import spec
-from judge_rerank.strategies.cascade import Composable
+from judge_rerank.strategies import Composable, resolve, strategy_names
 
 if TYPE_CHECKING:
-    from judge_rerank.core.backend import ModelInfo
+    from judge_rerank.core import ModelInfo
 
 CASCADES: dict[JudgeKind, str] = {
     "hosted": "{prefilter} % 20 >> listwise",
@@ -47,9 +44,9 @@ def judge_kind(info: ModelInfo | None) -> JudgeKind:
 
 def prefilter() -> str:
     """The best scorer that is installed, as a spec string; "none" where there is none."""
-    from judge_rerank.models import locations as models
+    from judge_rerank.models import installed_models
 
-    embedding = "embedding" in spec.strategy_names() and "all-minilm-l6-v2" in models.installed()
+    embedding = "embedding" in strategy_names() and "all-minilm-l6-v2" in installed_models()
     if embedding and (find_spec("onnxruntime") or find_spec("sentence_transformers")):
         return "embedding"
     return "bm25" if find_spec("bm25s") else "none"
@@ -151,7 +148,7 @@ def resolved(text: str) -> Strategy:
     Raises:
         InputError: the row cannot be read, or chooses again.
     """
-    strategy = spec.resolve(text.replace("{prefilter}", prefilter()))
+    strategy = resolve(text.replace("{prefilter}", prefilter()))
     if isinstance(strategy, (Auto, DefaultCascade)):
         raise InputError(f"A route cannot lead to {text!r}, which chooses again.")
     return strategy

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 
 LABELS = ("factual", "semantic", "complex")
 """The kinds of query that the classifiers here know. A classifier of one's own may have others.

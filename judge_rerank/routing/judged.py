@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, Choice, JudgeCall, Ordering, Outcome, Outcomes, Plan, Round
-from judge_rerank.core.types import Query
+from judge_rerank.core import (
+    Candidates,
+    Choice,
+    InputError,
+    JudgeCall,
+    Ordering,
+    Outcome,
+    Outcomes,
+    Plan,
+    Query,
+    Round,
+    Strategy,
+)
 from judge_rerank.routing.classifier import LABELS, QueryClass, QueryClassifier, checked
 
-if TYPE_CHECKING:
-    from judge_rerank.judge import Judge
-
 _TASK = "classify"
+
+
+class Reranker(Protocol):
+    """A `Judge`, as far as a classifier needs one."""
+
+    def rerank_many(self, pairs: Iterable[tuple[Query, Iterable[Any]]], strategy: Strategy) -> Any:
+        """Perform a strategy for many queries side by side."""
+        ...
 
 
 def asked(
@@ -79,7 +94,7 @@ class JudgeClassifier:
         InputError: there are fewer than two labels, or one stands there twice.
     """
 
-    judge: Judge
+    judge: Reranker
     labels: tuple[str, ...] = LABELS
     prompt: str | None = None
     explain: bool = False

@@ -16,15 +16,23 @@ from importlib.resources import files
 from itertools import pairwise
 from random import Random
 from statistics import median
+from typing import Protocol
 
-from judge_rerank.core.backend import ModelInfo
-from judge_rerank.core.errors import InputError, PricingUnknown
-from judge_rerank.core.strategy import JudgeCall, Outcome
-from judge_rerank.core.types import Document, Forecast, Query, Recommendation
-from judge_rerank.engine.driver import Engine, Job
-from judge_rerank.spending.budget import Amount, to_decimal
-from judge_rerank.strategies.conformance import stating
-from judge_rerank.strategies.spec import resolve
+from judge_rerank.core import (
+    Document,
+    Estimate,
+    Forecast,
+    InputError,
+    JudgeCall,
+    ModelInfo,
+    Outcome,
+    PricingUnknown,
+    Query,
+    Recommendation,
+    Strategy,
+)
+from judge_rerank.spending import Amount, to_decimal
+from judge_rerank.strategies import resolve, stating
 
 # As in the table: an error of one grade of three.
 _NOISE = 1 / 3
@@ -38,6 +46,25 @@ class Limits:
     usd: Amount | None
     latency_s: float | None
     call_latency_s: float
+
+
+class Forecaster(Protocol):
+    """What can run a strategy against made-up answers: the engine."""
+
+    def forecast(
+        self,
+        query: Query,
+        documents: Sequence[Document],
+        strategy: Strategy,
+        *,
+        answer: Callable[[JudgeCall], Outcome],
+    ) -> Estimate:
+        """Calls, rounds and tokens of a run against these answers."""
+        ...
+
+    def tokens(self, text: str) -> int:
+        """How many tokens a text takes."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,15 +125,15 @@ def table() -> Table:
     )
 
 
-def recommend(engine: Engine, info: ModelInfo, n_docs: int, tokens_per_doc: int, limits: Limits) -> Recommendation:
+def recommend(judge: Forecaster, info: ModelInfo, n_docs: int, tokens_per_doc: int, limits: Limits) -> Recommendation:
     """The strategy that promises most within the limits; of those that promise as much, the one with fewest tokens.
 
     Raises:
         InputError: none fits.
         PricingUnknown: there is a limit in dollars, and nobody says what the model costs.
     """
-    documents = _documents(engine, n_docs, tokens_per_doc)
-    forecasts = [_forecast(engine, info, curve, documents, limits) for curve in table().curves]
+    documents = _documents(judge, n_docs, tokens_per_doc)
+    forecasts = [_forecast(judge, info, curve, documents, limits) for curve in table().curves]
     if limits.usd is not None and any(forecast.cost_usd is None for forecast in forecasts):
         raise PricingUnknown(info.name)
     fitting = [forecast for forecast in forecasts if _fits(forecast, limits)]
@@ -127,10 +154,11 @@ def _weight(forecast: Forecast, enough: float) -> float:
     return forecast.input_tokens + forecast.output_tokens if forecast.ndcg >= enough else -forecast.ndcg
 
 
-def _forecast(engine: Engine, info: ModelInfo, curve: Curve, documents: Sequence[Document], limits: Limits) -> Forecast:
+def _forecast(
+    judge: Forecaster, info: ModelInfo, curve: Curve, documents: Sequence[Document], limits: Limits
+) -> Forecast:
     spec = curve.spec(len(documents))
-    job = Job(query=Query(text=_QUERY), documents=documents, strategy=resolve(spec))
-    estimate = engine.estimate(job, answer=_erring(len(documents)))
+    estimate = judge.forecast(Query(text=_QUERY), documents, resolve(spec), answer=_erring(len(documents)))
     waits = max(estimate.rounds, estimate.calls / info.concurrency)
     return Forecast(
         strategy=spec,
@@ -163,9 +191,9 @@ def _nothing_fits(forecasts: Sequence[Forecast], n_docs: int, limits: Limits) ->
     )
 
 
-def _documents(engine: Engine, n_docs: int, tokens_per_doc: int) -> list[Document]:
+def _documents(judge: Forecaster, n_docs: int, tokens_per_doc: int) -> list[Document]:
     """Documents of about so many tokens, by the model's own count."""
-    words = max(1, round(tokens_per_doc**2 / max(1, engine.tokens("passage " * tokens_per_doc))))
+    words = max(1, round(tokens_per_doc**2 / max(1, judge.tokens("passage " * tokens_per_doc))))
     return [Document(text="passage " * words)] * n_docs
 
 

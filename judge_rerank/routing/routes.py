@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from judge_rerank.core.errors import DataError, InputError
+from judge_rerank.core import DataError, InputError
 
 JudgeKind = Literal["hosted", "local", "none"]
 """Who would judge: a model that is paid for, one that runs here and is small, or nobody."""

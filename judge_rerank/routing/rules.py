@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from judge_rerank.core.errors import DataError, InputError, UnknownName
+from judge_rerank.core import DataError, InputError, UnknownName
 from judge_rerank.routing.classifier import QueryClass, QueryClassifier, checked
 
 _CONDITIONS = ("regex", "contains", "starts_with", "min_words", "max_words")

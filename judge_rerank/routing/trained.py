@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from judge_rerank.core.errors import DataError
+from judge_rerank.core import DataError
 from judge_rerank.routing.classifier import QueryClass, checked
 from judge_rerank.routing.features import asks, features, in_words, words
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, Group, Plan, ScorePairs, by_score, scored
-from judge_rerank.core.types import Document, Query
-from judge_rerank.strategies.cascade import Composable
+from judge_rerank.core import Candidates, Document, Group, InputError, Plan, Query, ScorePairs, by_score, scored
+from judge_rerank.strategies import Composable
 
 
 class LocalScorer(Composable, ABC):

@@ -12,9 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from judge_rerank.core.errors import DataError, InputError, MissingExtra
-from judge_rerank.core.strategy import Group
-from judge_rerank.core.validation import check_number
+from judge_rerank.core import DataError, Group, InputError, MissingExtra, check_number
 from judge_rerank.scorers.base import LocalScorer, full_text
 
 _WORD = re.compile(r"\w+")

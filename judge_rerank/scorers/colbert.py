@@ -7,8 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from judge_rerank.core.errors import ModelUnavailable
-from judge_rerank.core.strategy import Group
+from judge_rerank.core import Group, ModelUnavailable
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 
@@ -70,16 +69,18 @@ def _max_sim(query: Any, document: Any) -> float:
 
 @lru_cache(maxsize=2)
 def _loaded(model: str) -> Any:
-    folder = weights.folder_of(model, weights.TORCH_WEIGHTS)
+    folder = weights.weights_folder(model, weights.TORCH_WEIGHTS)
 
     def build() -> Any:
-        computing.torch()
+        computing.import_torch()
         from sentence_transformers import MultiVectorEncoder
 
         trained = (folder / "modules.json").is_file() or "HF_ColBERT" in (folder / "config.json").read_text("utf-8")
         if not trained:
             raise ModelUnavailable(f"{model} is no late-interaction model: it has no projection for its token vectors.")
-        with computing.silent():
+        with computing.silent_transformers():
             return MultiVectorEncoder(str(folder), local_files_only=True)
 
-    return weights.needed(f"The late-interaction model {model}", "colbert", lambda: weights.load(model, build))
+    return weights.needed_weights(
+        f"The late-interaction model {model}", "colbert", lambda: weights.load_weights(model, build)
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from judge_rerank.core.errors import SetupError
+from judge_rerank.core import SetupError
 
 TURN = threading.Lock()
 """Held while a model computes. Each computation has all the threads there are, so two at once would only wait for
@@ -33,7 +33,7 @@ def threads() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def torch() -> Any:
+def import_torch() -> Any:
     """PyTorch, with no more threads than there are processors."""
     import torch as module
 
@@ -43,7 +43,7 @@ def torch() -> Any:
 
 
 @contextmanager
-def silent() -> Generator[None]:
+def silent_transformers() -> Generator[None]:
     """While transformers loads a model, it draws no progress bar on the user's terminal."""
     from transformers.utils import logging
 

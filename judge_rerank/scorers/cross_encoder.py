@@ -10,8 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from judge_rerank.core.errors import InputError, ModelUnavailable
-from judge_rerank.core.strategy import Group
+from judge_rerank.core import Group, InputError, ModelUnavailable
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 
@@ -103,11 +102,11 @@ class _Model(Protocol):
 
 class _Torch:
     def __init__(self, folder: Path, max_length: int | None) -> None:
-        torch = computing.torch()
+        torch = computing.import_torch()
         from sentence_transformers import CrossEncoder as Model
 
         self._identity = torch.nn.Identity()
-        with computing.silent():
+        with computing.silent_transformers():
             self._model: Any = Model(str(folder), local_files_only=True, activation_fn=self._identity)
         longest = self._model.max_seq_length or 512
         if max_length is not None and max_length > longest:
@@ -135,11 +134,11 @@ class _Onnx:
 @lru_cache(maxsize=4)
 def _loaded(model: str, backend: str, max_length: int | None) -> _Model:
     torch = backend == "torch"
-    folder = weights.folder_of(model, weights.TORCH_WEIGHTS if torch else weights.ONNX_WEIGHTS)
+    folder = weights.weights_folder(model, weights.TORCH_WEIGHTS if torch else weights.ONNX_WEIGHTS)
     _check_head(model, folder)
     kind, extra = (_Torch, "cross-encoder") if torch else (_Onnx, "embedding")
-    return weights.needed(
-        f"The cross-encoder {model}", extra, lambda: weights.load(model, lambda: kind(folder, max_length))
+    return weights.needed_weights(
+        f"The cross-encoder {model}", extra, lambda: weights.load_weights(model, lambda: kind(folder, max_length))
     )
 
 

@@ -9,13 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from judge_rerank.core.errors import DataError
-from judge_rerank.core.strategy import Group
+from judge_rerank.core import DataError, Group
 from judge_rerank.scorers.base import LocalScorer, positive
 from judge_rerank.scorers.computing import TURN
 from judge_rerank.scorers.cross_encoder import CrossEncoder, sigmoid
 from judge_rerank.scorers.embedding import Embedding
-from judge_rerank.scorers.weights import needed
+from judge_rerank.scorers.weights import needed_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +128,7 @@ def signals_of(
     model: str, groups: Sequence[Group], batch_size: int = 32
 ) -> tuple[Sequence[str], list[NDArray[np.float64]]]:
     """The names of the signals, and for each group a row a candidate with their values."""
-    features: Any = needed("A distilled scorer", "embedding", _features)
+    features: Any = needed_weights("A distilled scorer", "embedding", _features)
     from judge_rerank.scorers.encoders import encoder
 
     with TURN:

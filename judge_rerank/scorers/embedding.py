@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Group
-from judge_rerank.core.types import Candidate
+from judge_rerank.core import Candidate, Group, InputError
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.computing import TURN
-from judge_rerank.scorers.weights import needed
+from judge_rerank.scorers.weights import needed_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +60,7 @@ class Embedding(LocalScorer):
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Cosines; what all groups need is encoded together."""
-        numpy: Any = needed("Comparing vectors", "embedding", _numpy)
+        numpy: Any = needed_weights("Comparing vectors", "embedding", _numpy)
         with TURN:
             queries = self._queries([query.text for query, _ in groups])
             documents = self._documents([c for _, candidates in groups for c in candidates])

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from judge_rerank.core.errors import InputError
+from judge_rerank.core import InputError
 from judge_rerank.scorers import computing, weights
 
 Backend = Literal["auto", "torch", "onnx"]
@@ -32,10 +32,10 @@ class Encoder(Protocol):
 
 class _Torch:
     def __init__(self, folder: Path, max_length: int | None) -> None:
-        computing.torch()
+        computing.import_torch()
         from sentence_transformers import SentenceTransformer
 
-        with computing.silent():
+        with computing.silent_transformers():
             self._model: Any = SentenceTransformer(str(folder), local_files_only=True)
         longest = self._model.max_seq_length or max_length or 512
         if max_length is not None and max_length > longest:
@@ -90,11 +90,11 @@ def encoder(model: str, backend: Backend, max_length: int | None) -> Encoder:
         SetupError: it, or a library that it needs, is not on this machine.
     """
     kinds = {"torch": weights.TORCH_WEIGHTS, "onnx": weights.ONNX_WEIGHTS}
-    folder = weights.folder_of(model, kinds.get(backend, (*weights.TORCH_WEIGHTS, *weights.ONNX_WEIGHTS)))
+    folder = weights.weights_folder(model, kinds.get(backend, (*weights.TORCH_WEIGHTS, *weights.ONNX_WEIGHTS)))
     onnx = backend == "onnx" or (backend == "auto" and not weights.found(folder, weights.TORCH_WEIGHTS))
     kind, extra = (_Onnx, "embedding") if onnx else (_Torch, "cross-encoder")
-    return weights.needed(
-        f"The embedding model {model}", extra, lambda: weights.load(model, lambda: kind(folder, max_length))
+    return weights.needed_weights(
+        f"The embedding model {model}", extra, lambda: weights.load_weights(model, lambda: kind(folder, max_length))
     )
 
 

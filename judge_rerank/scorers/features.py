@@ -12,8 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from judge_rerank.core.strategy import Group
-from judge_rerank.core.types import Query
+from judge_rerank.core import Group, Query
 from judge_rerank.scorers.base import full_text
 from judge_rerank.scorers.bm25 import CorpusStatistics, bm25_weight, words_of
 from judge_rerank.scorers.encoders import Encoder, Vectors, normalised

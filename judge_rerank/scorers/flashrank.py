@@ -9,12 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.core.errors import ModelUnavailable, UnknownName
-from judge_rerank.core.strategy import Group
-from judge_rerank.models.locations import cache_dir
+from judge_rerank.core import Group, ModelUnavailable, UnknownName
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.cross_encoder import Pair, log_odds, sigmoid
+from judge_rerank.storage import cache_dir
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class _Model:
 
 @lru_cache(maxsize=4)
 def _loaded(name: str, home: Path, max_length: int) -> _Model:
-    config, ranker_class = weights.needed("FlashRank", "flashrank", _flashrank)
+    config, ranker_class = weights.needed_weights("FlashRank", "flashrank", _flashrank)
     files: dict[str, str] = config.model_file_map
     pairwise = {known: file for known, file in files.items() if known not in config.listwise_rankers}
     if name not in pairwise:
@@ -99,8 +98,10 @@ def _loaded(name: str, home: Path, max_length: int) -> _Model:
     if not file.is_file() and weights.offline():
         raise ModelUnavailable(f"{name} is not in {home}, and HF_HUB_OFFLINE keeps it from being fetched. {advice}")
     try:
-        ranker = weights.load(name, lambda: _quietly(lambda: ranker_class(name, str(home), max_length, "WARNING")))
-        return weights.load(name, lambda: _Model(name, ranker, file))
+        ranker = weights.load_weights(
+            name, lambda: _quietly(lambda: ranker_class(name, str(home), max_length, "WARNING"))
+        )
+        return weights.load_weights(name, lambda: _Model(name, ranker, file))
     except ModelUnavailable as error:
         if (home / name).is_dir():
             raise ModelUnavailable(f"{error} {advice}") from error

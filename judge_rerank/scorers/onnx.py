@@ -12,7 +12,7 @@ import onnxruntime
 import tokenizers
 from numpy.typing import NDArray
 
-from judge_rerank.core.errors import ModelUnavailable
+from judge_rerank.core import ModelUnavailable
 from judge_rerank.scorers.computing import in_batches, threads
 from judge_rerank.scorers.weights import ONNX_WEIGHTS, found
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from judge_rerank.core.errors import MissingExtra, ModelUnavailable, RerankError, UnknownName
-from judge_rerank.models.locations import REGISTRY, find
+from judge_rerank.core import MissingExtra, ModelUnavailable, RerankError, UnknownName
+from judge_rerank.models import REGISTRY, find_model
 
 TORCH_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 ONNX_WEIGHTS = ("*.onnx",)
@@ -19,7 +19,7 @@ _TIMEOUT_S = 10
 _Made = TypeVar("_Made")
 
 
-def folder_of(model: str, weights: Sequence[str]) -> Path:
+def weights_folder(model: str, weights: Sequence[str]) -> Path:
     """The folder that holds a model, downloaded from the hub if it is named as there and not in the hub's cache.
 
     Args:
@@ -34,7 +34,7 @@ def folder_of(model: str, weights: Sequence[str]) -> Path:
     if path.is_dir():
         folder = path
     elif model in REGISTRY:
-        folder = find(model)
+        folder = find_model(model)
     elif model.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(model):
         if os.sep in model or model.startswith((".", "~")):
             raise ModelUnavailable(f"There is no folder {path}. Expected is one with a model's config and weights.")
@@ -55,7 +55,7 @@ def found(folder: Path, weights: Sequence[str]) -> list[Path]:
     return sorted(file for pattern in weights for place in places for file in place.glob(pattern))
 
 
-def load(model: str, build: Callable[[], _Made]) -> _Made:
+def load_weights(model: str, build: Callable[[], _Made]) -> _Made:
     """What `build` makes of a model's files; what a library says of damaged or unfit ones becomes one sentence.
 
     Raises:
@@ -73,7 +73,7 @@ def load(model: str, build: Callable[[], _Made]) -> _Made:
         ) from error
 
 
-def needed(feature: str, extra: str, load_module: Callable[[], Any]) -> Any:
+def needed_weights(feature: str, extra: str, load_module: Callable[[], Any]) -> Any:
     """An optional library.
 
     Raises:
@@ -92,7 +92,7 @@ def offline() -> bool:
 
 def _from_hub(name: str, weights: Sequence[str]) -> Path:
     """From the hub's cache without asking the hub, else downloaded; never tried twice."""
-    hub: Any = needed("Loading a model from the Hugging Face hub", "embedding", _hub)
+    hub: Any = needed_weights("Loading a model from the Hugging Face hub", "embedding", _hub)
     wanted = ["*.json", "*.txt", "*.model", "*.jinja", *weights, *(f"onnx/{w}" for w in weights if "onnx" in w)]
     options: dict[str, Any] = {"allow_patterns": wanted, "endpoint": os.environ.get("HF_ENDPOINT") or None}
     advice = (

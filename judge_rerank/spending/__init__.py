@@ -1,1 +1,40 @@
 """Prices, budgets, the ledger, and reports of both."""
+
+from __future__ import annotations
+
+from judge_rerank.spending.budget import (
+    BUDGET_VARIABLE,
+    Amount,
+    Budget,
+    Cap,
+    Charge,
+    Period,
+    to_decimal,
+    to_micro_usd,
+    to_usd,
+)
+from judge_rerank.spending.ledger import Label, Ledger, Reservation
+from judge_rerank.spending.metering import Metered, read_usage
+from judge_rerank.spending.price import Price, bill, worst_case
+from judge_rerank.spending.pricing import Pricing
+
+__all__ = [
+    "BUDGET_VARIABLE",
+    "Amount",
+    "Budget",
+    "Cap",
+    "Charge",
+    "Label",
+    "Ledger",
+    "Metered",
+    "Period",
+    "Price",
+    "Pricing",
+    "Reservation",
+    "bill",
+    "read_usage",
+    "to_decimal",
+    "to_micro_usd",
+    "to_usd",
+    "worst_case",
+]

@@ -8,7 +8,7 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from judge_rerank.core.errors import BudgetExceeded, InputError
+from judge_rerank.core import BudgetExceeded, InputError
 
 Amount: TypeAlias = Decimal | int | float | str
 """Money as a user writes it: "2.00", 2, Decimal("0.10"). A float counts as the number it is printed as."""

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from judge_rerank.spending.pricing import Price, Tier
+from judge_rerank.spending.price import Price, Tier
 
 Entry = Mapping[str, Any]
 

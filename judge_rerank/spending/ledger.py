@@ -1,10 +1,11 @@
 """The spend ledger: every attempt is reserved before it is sent, and settled with what it was billed.
 
-    hold = await ledger.reserve(micro_usd, tokens=tokens, caps=caps, label=label)   # room is set aside, or an error
-    with hold:
-        await hold.sent()                       # recorded before anything leaves
+    # Sets room aside, or raises.
+    reservation = await ledger.reserve(micro_usd, tokens=tokens, caps=caps, label=label)
+    with reservation:
+        await reservation.sent()                       # recorded before anything leaves
         reply = await backend.complete(request)
-        hold.settle(billed_micro_usd, input_tokens=..., output_tokens=...)
+        reservation.settle(billed_micro_usd, input_tokens=..., output_tokens=...)
 
 What leaves the `with` block unsettled is given back if it was never sent, and stays charged in full if it was.
 """
@@ -23,13 +24,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from judge_rerank.core.errors import LedgerError
+from judge_rerank.core import LedgerError
 from judge_rerank.spending.budget import Budget, Cap, Charge
 from judge_rerank.spending.ledger_file import Label, LedgerFile, Totals
 from judge_rerank.spending.ledger_report import Spend, SpendKey, audit, spend
-from judge_rerank.spending.ledger_writer import LedgerWriter, Reservation, Work
+from judge_rerank.spending.ledger_writer import LedgerWriter, ReservedCharge, Work
 
-__all__ = ["Hold", "Label", "Ledger", "Spend", "SpendKey", "Totals"]
+__all__ = ["Label", "Ledger", "Reservation", "Spend", "SpendKey", "Totals"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Ledger:
 
     async def reserve(
         self, micro_usd: int | None, *, tokens: int = 0, caps: Sequence[Cap] = (), label: Label = NO_LABEL
-    ) -> Hold:
+    ) -> Reservation:
         """Set aside the most that one attempt can take.
 
         Waits while calls under way may still leave room; cancelling the wait is safe and leaves nothing behind.
@@ -84,7 +85,7 @@ class Ledger:
             PricingUnknown: the price is not known, and a cap in dollars applies.
             LedgerError: the file cannot be used.
         """
-        reservation = Reservation(
+        reservation = ReservedCharge(
             charge=Charge(micro_usd=micro_usd or 0, calls=1, tokens=tokens),
             caps=tuple(caps),
             label=label,
@@ -93,7 +94,7 @@ class Ledger:
         writer = self._writer()
         future = writer.reserve(reservation)
         try:
-            return Hold(writer, await asyncio.wrap_future(future))
+            return Reservation(writer, await asyncio.wrap_future(future))
         except asyncio.CancelledError:
             # It may have been granted in the same moment, and nobody will send it.
             future.add_done_callback(lambda done: _give_back(writer, done))
@@ -162,7 +163,7 @@ class Ledger:
         return self._writer().submit(work).result()
 
 
-class Hold:
+class Reservation:
     """Money set aside for one attempt. Use it in a `with` block.
 
     Attributes:
@@ -171,7 +172,7 @@ class Hold:
 
     __slots__ = ("_reservation", "_state", "_writer", "micro_usd")
 
-    def __init__(self, writer: LedgerWriter, reservation: Reservation) -> None:
+    def __init__(self, writer: LedgerWriter, reservation: ReservedCharge) -> None:
         self._writer, self._reservation = writer, reservation
         self._state: Literal["reserved", "sent", "done"] = "reserved"
         self.micro_usd = reservation.charge.micro_usd
@@ -216,6 +217,6 @@ class Hold:
             self.forfeit()
 
 
-def _give_back(writer: LedgerWriter, done: Future[Reservation]) -> None:
+def _give_back(writer: LedgerWriter, done: Future[ReservedCharge]) -> None:
     if not done.cancelled() and done.exception() is None:
         writer.release(done.result())

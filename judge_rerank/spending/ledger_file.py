@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from judge_rerank.core.errors import LedgerError
+from judge_rerank.core import LedgerError
 from judge_rerank.spending.budget import Period
 from judge_rerank.spending.ledger_schema import connect, translated
-from judge_rerank.storage import process_locks as liveness
+from judge_rerank.storage import claim_process_lock, owner_is_gone
 
 State = Literal["reserved", "sent", "settled", "released", "forfeited", "orphaned"]
 
@@ -188,14 +188,14 @@ class LedgerFile:
 
     def _open_session(self) -> None:
         # The lock is taken before the row can be seen: whoever finds the row finds its lock held.
-        identity = liveness.claim(self._lock_file, self._session) if self._lock_file is not None else 0
+        identity = claim_process_lock(self._lock_file, self._session) if self._lock_file is not None else 0
         self.connection.execute(
             "INSERT INTO sessions (id, lock_identity, pid, opened_us) VALUES (?, ?, ?, ?)",
             (self._session, identity, os.getpid(), self._now_us()),
         )
 
     def _is_gone(self, session: int, identity: int) -> bool:
-        return self._lock_file is not None and liveness.is_gone(self._lock_file, session, identity)
+        return self._lock_file is not None and owner_is_gone(self._lock_file, session, identity)
 
     def _record(self, now_us: int, call: int | None, state: str, micro_usd: int) -> None:
         self.connection.execute(

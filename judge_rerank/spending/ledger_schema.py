@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from judge_rerank.core.errors import LedgerError
+from judge_rerank.core import LedgerError
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 30.0

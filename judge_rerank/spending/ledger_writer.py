@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from judge_rerank.core.errors import LedgerError, PricingUnknown, RerankError
+from judge_rerank.core import LedgerError, PricingUnknown, RerankError
 from judge_rerank.spending.budget import NOTHING, Budget, Cap, Charge, to_usd
 from judge_rerank.spending.ledger_file import Label, LedgerFile
 
@@ -33,7 +33,7 @@ Work: TypeAlias = Callable[[LedgerFile], Any]
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
-class Reservation:
+class ReservedCharge:
     """What was set aside for one call, and what of it counts in the caps that live in this process."""
 
     charge: Charge
@@ -64,8 +64,8 @@ class _Task:
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Request:
-    reservation: Reservation
-    future: Future[Reservation] = field(default_factory=Future[Reservation])
+    reservation: ReservedCharge
+    future: Future[ReservedCharge] = field(default_factory=Future[ReservedCharge])
 
 
 _Answer: TypeAlias = tuple["_Task | _Request", "Any | BaseException"]
@@ -103,11 +103,11 @@ class LedgerWriter:
         """Do `work` in a transaction; the future is done when that is on the disk."""
         return self._put(_Task(work=work))
 
-    def reserve(self, reservation: Reservation) -> Future[Reservation]:
+    def reserve(self, reservation: ReservedCharge) -> Future[ReservedCharge]:
         """Grant the reservation as soon as every cap has room for it; cancelling the future withdraws it."""
         return self._put(_Request(reservation=reservation))
 
-    def settle(self, reservation: Reservation, actual: Charge, *, input_tokens: int, output_tokens: int) -> None:
+    def settle(self, reservation: ReservedCharge, actual: Charge, *, input_tokens: int, output_tokens: int) -> None:
         """Record what a call was billed, when there is time."""
         tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
 
@@ -119,7 +119,7 @@ class LedgerWriter:
 
         self._put(_Task(work=work, must=True))
 
-    def release(self, reservation: Reservation) -> None:
+    def release(self, reservation: ReservedCharge) -> None:
         """Give back what was set aside for a call that never left."""
 
         def work(file: LedgerFile) -> None:
@@ -128,7 +128,7 @@ class LedgerWriter:
 
         self._put(_Task(work=work, must=True))
 
-    def forfeit(self, reservation: Reservation) -> None:
+    def forfeit(self, reservation: ReservedCharge) -> None:
         """Charge a call in full, since its bill is not known."""
 
         def work(file: LedgerFile) -> None:
@@ -239,7 +239,7 @@ class LedgerWriter:
             else:
                 yield request, outcome
 
-    def _decide(self, file: LedgerFile, reservation: Reservation) -> Reservation | RerankError | None:
+    def _decide(self, file: LedgerFile, reservation: ReservedCharge) -> ReservedCharge | RerankError | None:
         """The reservation when there is room, an error when there will be none, None when there may be later."""
         caps = [*self._budget_cap(file), *reservation.caps]
         if not reservation.priced and any("usd" in cap.limits for cap in caps):
@@ -263,12 +263,12 @@ class LedgerWriter:
         return [self._cap]
 
 
-def _answer(answers: Iterable[_Answer]) -> list[Reservation]:
+def _answer(answers: Iterable[_Answer]) -> list[ReservedCharge]:
     """Complete the futures; returns the reservations that nobody is waiting for any more."""
-    unwanted: list[Reservation] = []
+    unwanted: list[ReservedCharge] = []
     for item, outcome in answers:
         if not item.future.set_running_or_notify_cancel():
-            if isinstance(outcome, Reservation):
+            if isinstance(outcome, ReservedCharge):
                 unwanted.append(outcome)
         elif isinstance(outcome, BaseException):
             item.future.set_exception(outcome)
@@ -280,11 +280,11 @@ def _answer(answers: Iterable[_Answer]) -> list[Reservation]:
 def _take_back(answers: Iterable[_Answer]) -> None:
     """Undo in the caps what a failed transaction had granted."""
     for _, outcome in answers:
-        if isinstance(outcome, Reservation):
+        if isinstance(outcome, ReservedCharge):
             outcome.count(NOTHING)
 
 
-def _report(reservation: Reservation, actual: Charge, stopped: list[str]) -> None:
+def _report(reservation: ReservedCharge, actual: Charge, stopped: list[str]) -> None:
     _LOG.error(
         "A call to %s was billed $%s and %d tokens; the most that had been reckoned was $%s and %d tokens. It is "
         "recorded in full%s. Check the price of the model and its output limit.",

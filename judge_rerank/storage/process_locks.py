@@ -20,7 +20,7 @@ _descriptors: dict[tuple[int, Path], int] = {}
 _claimed: set[tuple[int, Path, int]] = set()
 
 
-def claim(lock_file: Path, slot: int) -> int:
+def claim_process_lock(lock_file: Path, slot: int) -> int:
     """Lock `slot` for the life of this process; returns what identifies the lock file, for `is_gone`."""
     descriptor = _open(lock_file)
     if fcntl is not None:
@@ -29,7 +29,7 @@ def claim(lock_file: Path, slot: int) -> int:
     return os.fstat(descriptor).st_ino
 
 
-def is_gone(lock_file: Path, slot: int, identity: int) -> bool:
+def owner_is_gone(lock_file: Path, slot: int, identity: int) -> bool:
     """Whether the process that claimed `slot` is provably dead. A lock file that was replaced proves nothing."""
     if fcntl is None or (os.getpid(), lock_file, slot) in _claimed:
         return False

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from judge_rerank.core.strategy import Candidates, JudgeCall, Ordering, Plan
-from judge_rerank.core.types import Candidate, Query
-from judge_rerank.core.validation import require
+from judge_rerank.core import Candidate, Candidates, JudgeCall, Ordering, Plan, Query, require
 from judge_rerank.strategies.algorithms.acquisition import confidence, first_stage_priors, from_scores, gains
 from judge_rerank.strategies.algorithms.combinators import Steps
-from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
 from judge_rerank.strategies.algorithms.windows import dealt
 from judge_rerank.strategies.comparison import Comparing
@@ -92,7 +90,9 @@ class _Search:
         self._dice = Random(strategy.seed)  # noqa: S311
         evidence = candidates.evidence
         self._scored = from_scores(evidence.scores, [candidate.index for candidate in candidates])
-        self._settling = Settling(candidates, lambda group: strategy.question(query, group), evidence.preferences)
+        self._settling = PreferenceSearch(
+            candidates, lambda group: strategy.question(query, group), evidence.preferences
+        )
         self._purse = _Purse(strategy, candidates)
         self._beliefs = Beliefs([Belief(0.0, 1.0)] * self._n, noise=_NOISE)
         self._taken = 0

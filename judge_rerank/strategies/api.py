@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, EmbedCall, Endpoint, Plan, RerankCall, by_score, scored
-from judge_rerank.core.types import Query
+from judge_rerank.core import Candidates, EmbedCall, Endpoint, InputError, Plan, Query, RerankCall, by_score, scored
 from judge_rerank.strategies.algorithms.windows import batches
 from judge_rerank.strategies.cascade import Composable
 

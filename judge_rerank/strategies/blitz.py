@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from judge_rerank.core.strategy import Candidates, Ordering, Plan
-from judge_rerank.core.types import Query
-from judge_rerank.core.validation import require
-from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.core import Candidates, Ordering, Plan, Query, require
+from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.windows import even
 from judge_rerank.strategies.comparison import Comparing
 
@@ -42,10 +40,10 @@ class Blitz(Comparing):
     def _compared(self, query: Query, candidates: Candidates) -> Plan:
         size = self._fitting(query, candidates, self.group_size)
         known = candidates.evidence.preferences
-        settling = Settling(candidates, lambda group: self._call(query, group), known)
-        unread = settling.unread
+        search = PreferenceSearch(candidates, lambda group: self._call(query, group), known)
+        unread = search.unread
         groups = [group for group in even(unread, size) if len(group) > 1]
         if groups:
-            yield from settling.ask(groups)
-        yield from settling.settle(self.top, size)
-        return Ordering(order=settling.order())
+            yield from search.ask(groups)
+        yield from search.settle(self.top, size)
+        return Ordering(order=search.order())

@@ -7,10 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, Ordering, Plan, Strategy
-from judge_rerank.core.types import Kept, Query
-from judge_rerank.core.validation import check_number
+from judge_rerank.core import Candidates, InputError, Kept, Ordering, Plan, Query, Strategy, check_number
 from judge_rerank.strategies.algorithms.score_fusion import fused
 
 

@@ -6,8 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judge_rerank.core.strategy import Candidates, JudgeCall, Ordering, Plan
-from judge_rerank.core.types import Candidate, Query
+from judge_rerank.core import Candidate, Candidates, JudgeCall, Ordering, Plan, Query
 from judge_rerank.strategies.algorithms.combinators import shuffled
 from judge_rerank.strategies.cascade import Composable
 
@@ -58,4 +57,4 @@ class Comparing(Composable, ABC):
     def _fitting(self, query: Query, candidates: Candidates, at_most: int) -> int:
         """How many documents a call can show: `at_most`, fewer where the longest would not fit, but at least two."""
         call = self._call(query, candidates[:])
-        return max(2, candidates.room.largest(call, min(at_most, len(candidates))))
+        return max(2, candidates.limits.largest(call, min(at_most, len(candidates))))

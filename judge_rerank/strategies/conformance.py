@@ -6,19 +6,24 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from judge_rerank.core.documents import as_documents, as_query
-from judge_rerank.core.strategy import (
+from judge_rerank.core import (
     ORDER_TASKS,
+    Candidate,
     Candidates,
     Choice,
+    Document,
     Failed,
+    FailureReason,
     JudgeCall,
     Order,
     Outcome,
+    PlanRunner,
+    Query,
     Scores,
     Strategy,
+    as_documents,
+    as_query,
 )
-from judge_rerank.core.types import Candidate, Document, FailureReason, Query
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,29 +66,23 @@ def drive(
     """
     documents = as_documents(docs)
     candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(documents))
-    plan = strategy.plan(as_query(query), candidates)
+    runner = PlanRunner(strategy.plan(as_query(query), candidates))
     rounds: list[tuple[JudgeCall, ...]] = []
-    try:
-        effects = tuple(next(plan))
-        while True:
-            assert effects, f"{strategy.name}: a round without a call"
-            for call in effects:
-                shown = [(candidate.index, candidate.passage) for candidate in call.candidates]
-                assert len(set(shown)) == len(shown), f"{strategy.name}: a document twice in one call"
-                indices = {index for index, _ in shown}
-                assert indices <= set(range(len(documents))), f"{strategy.name}: a document it was not given"
-            rounds.append(effects)
-            outcomes = [answer(call) for call in effects]
-            for call, outcome in zip(effects, outcomes, strict=True):
-                candidates.evidence.add(call, outcome)
-            effects = tuple(plan.send(outcomes))
-    except StopIteration as end:
-        return Run(
-            order=end.value.order,
-            scores=end.value.scores,
-            rounds=tuple(rounds),
-            confidence=end.value.confidence,
-        )
+    while not runner.done:
+        effects = tuple(runner.round)
+        assert effects, f"{strategy.name}: a round without a call"
+        for call in effects:
+            shown = [(candidate.index, candidate.passage) for candidate in call.candidates]
+            assert len(set(shown)) == len(shown), f"{strategy.name}: a document twice in one call"
+            indices = {index for index, _ in shown}
+            assert indices <= set(range(len(documents))), f"{strategy.name}: a document it was not given"
+        rounds.append(effects)
+        outcomes = [answer(call) for call in effects]
+        for call, outcome in zip(effects, outcomes, strict=True):
+            candidates.evidence.add(call, outcome)
+        runner.send(outcomes)
+    ordering = runner.result
+    return Run(order=ordering.order, scores=ordering.scores, rounds=tuple(rounds), confidence=ordering.confidence)
 
 
 def perfect(relevance: Sequence[float]) -> Callable[[JudgeCall], Outcome]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.validation import require
+from judge_rerank.core import InputError, require
 from judge_rerank.strategies.listwise import Listwise
 
 

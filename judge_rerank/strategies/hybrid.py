@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, Choice, Order, Ordering, Outcome, Plan, Strategy, by_score
-from judge_rerank.core.types import Query
+from judge_rerank.core import Candidates, InputError, Ordering, Outcome, Plan, Query, Strategy, by_score
 from judge_rerank.strategies import spec
 from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side, watched
 from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, logistic, minmax, ranks, settled, zscores
@@ -115,9 +113,7 @@ _SCALES: Mapping[str, Callable[[Signal], dict[int, float]]] = {
 def _heard(plan: Plan) -> Steps[tuple[Signal, tuple[str, ...]]]:
     """What a signal says and notes: its scores, or its places where it has only an order, or nothing."""
     comparisons: list[Outcome] = []
-    ordering = yield from watched(
-        plan, lambda outcomes: comparisons.extend(o for o in outcomes if isinstance(o, (Order, Choice)))
-    )
+    ordering = yield from watched(plan, lambda outcomes: comparisons.extend(o for o in outcomes if o.compares))
     return ordering.scores or (by_place(ordering.order) if comparisons else {}), ordering.notes
 
 

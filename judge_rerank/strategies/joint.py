@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from judge_rerank.core.strategy import Candidates, Ordering, Plan
-from judge_rerank.core.types import Query
-from judge_rerank.core.validation import require, require_one_of
-from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.core import Candidates, Ordering, Plan, Query, require, require_one_of
+from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.windows import dealt
 from judge_rerank.strategies.comparison import Comparing
 
@@ -56,14 +54,14 @@ class Joint(Comparing):
     def _compared(self, query: Query, candidates: Candidates) -> Plan:
         n = len(candidates)
         size = self._fitting(query, candidates, self.window_size)
-        settling = Settling(candidates, lambda group: self._call(query, group))
+        search = PreferenceSearch(candidates, lambda group: self._call(query, group))
         dice = Random(self.seed)  # noqa: S311
         # One block that holds everything would be the same question again.
         replicas = self.replicas if n > size else 1
-        yield from settling.ask(
+        yield from search.ask(
             [block for _ in range(replicas) for block in dealt(range(n), size, dice) if len(block) > 1]
         )
         if self.settle:
-            yield from settling.settle(self.top, size)
-        strength = settling.page_ranks if self.aggregate == "pagerank" else settling.win_rates
-        return Ordering(order=settling.order(strength))
+            yield from search.settle(self.top, size)
+        strength = search.page_ranks if self.aggregate == "pagerank" else search.win_rates
+        return Ordering(order=search.order(strength))

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, JudgeCall, Order, Ordering, Plan
-from judge_rerank.core.types import Candidate, Query
-from judge_rerank.core.validation import check_number, require
+from judge_rerank.core import (
+    Candidate,
+    Candidates,
+    InputError,
+    JudgeCall,
+    Order,
+    Ordering,
+    Plan,
+    Query,
+    check_number,
+    require,
+)
 from judge_rerank.strategies.algorithms.combinators import shuffled
 from judge_rerank.strategies.algorithms.windows import replaced, shrunk, sliding
 from judge_rerank.strategies.cascade import Composable
@@ -67,7 +75,7 @@ class Listwise(Composable):
     def _slid(self, query: Query, candidates: Candidates) -> Plan:
         order = list(candidates)
         if len(order) > 1:
-            fits = candidates.room.largest(self._call(query, order), self.window_size)
+            fits = candidates.limits.largest(self._call(query, order), self.window_size)
             size, stride = shrunk(self.window_size, self.stride, max(2, fits))
             for start, end in sliding(len(order), size, stride) * self.passes:
                 window = order[start:end]

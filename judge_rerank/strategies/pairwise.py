@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, cast
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Candidates, Choice, JudgeCall, Ordering, Plan, by_score
-from judge_rerank.core.types import Query
-from judge_rerank.core.validation import require, require_one_of
+from judge_rerank.core import (
+    Candidates,
+    Choice,
+    InputError,
+    JudgeCall,
+    Ordering,
+    Plan,
+    Query,
+    by_score,
+    require,
+    require_one_of,
+)
 from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.heap import top_of
 from judge_rerank.strategies.comparison import Comparing

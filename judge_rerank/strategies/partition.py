@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from judge_rerank.core.errors import InputError
-from judge_rerank.core.evidence import stated
-from judge_rerank.core.strategy import Candidates, JudgeCall, Ordering, Plan
-from judge_rerank.core.types import Query
-from judge_rerank.core.validation import require
+from judge_rerank.core import Candidates, InputError, JudgeCall, Ordering, Plan, Query, require
 from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.windows import even
 from judge_rerank.strategies.comparison import Comparing
@@ -92,6 +88,6 @@ class _Partitioning:
         outcomes = yield calls
         orders: list[list[int]] = []
         for group, call, outcome in zip(groups, calls, outcomes, strict=True):
-            named = [index for tier in stated(call, outcome) for index in tier]
+            named = [index for tier in outcome.preferences(call) for index in tier]
             orders.append([*named, *(index for index in group if index not in named)])
         return orders

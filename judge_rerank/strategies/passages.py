@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Literal, cast
 
-from judge_rerank.core.strategy import (
+from judge_rerank.core import (
+    Candidate,
     Candidates,
     Choice,
     JudgeCall,
@@ -16,12 +17,13 @@ from judge_rerank.core.strategy import (
     Outcome,
     Outcomes,
     Plan,
+    Query,
     Scores,
     Strategy,
     by_score,
+    require,
+    require_one_of,
 )
-from judge_rerank.core.types import Candidate, Query
-from judge_rerank.core.validation import require, require_one_of
 from judge_rerank.strategies.algorithms.chunking import passages
 from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.cascade import Composable, as_stage
@@ -77,13 +79,13 @@ class Passages(Composable):
         if all(part.passage is None for part in parts):
             return (yield from self.strategy.plan(query, candidates))
         numbered = (Candidate(index=number, document=part.document) for number, part in enumerate(parts))
-        alone = Candidates(numbered, room=candidates.room)
+        alone = Candidates(numbered, limits=candidates.limits)
         ordering, judged = yield from _translated(self.strategy.plan(query, alone), alone, parts)
         return self._combined(candidates, parts, ordering, judged)
 
     def _parts(self, candidate: Candidate, candidates: Candidates) -> Sequence[Candidate]:
         """The document in passages, or the candidate as it is."""
-        room, document = candidates.room, candidate.document
+        room, document = candidates.limits, candidate.document
         model = cast("str | None", getattr(self.strategy, "model", None))
         shown = room.per_document(model)
         limit = shown if self.max_tokens is None else min(self.max_tokens, shown)

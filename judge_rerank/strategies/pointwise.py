@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from judge_rerank.core.strategy import (
+from judge_rerank.core import (
+    Candidate,
     Candidates,
-    Failed,
     JudgeCall,
     Outcome,
     Plan,
+    Query,
     Scores,
     by_score,
+    require,
     scored,
 )
-from judge_rerank.core.types import Candidate, Query
-from judge_rerank.core.validation import require
 from judge_rerank.strategies.algorithms.windows import batches
 from judge_rerank.strategies.cascade import Composable
 
@@ -54,7 +54,7 @@ class Pointwise(Composable):
         scores: dict[int, float] = {}
         size = self.batch_size
         if size > 1 and candidates:
-            size = candidates.room.largest(self._call(query, candidates[:]), size)
+            size = candidates.limits.largest(self._call(query, candidates[:]), size)
         asked = batches(candidates[:], size)
         if asked:
             outcomes = yield [self._call(query, batch) for batch in asked]
@@ -83,7 +83,7 @@ def _left_out(asked: Sequence[Sequence[Candidate]], outcomes: Sequence[Outcome])
     for batch, outcome in zip(asked, outcomes, strict=True):
         if len(batch) == 1:
             continue
-        if isinstance(outcome, Failed) and outcome.reason in _MENDABLE:
+        if outcome.failure in _MENDABLE:
             yield from batch
         elif isinstance(outcome, Scores):
             yield from (c for c, value in zip(batch, outcome.values, strict=True) if value is None)

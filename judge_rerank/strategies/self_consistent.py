@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
-from judge_rerank.core.evidence import Evidence
-from judge_rerank.core.strategy import Candidates, Failed, Ordering, Outcome, Plan, Strategy
-from judge_rerank.core.types import Query
-from judge_rerank.core.validation import require, require_one_of
+from judge_rerank.core import (
+    Candidates,
+    Evidence,
+    Ordering,
+    Outcome,
+    Plan,
+    Query,
+    Strategy,
+    require,
+    require_one_of,
+)
 from judge_rerank.strategies.algorithms.combinators import Steps, shuffled, side_by_side, watched
 from judge_rerank.strategies.algorithms.rank_aggregation import kemeny, reciprocal_ranks
 from judge_rerank.strategies.cascade import Composable, as_stage
@@ -78,7 +85,7 @@ class SelfConsistent(Composable):
 
     def _run(self, query: Query, candidates: Candidates, head: Sequence[int], number: int) -> Steps[Vote]:
         """One run, with evidence of its own: a vote that repeats what is known would be no vote."""
-        alone = Candidates(candidates.arranged(head), room=candidates.room, evidence=Evidence())
+        alone = Candidates(candidates.arranged(head), limits=candidates.limits, evidence=Evidence())
         plan = _reseeded(self.strategy, number).plan(query, alone)
         return _voting(shuffled(plan, self.seed * _MOST_RUNS + number))
 
@@ -98,9 +105,7 @@ def _reseeded(strategy: Strategy, number: int) -> Strategy:
 
 def _voting(plan: Plan) -> Steps[Vote]:
     judgments: list[Outcome] = []
-    ordering = yield from watched(
-        plan, lambda outcomes: judgments.extend(o for o in outcomes if not isinstance(o, Failed))
-    )
+    ordering = yield from watched(plan, lambda outcomes: judgments.extend(o for o in outcomes if o.failure is None))
     return ordering.order if judgments else None
 
 

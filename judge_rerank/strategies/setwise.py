@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Literal
 
-from judge_rerank.core.strategy import Candidates, Choice, Ordering, Plan
-from judge_rerank.core.types import Query
-from judge_rerank.core.validation import require, require_one_of
+from judge_rerank.core import Candidates, Choice, Ordering, Plan, Query, require, require_one_of
 from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.heap import BestOf, top_of
 from judge_rerank.strategies.comparison import Comparing

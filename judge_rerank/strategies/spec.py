@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, cast
 
-from judge_rerank.core.errors import InputError, UnknownName
-from judge_rerank.core.strategy import Strategy
+from judge_rerank.core import InputError, Strategy, UnknownName
 from judge_rerank.strategies.cascade import Cascade, Stage
 
 _STRATEGIES = {

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from random import Random
 
-from judge_rerank.core.strategy import Candidates, Ordering, Plan
-from judge_rerank.core.types import Query
-from judge_rerank.core.validation import require
+from judge_rerank.core import Candidates, Ordering, Plan, Query, require
 from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side
-from judge_rerank.strategies.algorithms.preference_search import Settling
+from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.windows import dealt
 from judge_rerank.strategies.comparison import Comparing
 
@@ -60,13 +58,13 @@ class Tournament(Comparing):
         size = self._fitting(query, candidates, self.window_size)
         # All that fit in one group need no tournament, and asking again would be the same question.
         replicas = self.replicas if n > size else 1
-        settling = Settling(candidates, lambda group: self._call(query, group))
-        played = [self._played(settling, n, size, Random(f"{self.seed}/{number}")) for number in range(replicas)]  # noqa: S311
+        search = PreferenceSearch(candidates, lambda group: self._call(query, group))
+        played = [self._played(search, n, size, Random(f"{self.seed}/{number}")) for number in range(replicas)]  # noqa: S311
         points = yield from side_by_side(played)
         total = {place: sum(one[place] for one in points) for place in range(n)}
-        return Ordering(order=settling.order(total))
+        return Ordering(order=search.order(total))
 
-    def _played(self, settling: Settling, n: int, size: int, dice: Random) -> Steps[list[float]]:
+    def _played(self, search: PreferenceSearch, n: int, size: int, dice: Random) -> Steps[list[float]]:
         """The points of each place in one tournament."""
         points = [0.0] * n
         remaining = list(range(n))
@@ -75,7 +73,7 @@ class Tournament(Comparing):
             hands = dealt(remaining, largest, dice)
             kept = [stage.kept(len(hand), len(remaining)) for hand in hands]
             playing = [hand for hand, count in zip(hands, kept, strict=True) if count < len(hand)]
-            played = iter((yield from settling.ask(playing)))
+            played = iter((yield from search.ask(playing)))
             remaining: list[int] = []
             for hand, count in zip(hands, kept, strict=True):
                 order = next(played) if count < len(hand) else hand

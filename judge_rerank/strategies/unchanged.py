@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from judge_rerank.core.strategy import Candidates, Ordering, Plan
-from judge_rerank.core.types import Query
+from judge_rerank.core import Candidates, Ordering, Plan, Query
 from judge_rerank.strategies.cascade import Composable
 
 

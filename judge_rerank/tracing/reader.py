@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, Literal, get_args
 
-from judge_rerank.core.errors import InputError, UnknownName
-from judge_rerank.core.strategy import Failed, Order, Outcome, Scores
-from judge_rerank.core.types import Judgment, Query, RankedDocument, Ranking, Usage, total_usd
+from judge_rerank.core import (
+    InputError,
+    Judgment,
+    Query,
+    RankedDocument,
+    Ranking,
+    UnknownName,
+    Usage,
+    total_usd,
+)
 from judge_rerank.tracing.store import Texts, TracedCall, read_call, read_documents
 
 SpendKey = Literal["model", "day", "strategy", "prompt", "run"]
@@ -246,28 +253,9 @@ def _judgment(call: TracedCall, shown: int, attempts: Sequence[TracedCall]) -> J
         cost_usd=total_usd(costs),
         latency_s=sum(attempt.latency_s for attempt in attempts),
         cached=call.cached,
-        **_said(call.outcome, shown),
+        repairs=call.outcome.repairs if call.outcome is not None else (),
+        **(asdict(call.outcome.statements(len(call.window))[shown]) if call.outcome is not None else {}),
     )
-
-
-def _said(outcome: Outcome | None, shown: int) -> dict[str, Any]:
-    if outcome is None:
-        return {}
-    if isinstance(outcome, Failed):
-        return {"failure": outcome.reason, "reason": outcome.message}
-    said: dict[str, Any] = {"repairs": outcome.repairs}
-    if isinstance(outcome, Scores):
-        score = outcome.values[shown]
-        if score is None:
-            return said | {"failure": "unreadable"}
-        label = outcome.labels[shown] if outcome.labels else None
-        return said | {"score": score, "label": label, "reason": outcome.reasons[shown] if outcome.reasons else None}
-    if isinstance(outcome, Order):
-        place = outcome.order.index(shown) + 1
-        return said | (
-            {"position": place, "reason": outcome.reason} if place <= outcome.stated else {"failure": "unreadable"}
-        )
-    return said | {"label": outcome.label, "reason": outcome.reason}
 
 
 def _usage(stored: str | None) -> Usage:

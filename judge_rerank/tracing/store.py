@@ -15,10 +15,21 @@ from dataclasses import asdict, dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, cast
 
-from judge_rerank.core.backend import Message
-from judge_rerank.core.redaction import redact, redact_params, without
-from judge_rerank.core.strategy import Choice, Failed, Order, Outcome, Scores
-from judge_rerank.core.types import Candidate, Document, Query, Ranking
+from judge_rerank.core import (
+    Candidate,
+    Choice,
+    Document,
+    Failed,
+    Message,
+    Order,
+    Outcome,
+    Query,
+    Ranking,
+    Scores,
+    redact,
+    redact_params,
+    without,
+)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL);

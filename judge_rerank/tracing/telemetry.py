@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from judge_rerank.core.backend import ChatReply, ChatRequest
-from judge_rerank.core.types import Usage
+from judge_rerank.core import ChatReply, ChatRequest, Usage
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer

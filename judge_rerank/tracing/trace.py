@@ -26,9 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from judge_rerank.core.errors import DataError, InputError
-from judge_rerank.core.explanation import Explanation, Step, explain
-from judge_rerank.core.types import Document, Query, Ranking
+from judge_rerank.core import DataError, Document, Explanation, InputError, Query, Ranking, Step, explain
 from judge_rerank.tracing.reader import (
     RunSummary,
     SpendKey,
@@ -279,3 +277,13 @@ class _WriterThread(threading.Thread):
         level = logging.DEBUG if self._warned else logging.WARNING
         self._warned = True
         _log.log(level, "The trace in %s %s (%s: %s).", self._path, what, type(error).__name__, error)
+
+
+def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str]) -> Trace | None:
+    """The trace that was given, named, or named by the environment, which keeps no secret; None for none."""
+    if not isinstance(trace, Trace):
+        file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
+        trace = Trace(file) if file else None
+    if trace is not None:
+        trace.hide(secrets)
+    return trace

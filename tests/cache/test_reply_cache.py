@@ -30,9 +30,8 @@ from hypothesis import strategies as st
 
 from judge_rerank.cache.reply_cache import ReplyCache, storable
 from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk
+from judge_rerank.core import Choice, Failed, Order, Query, Scores
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Subject
-from judge_rerank.core.strategy import Choice, Failed, Order, Scores
-from judge_rerank.core.types import Query
 from judge_rerank.storage.leases import LEASE_S, LockRows
 
 REPLY = ChatReply(
@@ -675,7 +674,7 @@ def test_a_forked_child_has_a_cache_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from judge_rerank.models.locations import cache_dir as cache_folder
+    from judge_rerank.storage import cache_dir as cache_folder
 
     monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path))
     assert cache_folder() == tmp_path

@@ -18,10 +18,9 @@ from typer.testing import CliRunner
 
 from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.cli import cache, logs
+from judge_rerank.core import Candidate, Document, Query, RankedDocument, Ranking, Scores
 from judge_rerank.core.backend import ChatReply, Message
 from judge_rerank.core.errors import InputError
-from judge_rerank.core.strategy import Scores
-from judge_rerank.core.types import Candidate, Document, Query, RankedDocument, Ranking
 from judge_rerank.tracing.trace import CallRecord, Trace
 
 

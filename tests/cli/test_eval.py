@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from judge_rerank.cli.live_table import Board, board
-from judge_rerank.evaluation.runner import Standing
+from judge_rerank.evaluation.runner import RunProgress
 from tests.cli.conftest import GRADES, Command
 from tests.provider import Provider
 
@@ -114,24 +114,24 @@ def test_the_schema(command: Command, experiment: Path) -> None:
 
 
 def test_the_board() -> None:
-    standing = Standing(
+    progress = RunProgress(
         done=30, total=90, bought=20, spent_usd=Decimal("0.12"), means={"a": (10, 0.5), "score · terse": (20, 0.75)}
     )
     console = Console(file=StringIO(), width=100, record=True)
-    console.print(board(standing, "nDCG@10", Decimal(2), seconds=40.0))
+    console.print(board(progress, "nDCG@10", Decimal(2), seconds=40.0))
     text = console.export_text()
     assert "30 of 90 · $0.12 of $2.00 · 2 min 0 s left" in text
     assert text.index("score · terse") < text.index("0.5000")
-    console.print(board(Standing(done=0, total=9, bought=0, spent_usd=Decimal(0), means={}), "AP", None, 1.0))
+    console.print(board(RunProgress(done=0, total=9, bought=0, spent_usd=Decimal(0), means={}), "AP", None, 1.0))
     assert "0 of 9 · $0 · time left unknown" in console.export_text()
 
 
 def test_the_board_is_drawn_only_on_a_terminal() -> None:
-    standing = Standing(done=1, total=2, bought=1, spent_usd=Decimal(0), means={"a": (1, 0.5)})
+    progress = RunProgress(done=1, total=2, bought=1, spent_usd=Decimal(0), means={"a": (1, 0.5)})
     for terminal in (False, True):
         file = StringIO()
         with Board("AP", None, console=Console(file=file, force_terminal=terminal, width=80)) as shown:
-            shown.update(standing)
+            shown.update(progress)
         assert ("1 of 2" in file.getvalue()) == terminal
 
 

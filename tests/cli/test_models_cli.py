@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from judge_rerank.models import DEFAULT_JUDGE
 from judge_rerank.models import locations as models
 from tests.cli.conftest import Command
 
 
 def test_list_says_what_is_here(command: Command, tmp_path: Path) -> None:
-    file = models.get("smollm2-135m").files[0]
+    file = models.model_named("smollm2-135m").files[0]
     path = tmp_path / "cache" / "models" / "smollm2-135m" / file.name
     path.parent.mkdir(parents=True)
     with path.open("wb") as out:
@@ -21,7 +22,7 @@ def test_list_says_what_is_here(command: Command, tmp_path: Path) -> None:
     lines = {line.split()[0]: line for line in ran.out.splitlines() if line.split()[:1]}
     assert " yes " in lines["smollm2-135m"]
     assert " no " in lines["qwen2.5-coder-1.5b"]
-    assert " * " in lines[models.DEFAULT_JUDGE]
+    assert " * " in lines[DEFAULT_JUDGE]
     assert command("models", "path", "smollm2-135m").out == f"{path}\n"
 
 
@@ -41,7 +42,7 @@ def test_unknown_names(command: Command, verb: str) -> None:
 def test_pull_refuses_a_wrong_file_of_the_users_own(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / models.get("smollm2-135m").files[0].name).write_text("something else")
+    (tmp_path / models.model_named("smollm2-135m").files[0].name).write_text("something else")
     monkeypatch.setenv("JUDGE_RERANK_MODELS", str(tmp_path))
     ran = command("models", "pull", "smollm2-135m")
     assert (ran.code, ran.out) == (2, "")

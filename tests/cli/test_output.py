@@ -13,7 +13,7 @@ from rich.console import Console
 
 from judge_rerank.cli.first_stage import by_bm25, distinct
 from judge_rerank.cli.output import dollars, jsonl, order_reasons, printable, ranking_table, summary
-from judge_rerank.core.types import Document, Integrity, Judgment, Query, RankedDocument, Ranking, Usage
+from judge_rerank.core import Document, Integrity, Judgment, Query, RankedDocument, Ranking, Usage
 
 
 def ranking(*documents: Document, judgment: Judgment | None = None, score: float | None = None) -> Ranking:

@@ -26,8 +26,8 @@ from judge_rerank import (
     StrategyError,
     UnknownName,
 )
+from judge_rerank.core import Candidates, Ordering, Plan
 from judge_rerank.core.backend import ChatReply, ChatRequest
-from judge_rerank.core.strategy import Candidates, Ordering, Plan
 from judge_rerank.testing import FakeBackend, SimulatedJudge
 
 DOCS = [{"id": str(i), "text": f"document number {i}"} for i in range(12)]

@@ -20,7 +20,7 @@ DOCS = [
 ]
 
 needs_the_model = pytest.mark.skipif(
-    "smollm2-135m" not in models.installed(), reason="no model here; run: judge-rerank models pull smollm2-135m"
+    "smollm2-135m" not in models.installed_models(), reason="no model here; run: judge-rerank models pull smollm2-135m"
 )
 
 

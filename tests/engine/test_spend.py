@@ -295,9 +295,9 @@ def test_a_budget_by_the_day_begins_afresh(tmp_path: Path) -> None:
     yesterday = Ledger(path, budget=Budget(usd=1), clock=lambda: time.time() - 86_400)
 
     async def spend() -> None:
-        with await yesterday.reserve(500_000) as hold:
-            await hold.sent()
-            hold.settle(500_000)
+        with await yesterday.reserve(500_000) as reservation:
+            await reservation.sent()
+            reservation.settle(500_000)
 
     asyncio.run(spend())
     yesterday.close()

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from judge_rerank import Document
-from judge_rerank.core.types import Judgment
+from judge_rerank.core import Judgment
 from judge_rerank.evaluation.record import DatasetInfo, Placed, Result, RunInfo, Variant
 from judge_rerank.evaluation.runfolder import RunFolder
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from judge_rerank import InputError, Judge
+from judge_rerank.core import Choice, Failed, JudgeCall, Order, Outcome
 from judge_rerank.core.backend import ChatRequest
-from judge_rerank.core.strategy import Choice, Failed, JudgeCall, Order, Outcome
 from judge_rerank.evaluation.bias import BiasProbe, PositionBias, measured_bias, position_bias
 from judge_rerank.testing import FakeBackend, drive, perfect
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_rerank import BM25, Judge, Listwise, Score
-from judge_rerank.core.types import Document, Kept, Query, RankedDocument, Ranking
+from judge_rerank.core import Document, Kept, Query, RankedDocument, Ranking
 from judge_rerank.evaluation import RunFolder, evaluate
 from judge_rerank.evaluation.ceilings import ceilings, cuts
 from judge_rerank.evaluation.metrics import Metrics
@@ -109,11 +109,11 @@ def test_reports_say_what_a_cascade_can_reach(written: Written, log: Path, tmp_p
     info, results = RunFolder(tmp_path / "run").info(), RunFolder(tmp_path / "run").results()
     shown = scopes(info, results)
     line = f"| none % 2 \\>\\> listwise | none % 2 | 2 | {ceiling.recall:.3f} | {ceiling.metrics['nDCG@3']:.3f} |"
-    assert "| nDCG@3 at best | Reached |" in texts.markdown(shown)
-    assert line in texts.markdown(shown)
-    variants = json.loads(texts.as_json(shown))["scopes"][0]["variants"]
+    assert "| nDCG@3 at best | Reached |" in texts.run_as_markdown(shown)
+    assert line in texts.run_as_markdown(shown)
+    variants = json.loads(texts.run_as_json(shown))["scopes"][0]["variants"]
     assert [v["ceilings"][0]["recall"] for v in variants if v["ceilings"]] == [ceiling.recall]
-    assert "ceilings" not in texts.comma_separated(shown).splitlines()[0]
+    assert "ceilings" not in texts.run_as_csv(shown).splitlines()[0]
     drawn = page(shown, results, RunFolder(tmp_path / "run").documents())
     assert '<table class="cuts">' in drawn
     assert f"<td>{ceiling.recall:.3f}</td>" in drawn

@@ -126,7 +126,7 @@ def test_the_seed_decides_which_queries_and_in_which_order() -> None:
 
 
 def load_topics(n: int) -> Dataset:
-    from judge_rerank.core.types import Document, Query
+    from judge_rerank.core import Document, Query
     from judge_rerank.evaluation.datasets import Topic
 
     topics = tuple(

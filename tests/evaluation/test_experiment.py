@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from judge_rerank import DataError, InputError, SetupError, UnknownName
-from judge_rerank.core.strategy import JudgeCall
+from judge_rerank.core import JudgeCall
 from judge_rerank.evaluation import Experiment
 from judge_rerank.evaluation.experiment import schema
 from judge_rerank.evaluation.matrix import Prompted, calls_of, chosen, open_tasks, planned
@@ -189,10 +189,9 @@ class _Narrow:
 
 
 def test_how_much_fits_is_asked_with_the_prompt_that_is_sent() -> None:
-    from judge_rerank.core.strategy import Candidates
-    from judge_rerank.core.types import Candidate, Document, Query
+    from judge_rerank.core import Candidate, Candidates, Document, Query
 
-    candidates = Candidates((Candidate(index=i, document=Document(text=str(i))) for i in range(9)), room=_Narrow())
+    candidates = Candidates((Candidate(index=i, document=Document(text=str(i))) for i in range(9)), limits=_Narrow())
     strategy = Prompted(strategy=resolve("listwise(window_size=9, stride=4)"), prompts={"listwise": "four"})
     (call,) = next(strategy.plan(Query(text="q"), candidates))
     assert len(call.candidates) == 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from judge_rerank import Budget, Document, InputError, Judge, Price, Query, UnknownName
-from judge_rerank.evaluation.agreement import agreement, cohens_kappa, kendalls_tau, system_scores
+from judge_rerank.evaluation.agreement import cohens_kappa, kendalls_tau, measure_agreement, system_scores
 from judge_rerank.evaluation.grading import Grade, Grader, qrels_lines
 from judge_rerank.testing import FakeBackend, SimulatedJudge, check_strategy
 
@@ -104,15 +104,15 @@ def test_kappa() -> None:
 def test_agreement() -> None:
     human = {"q": {"a": 3, "b": 2, "c": 0, "d": 1, "only": 1}, "other": {"x": 0}}
     model = {"q": {"a": 2, "b": 2, "c": 0, "d": 2}}
-    found = agreement(human, model)
+    found = measure_agreement(human, model)
     assert (found.documents, found.only_human, found.only_model, found.same) == (4, 2, 0, 0.5)
     assert found.levels == (0, 1, 2, 3)
     assert found.confusion == ((1, 0, 0, 0), (0, 0, 1, 0), (0, 0, 1, 0), (0, 0, 1, 0))
     assert found.kappa_binary == pytest.approx(0.5)
     assert (found.mean_human, found.mean_model) == (1.5, 1.5)
-    assert agreement(human, model, min_grade=3).kappa_binary == 0
+    assert measure_agreement(human, model, min_grade=3).kappa_binary == 0
     with pytest.raises(InputError, match="No document is graded by both"):
-        agreement(human, {"q": {"z": 1}})
+        measure_agreement(human, {"q": {"z": 1}})
 
 
 def test_tau() -> None:

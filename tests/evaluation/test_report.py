@@ -171,7 +171,14 @@ def test_datasets_count_alike_in_differences_as_in_means() -> None:
 
 class TestFigures:
     def test_unknown_is_not_nothing(self) -> None:
-        for text in (figures.dollars, figures.seconds, figures.quality, figures.share, figures.count, figures.change):
+        for text in (
+            figures.dollars,
+            figures.seconds,
+            figures.shown_quality,
+            figures.share,
+            figures.count,
+            figures.shown_change,
+        ):
             assert text(None) == "unknown"
         assert figures.dollars(0) == "$0"
 
@@ -186,9 +193,9 @@ class TestFigures:
         assert float(figures.dollars(value)[1:].replace(",", "")) > 0
 
     def test_the_rest(self) -> None:
-        assert figures.change(-0.0312) == "−0.031"
-        assert figures.change(0.0001) == "0.000"
-        assert figures.probability(0.0001) == "< 0.001"
+        assert figures.shown_change(-0.0312) == "−0.031"
+        assert figures.shown_change(0.0001) == "0.000"
+        assert figures.shown_probability(0.0001) == "< 0.001"
         assert figures.seconds(0.42) == "420 ms"
         assert figures.share(0.034) == "3.4 %"
         assert figures.count(20_100.4) == "20,100"
@@ -223,7 +230,7 @@ def html(folder: RunFolder, results: list[Result], made: list[Scope]) -> str:
 
 class TestTexts:
     def test_csv_rounds_nothing_and_leaves_empty_what_is_unknown(self, made: list[Scope]) -> None:
-        rows = list(csv.DictReader(io.StringIO(texts.comma_separated(made))))
+        rows = list(csv.DictReader(io.StringIO(texts.run_as_csv(made))))
         assert {row["dataset"] for row in rows} == {"all", "news", "science"}
         by_name = {row["variant"]: row for row in rows if row["dataset"] == "all"}
         row = made[0].summary.row("rubric · mini")
@@ -233,7 +240,7 @@ class TestTexts:
         assert float(by_name["rubric · embedded"]["usd_per_1000_queries"]) == 0
 
     def test_json_has_every_figure(self, made: list[Scope]) -> None:
-        content = json.loads(texts.as_json(made))
+        content = json.loads(texts.run_as_json(made))
         assert content["run"]["baseline"] == "first-stage"
         first = content["scopes"][0]
         variants = {variant["variant"]: variant for variant in first["variants"]}
@@ -244,7 +251,7 @@ class TestTexts:
         assert first["verdict"]["headline"] == verdict(made[0]).headline
 
     def test_markdown_is_one_table_for_each_scope(self, made: list[Scope]) -> None:
-        text = texts.markdown(made)
+        text = texts.run_as_markdown(made)
         tables = [line for line in text.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in tables}) == 1
         assert len(tables) == 3 * (2 + len(made[0].summary.rows))
@@ -253,7 +260,7 @@ class TestTexts:
 
     def test_latex_escapes_and_balances(self) -> None:
         run = run_of({"first-stage": LOW, r"50%_$x & {y}~^\#": HIGH})
-        text = texts.latex([scope(*run)])
+        text = texts.run_as_latex([scope(*run)])
         assert r"50\%\_\$x \& \{y\}\textasciitilde{}\textasciicircum{}\textbackslash{}\#" in text
         assert text.count(r"\begin{") == text.count(r"\end{") == 2
         bare = re.sub(r"\\[{}]", "", text)
@@ -263,7 +270,7 @@ class TestTexts:
         assert r"\toprule" in text
 
     def test_names_cannot_break_a_markdown_table(self) -> None:
-        text = texts.markdown([scope(*run_of({"first-stage": LOW, "a|b\n<script>": HIGH}))])
+        text = texts.run_as_markdown([scope(*run_of({"first-stage": LOW, "a|b\n<script>": HIGH}))])
         assert "<script>" not in text
         (row,) = (line for line in text.splitlines() if line.startswith("| b "))
         assert r"a\|b \<script\>" in row

@@ -369,7 +369,7 @@ def test_a_race_stops_a_variant_that_cannot_win(tmp_path: Path) -> None:
         experiment, output=tmp_path / "run", backends={"fake": judge}, resume=True, only=["score", "binary"]
     )
     assert RunFolder(tmp_path / "run").info().stopped == again.stopped == found.stopped
-    shown = texts.markdown(scopes(again.info, again.results))
+    shown = texts.run_as_markdown(scopes(again.info, again.results))
     assert "- Mind: none was stopped after " in shown
     whole = evaluate(experiment, output=tmp_path / "run", backends={"fake": judge}, resume=True)
     assert whole.stopped == [], "without a race it ran to its end"
@@ -386,7 +386,7 @@ def test_what_ended_a_run_stays_with_it(written: Written, tmp_path: Path) -> Non
     (reason,) = folder.info().unfinished
     assert reason.startswith("The run ended early: ")
     assert "the key is not known" in reason
-    assert "key is not known" in texts.markdown(scopes(folder.info(), folder.results()))
+    assert "key is not known" in texts.run_as_markdown(scopes(folder.info(), folder.results()))
 
 
 @pytest.mark.parametrize(("queries", "told"), [(1, "With 1 query no difference"), (5, "With 5 queries"), (6, None)])
@@ -395,6 +395,6 @@ def test_a_few_queries_say_nothing_for_certain(
 ) -> None:
     file = written(strategies=["listwise"], prompts=None)
     found = run(file, tmp_path / "run", FakeBackend(reply), limit=queries)
-    shown = texts.markdown(scopes(found.info, found.results))
+    shown = texts.run_as_markdown(scopes(found.info, found.results))
     assert ("can be told from chance" in shown) == (told is not None)
     assert told is None or told in shown

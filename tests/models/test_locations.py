@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from judge_rerank.core.errors import ModelUnavailable, UnknownName
+from judge_rerank.models import DEFAULT_JUDGE
 from judge_rerank.models import locations as models
 from judge_rerank.models.registry import HubFile, Model, ModelFile
+from judge_rerank.storage import cache_dir
 
 
 def place(folder: Path, model: Model, *, short_by: int = 0) -> None:
@@ -42,56 +44,56 @@ def test_registry_entries_can_be_fetched_and_verified(model: Model) -> None:
 
 
 def test_the_default_judge_is_in_the_registry() -> None:
-    assert models.get(models.DEFAULT_JUDGE).task == "judge"
+    assert models.model_named(DEFAULT_JUDGE).task == "judge"
 
 
 def test_a_one_file_model_is_its_file_and_another_its_folder(cache: Path) -> None:
     for name in ("smollm2-135m", "all-minilm-l6-v2"):
-        place(cache / "models" / name, models.get(name))
-    assert models.find("smollm2-135m") == cache / "models" / "smollm2-135m" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    assert models.find("all-minilm-l6-v2") == cache / "models" / "all-minilm-l6-v2"
-    assert list(models.installed()) == ["smollm2-135m", "all-minilm-l6-v2"]
+        place(cache / "models" / name, models.model_named(name))
+    assert models.find_model("smollm2-135m") == cache / "models" / "smollm2-135m" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    assert models.find_model("all-minilm-l6-v2") == cache / "models" / "all-minilm-l6-v2"
+    assert list(models.installed_models()) == ["smollm2-135m", "all-minilm-l6-v2"]
 
 
 def test_a_model_that_is_not_here_names_the_command() -> None:
     with pytest.raises(ModelUnavailable, match=r"judge-rerank models pull smollm2-135m \(98 MB\)"):
-        models.find("smollm2-135m")
-    assert not models.installed()
+        models.find_model("smollm2-135m")
+    assert not models.installed_models()
 
 
 def test_a_file_of_another_size_is_called_damaged(cache: Path) -> None:
-    place(cache / "models" / "smollm2-135m", models.get("smollm2-135m"), short_by=1)
+    place(cache / "models" / "smollm2-135m", models.model_named("smollm2-135m"), short_by=1)
     with pytest.raises(ModelUnavailable, match=r"damaged: it has 98,362,431 bytes, expected are 98,362,432\. Run: "):
-        models.find("smollm2-135m")
+        models.find_model("smollm2-135m")
 
 
 @pytest.mark.parametrize("inner", ["", "smollm2-135m"])
 def test_the_users_own_folders_come_first(
     inner: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = models.get("smollm2-135m")
+    model = models.model_named("smollm2-135m")
     place(cache / "models" / model.name, model)
     place(tmp_path / "mirror" / inner, model)
     monkeypatch.setenv("JUDGE_RERANK_MODELS", os.pathsep.join(["/nowhere", str(tmp_path / "mirror")]))
-    assert models.find(model.name) == tmp_path / "mirror" / inner / model.files[0].name
+    assert models.find_model(model.name) == tmp_path / "mirror" / inner / model.files[0].name
 
 
 def test_paths(tmp_path: Path) -> None:
     path = tmp_path / "own.gguf"
     with pytest.raises(ModelUnavailable, match="There is no model file"):
-        models.find(path)
+        models.find_model(path)
     path.touch()
-    assert models.find(str(path)) == models.find(path) == path
+    assert models.find_model(str(path)) == models.find_model(path) == path
 
 
 def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"Did you mean 'smollm2-135m'"):
-        models.find("smollm-135m")
+        models.find_model("smollm-135m")
 
 
 def test_the_cache_folder_is_the_systems_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JUDGE_RERANK_CACHE_DIR")
-    assert models.cache_dir().name == "judge-rerank"
+    assert cache_dir().name == "judge-rerank"
     assert models.folder_of(Model(name="x", task="judge", description="", licence="", files=(FILE,))).name == "x"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from judge_rerank.core.types import Query
+from judge_rerank.core import Query
 from judge_rerank.prompting.library import Library, Shown, Template, builtin_folder
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from judge_rerank.core import Choice, Failed, Outcome, Scores
 from judge_rerank.core.backend import ChatReply, FinishReason
-from judge_rerank.core.strategy import Choice, Failed, Outcome, Scores
 from judge_rerank.prompting.replies.labels import MIN_MASS, distribution
 from judge_rerank.prompting.tasks import task
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judge_rerank.core import Query
 from judge_rerank.core.backend import Message
 from judge_rerank.core.errors import InputError, PromptError, UnknownName
-from judge_rerank.core.types import Query
 from judge_rerank.prompting.library import DEFAULT, TASKS, Library, Shown, Template, builtin_folder, load
 
 ROOT = Path(__file__).resolve().parents[2]

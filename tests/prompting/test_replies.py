@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from judge_rerank.core import Choice, Failed, Order, Scores
 from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Choice, Failed, Order, Scores
 from judge_rerank.prompting.tasks import TASKS, task
 
 REPLIES = Path(__file__).parent / "replies"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judge_rerank.core import Choice, Failed, Order, Outcome, Scores
 from judge_rerank.core.backend import ChatReply, FinishReason
-from judge_rerank.core.strategy import Choice, Failed, Order, Outcome, Scores
 from judge_rerank.prompting.replies.text import MAX_REPLY_CHARS
 from judge_rerank.prompting.tasks import TASKS, task
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from judge_rerank.core import Choice, Failed, Order, Outcome, Scores
 from judge_rerank.core.backend import ChatReply
 from judge_rerank.core.errors import UnknownName
-from judge_rerank.core.strategy import Choice, Failed, Order, Outcome, Scores
 from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, task
 
 OPTIONS = ("HUM", "LOC", "not a question")

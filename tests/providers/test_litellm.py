@@ -29,7 +29,7 @@ from judge_rerank.core.errors import (
     RequestRejected,
     UnknownName,
 )
-from judge_rerank.providers.concurrency import Gate
+from judge_rerank.providers.concurrency import ConcurrencyLimiter
 from judge_rerank.providers.litellm import LiteLLMBackend
 from judge_rerank.providers.retry import Retrier
 from tests.provider import Answer, Fault, Provider, QrelsJudge, ScriptedJudge, Step
@@ -527,7 +527,8 @@ def test_it_is_a_backend():
 
 def test_litellm_is_not_imported_before_it_is_needed():
     code = (
-        "import sys; from judge_rerank.providers.litellm import LiteLLMBackend; LiteLLMBackend('openai/x', api_key='k');"
+        "import sys; from judge_rerank.providers.litellm import LiteLLMBackend;"
+        "LiteLLMBackend('openai/x', api_key='k');"
         "sys.exit(any(m in sys.modules for m in ('litellm', 'aiohttp', 'tiktoken', 'tenacity', 'openai')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -558,17 +559,17 @@ def test_long_texts_are_counted_in_pieces():
     assert 120_000 <= count <= 120_100
 
 
-# With the retrier and the gate
+# With the retrier and the limiter
 
 
 def test_retry_after_is_honoured_as_the_provider_sees_it(provider: Provider):
     limited = Fault(kind="status", status=429, headers={"retry-after-ms": "300"}, message="Slow down")
     provider.misbehave(limited, limited)
-    gate = Gate(8)
+    limiter = ConcurrencyLimiter(8)
 
     async def work(backend: LiteLLMBackend) -> ChatReply:
         async def attempt(number: int) -> ChatReply:
-            async with gate:
+            async with limiter:
                 return await backend.complete(request())
 
         return await Retrier(base_s=0.001).run(attempt)
@@ -577,7 +578,7 @@ def test_retry_after_is_honoured_as_the_provider_sees_it(provider: Provider):
     gaps = [later.at - earlier.at for earlier, later in itertools.pairwise(provider.received)]
     assert len(gaps) == 2
     assert all(gap >= 0.29 for gap in gaps)
-    assert gate.limit == 2
+    assert limiter.limit == 2
 
 
 def test_quota_is_not_tried_again(provider: Provider):

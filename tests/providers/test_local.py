@@ -26,6 +26,7 @@ from judge_rerank.core.errors import (
     SetupError,
     UnknownName,
 )
+from judge_rerank.models import DEFAULT_JUDGE
 from judge_rerank.models import locations as models
 from judge_rerank.prompting.replies.labels import distribution
 from judge_rerank.providers import llamacpp
@@ -41,7 +42,7 @@ QUESTION = "Query: who wrote Dune?\nDocument: Frank Herbert wrote Dune.\nDoes th
 @pytest.fixture(scope="module")
 def path() -> Path:
     try:
-        return models.find(SMALL)
+        return models.find_model(SMALL)
     except ModelUnavailable as error:
         pytest.skip(str(error))
 
@@ -240,9 +241,7 @@ def test_what_local_means(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert open_local(f"local:{path}", params={"context_tokens": 512}).info.context_tokens == 512
     monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("JUDGE_RERANK_MODELS", str(path.parent))
-    with pytest.raises(
-        ModelUnavailable, match=rf"pull {models.DEFAULT_JUDGE}.*\(local/{SMALL}\) is used only when it is"
-    ):
+    with pytest.raises(ModelUnavailable, match=rf"pull {DEFAULT_JUDGE}.*\(local/{SMALL}\) is used only when it is"):
         open_local("local")
     monkeypatch.delenv("JUDGE_RERANK_MODELS")
     with pytest.raises(ModelUnavailable, match=f"judge-rerank models pull {SMALL}"):

@@ -7,8 +7,8 @@ import pytest
 
 from judge_rerank import Auto, DefaultCascade, InputError, Judge, Price, Route, Routes
 from judge_rerank.cli import run
+from judge_rerank.core import Document, Query
 from judge_rerank.core.errors import DataError
-from judge_rerank.core.types import Document, Query
 from judge_rerank.evaluation.datasets import Dataset, Topic
 from judge_rerank.evaluation.tuning import fit_routes, tune
 from judge_rerank.routing import LABELS, Rule, Rules, TrainedClassifier

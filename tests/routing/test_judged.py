@@ -18,8 +18,8 @@ from judge_rerank import (
     ProviderUnavailable,
     Query,
 )
+from judge_rerank.core import Candidates, Choice, Failed, Ordering, Plan
 from judge_rerank.core.backend import ChatReply, ChatRequest
-from judge_rerank.core.strategy import Candidates, Choice, Failed, Ordering, Plan
 from judge_rerank.routing import asked
 from judge_rerank.testing import FakeBackend
 from judge_rerank.tracing.trace import Trace

@@ -18,8 +18,7 @@ from judge_rerank import (
     ModelUnavailable,
     UnknownName,
 )
-from judge_rerank.core.strategy import Group
-from judge_rerank.core.types import Candidate, Query
+from judge_rerank.core import Candidate, Group, Query
 from judge_rerank.scorers.base import LocalScorer
 from judge_rerank.testing import check_strategy
 from tests.scorers import tiny

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from judge_rerank import BM25, CorpusStatistics, DataError, InputError, Judge, Score, ScorerError, SetupError
-from judge_rerank.core.strategy import Group
+from judge_rerank.core import Group
 from judge_rerank.scorers.base import LocalScorer
 from judge_rerank.testing import FakeBackend, check_strategy
 

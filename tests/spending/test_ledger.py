@@ -55,9 +55,9 @@ def run(work: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def buy(ledger: Ledger, most: int, billed: int, **options: Any) -> None:
-    with await ledger.reserve(most, **options) as hold:
-        await hold.sent()
-        hold.settle(billed, input_tokens=100, output_tokens=10)
+    with await ledger.reserve(most, **options) as reservation:
+        await reservation.sent()
+        reservation.settle(billed, input_tokens=100, output_tokens=10)
 
 
 async def settled(task: asyncio.Task[Any]) -> bool:
@@ -68,11 +68,11 @@ async def settled(task: asyncio.Task[Any]) -> bool:
 
 def test_a_call_is_reserved_then_settled(path: Path | None) -> None:
     async def work() -> None:
-        hold = await ledger.reserve(3 * CENT, tokens=5)
+        reservation = await ledger.reserve(3 * CENT, tokens=5)
         assert (ledger.totals().held, ledger.totals().spent) == (3 * CENT, 0)
-        await hold.sent()
+        await reservation.sent()
         assert ledger.totals().held == 3 * CENT
-        hold.settle(CENT)
+        reservation.settle(CENT)
         assert (ledger.totals().held, ledger.totals().spent) == (0, CENT)
 
     with Ledger(path, budget=Budget(usd="0.05")) as ledger:
@@ -135,10 +135,10 @@ def test_a_call_that_can_never_fit_is_refused_at_once_though_others_are_under_wa
 
 def test_it_waits_for_another_process_by_looking_again(file: Path) -> None:
     async def work() -> None:
-        hold = await theirs.reserve(3 * CENT)
+        reservation = await theirs.reserve(3 * CENT)
         waiting = asyncio.create_task(ours.reserve(3 * CENT))
         assert not await settled(waiting)
-        hold.release()
+        reservation.release()
         (await waiting).release()
 
     with Ledger(file) as theirs, Ledger(file, budget=Budget(usd="0.05")) as ours:
@@ -150,8 +150,8 @@ def test_leaving_the_block_gives_back_what_was_not_sent_and_keeps_what_was(path:
         with await ledger.reserve(CENT):
             pass
         assert ledger.totals().spent == 0
-        with suppress(TimeoutError), await ledger.reserve(CENT) as hold:
-            await hold.sent()
+        with suppress(TimeoutError), await ledger.reserve(CENT) as reservation:
+            await reservation.sent()
             raise TimeoutError
         assert ledger.totals().spent == CENT
 
@@ -163,8 +163,8 @@ def test_leaving_the_block_gives_back_what_was_not_sent_and_keeps_what_was(path:
 
 def test_a_dropped_reservation_is_not_lost(path: Path | None, caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
-        hold = await ledger.reserve(CENT)
-        del hold
+        reservation = await ledger.reserve(CENT)
+        del reservation
         gc.collect()
         assert ledger.totals().held == 0
 
@@ -180,9 +180,9 @@ def test_cancelling_leaves_nothing_behind(path: Path | None) -> None:
             await asyncio.sleep(delay / 20_000)
             for task in tasks:
                 task.cancel()
-            for hold in await asyncio.gather(*tasks, return_exceptions=True):
-                if not isinstance(hold, BaseException):
-                    hold.release()
+            for reservation in await asyncio.gather(*tasks, return_exceptions=True):
+                if not isinstance(reservation, BaseException):
+                    reservation.release()
         ledger.flush()
         ledger.flush()
         assert ledger.totals().held == 0
@@ -297,12 +297,12 @@ def test_a_call_that_waits_is_granted_when_the_day_ends() -> None:
     clock = Clock()
 
     async def work() -> None:
-        hold = await ledger.reserve(4 * CENT)
+        reservation = await ledger.reserve(4 * CENT)
         waiting = asyncio.create_task(ledger.reserve(4 * CENT))
         assert not await settled(waiting)
         clock.now += 61
         (await waiting).release()
-        hold.release()
+        reservation.release()
 
     with Ledger(budget=Budget(usd="0.05", period="day"), clock=clock) as ledger:
         run(work)
@@ -489,10 +489,10 @@ def test_a_bill_that_cannot_be_written_is_charged_in_full_until_it_can(file: Pat
     connection = sqlite3.connect(file, isolation_level=None)
 
     async def work() -> None:
-        with await ledger.reserve(3 * CENT) as hold:
-            await hold.sent()
+        with await ledger.reserve(3 * CENT) as reservation:
+            await reservation.sent()
             connection.execute("CREATE TRIGGER harm BEFORE UPDATE ON calls BEGIN SELECT RAISE(ABORT, 'no room'); END")
-            hold.settle(CENT)
+            reservation.settle(CENT)
         with suppress(LedgerError):
             ledger.flush()
         waiting = asyncio.create_task(ledger.reserve(3 * CENT))
@@ -532,13 +532,13 @@ def test_closing_ends_what_is_under_way(file: Path) -> None:
 
 def test_those_who_wait_are_told_when_it_closes() -> None:
     async def work() -> None:
-        hold = await ledger.reserve(CENT)
+        reservation = await ledger.reserve(CENT)
         waiting = asyncio.create_task(ledger.reserve(CENT))
         await asyncio.sleep(0.02)
         await asyncio.to_thread(ledger.close)
         with pytest.raises(LedgerError, match="closed"):
             await waiting
-        hold.release()
+        reservation.release()
 
     ledger = Ledger(budget=Budget(usd="0.01"))
     run(work)
@@ -548,14 +548,14 @@ def test_calls_that_nobody_can_prove_dead_stop_counting_as_under_way(file: Path)
     clock = Clock()
 
     async def work() -> None:
-        hold = await theirs.reserve(4 * CENT)
+        reservation = await theirs.reserve(4 * CENT)
         waiting = asyncio.create_task(ours.reserve(4 * CENT))
         assert not await settled(waiting)
         clock.now += STALE_S + 1
         with pytest.raises(BudgetExceeded):
             await waiting
         assert ours.spend()[0].unconfirmed_usd == Decimal("0.04")
-        hold.settle(CENT)
+        reservation.settle(CENT)
         theirs.flush()
         await buy(ours, 4 * CENT, CENT)
 

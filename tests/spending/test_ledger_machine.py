@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from judge_rerank.core.errors import BudgetExceeded
 from judge_rerank.spending.budget import Budget, Cap
-from judge_rerank.spending.ledger import Hold, Ledger
+from judge_rerank.spending.ledger import Ledger, Reservation
 
 BUDGET = 100
 LIMIT = 60
@@ -23,7 +23,7 @@ DAY_S = 86_400
 class Call:
     most: int
     limited: bool
-    task: asyncio.Task[Hold]
+    task: asyncio.Task[Reservation]
     day: int = 0
     state: str = "waiting"
     charged: int = 0

@@ -30,15 +30,15 @@ chance = random.Random(seed)
 bill = os.open(meter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 async def call(ledger):
-    with await ledger.reserve(most, label=Label(run=str(seed), model="m")) as hold:
+    with await ledger.reserve(most, label=Label(run=str(seed), model="m")) as reservation:
         if chance.random() < 0.05:
             return
-        await hold.sent()
+        await reservation.sent()
         billed = chance.randint(most // 2, most)
         os.write(bill, b"%d\\n" % billed)
         await asyncio.sleep(chance.random() * 0.01)
         if chance.random() < 0.9:
-            hold.settle(billed)
+            reservation.settle(billed)
 
 async def worker(ledger):
     try:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from judge_rerank.core.errors import InputError
 from judge_rerank.spending.cost_map import bundled, find_price
 from judge_rerank.spending.metering import Metered, read_usage
-from judge_rerank.spending.pricing import Price, Pricing, Tier, bill, read_prices, worst_case
+from judge_rerank.spending.price import Price, Tier, bill, worst_case
+from judge_rerank.spending.pricing import Pricing, read_prices
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from judge_rerank import Budget, Document, InputError, Judge, Price, RerankAPI, Score
+from judge_rerank.core import Failed, Scores
 from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Failed, Scores
 from judge_rerank.prompting.tasks.rerank import Rerank
 from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy

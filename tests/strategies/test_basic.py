@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_rerank import Binary, InputError, Listwise, Score, Unchanged
-from judge_rerank.core.strategy import Failed, JudgeCall, Order, Outcome, Scores
+from judge_rerank.core import Failed, JudgeCall, Order, Outcome, Scores
 from judge_rerank.testing import check_strategy, drive, failing, perfect
 
 

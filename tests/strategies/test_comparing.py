@@ -23,17 +23,19 @@ from judge_rerank import (
     Setwise,
     Tournament,
 )
-from judge_rerank.core.strategy import (
+from judge_rerank.core import (
+    Candidate,
     Candidates,
     Choice,
+    Document,
     Failed,
     JudgeCall,
     Order,
     Ordering,
     Outcome,
+    Query,
     Strategy,
 )
-from judge_rerank.core.types import Candidate, Document, Query
 from judge_rerank.strategies.spec import resolve, strategy_names
 from judge_rerank.testing import Run, check_strategy, drive, failing, perfect
 
@@ -271,7 +273,7 @@ class Narrow:
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_a_narrow_context_shrinks_the_groups(strategy: Strategy) -> None:
-    candidates = Candidates((Candidate(index=i, document=Document(text="d")) for i in range(30)), room=Narrow())
+    candidates = Candidates((Candidate(index=i, document=Document(text="d")) for i in range(30)), limits=Narrow())
     answer, plan = perfect([i / 30 for i in range(30)]), strategy.plan(Query(text="q"), candidates)
     effects = next(plan)
     ordering: Ordering | None = None

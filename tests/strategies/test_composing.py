@@ -3,8 +3,8 @@
 import pytest
 
 from judge_rerank import BM25, Cascade, InputError, Judge, Listwise, Score, Stage, Unchanged, UnknownName, Unsure
+from judge_rerank.core import Scores, Strategy
 from judge_rerank.core.backend import ChatRequest
-from judge_rerank.core.strategy import Scores, Strategy
 from judge_rerank.strategies import spec
 from judge_rerank.strategies.cascade import fewest_kept
 from judge_rerank.testing import FakeBackend, check_strategy, drive, perfect

@@ -25,8 +25,8 @@ from judge_rerank import (
     SelfConsistent,
     Trace,
 )
+from judge_rerank.core import Failed, Scores, Vectors
 from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Failed, Scores, Vectors
 from judge_rerank.prompting.tasks.embedding import Embedding, compared, packed
 from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy

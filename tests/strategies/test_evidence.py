@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from judge_rerank import Adaptive, Blitz, Listwise, Pairwise, Score, Setwise
+from judge_rerank.core import (
+    Candidate,
+    Candidates,
+    Choice,
+    Document,
+    Failed,
+    JudgeCall,
+    Order,
+    Ordering,
+    Outcome,
+    Query,
+    Scores,
+)
+from judge_rerank.core import Strategy as AnyStrategy
 from judge_rerank.core.evidence import Evidence
-from judge_rerank.core.strategy import Candidates, Choice, Failed, JudgeCall, Order, Ordering, Outcome, Scores
-from judge_rerank.core.strategy import Strategy as AnyStrategy
-from judge_rerank.core.types import Candidate, Document, Query
 from judge_rerank.testing import perfect
 
 QUERY = Query(text="q")

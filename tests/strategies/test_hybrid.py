@@ -3,7 +3,7 @@
 import pytest
 
 from judge_rerank import BM25, Hybrid, InputError, Judge, Listwise, Score, UnknownName
-from judge_rerank.core.strategy import Failed, JudgeCall, Outcome, Scores
+from judge_rerank.core import Failed, JudgeCall, Outcome, Scores
 from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy, drive, perfect
 

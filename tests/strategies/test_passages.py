@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_rerank import Document, InputError, Judge, Listwise, Passage, Passages, Score
+from judge_rerank.core import Failed, JudgeCall, Outcome, Scores
 from judge_rerank.core.backend import ChatRequest
-from judge_rerank.core.strategy import Failed, JudgeCall, Outcome, Scores
 from judge_rerank.strategies.algorithms.chunking import passages
 from judge_rerank.strategies.spec import resolve
 from judge_rerank.testing import FakeBackend, check_strategy, drive, stating

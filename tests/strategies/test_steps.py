@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge_rerank import Adaptive, Blitz, Joint, Listwise, Pairwise, SelfConsistent, Setwise
-from judge_rerank.core.strategy import Choice, Failed, JudgeCall, Order, Outcome, Scores
-from judge_rerank.core.types import Candidate, Document, Query
+from judge_rerank.core import Candidate, Choice, Document, Failed, JudgeCall, Order, Outcome, Query, Scores
 from judge_rerank.strategies.algorithms.acquisition import confidence, gains
 from judge_rerank.strategies.algorithms.combinators import Steps, shuffled, side_by_side
 from judge_rerank.strategies.algorithms.preference_graph import Preferences

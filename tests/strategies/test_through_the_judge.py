@@ -8,8 +8,8 @@ import random
 import pytest
 
 from judge_rerank import Judge, Query
+from judge_rerank.core import Choice, Failed, Order
 from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Choice, Failed, Order
 from judge_rerank.prompting.tasks import task
 from judge_rerank.testing import SimulatedJudge
 

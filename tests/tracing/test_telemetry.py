@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from judge_rerank.core import Usage
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message
-from judge_rerank.core.types import Usage
 from judge_rerank.tracing.telemetry import chat_attributes, chat_span_name, ranking_attributes, reply_attributes, span
 
 REQUEST = ChatRequest(messages=(Message(role="user", content="private"),), max_output_tokens=5, seed=3)

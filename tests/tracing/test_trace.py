@@ -20,11 +20,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judge_rerank.core import (
+    Candidate,
+    Choice,
+    Document,
+    Failed,
+    Judgment,
+    Order,
+    Query,
+    RankedDocument,
+    Ranking,
+    Scores,
+    Usage,
+)
 from judge_rerank.core.backend import Message
 from judge_rerank.core.errors import DataError, InputError, UnknownName
 from judge_rerank.core.redaction import REDACTED, redact, redact_params
-from judge_rerank.core.strategy import Choice, Failed, Order, Scores
-from judge_rerank.core.types import Candidate, Document, Judgment, Query, RankedDocument, Ranking, Usage
 from judge_rerank.tracing.trace import CallRecord, Trace, explain
 
 SYSTEM = "You judge how relevant documents are to a query. Answer with a number from 0 to 10 and nothing else."
@@ -375,7 +386,7 @@ def test_what_was_flushed_survives_a_kill(tmp_path: Path) -> None:
     script = """
         import os, signal, sys
         from judge_rerank.tracing.trace import Trace
-        from judge_rerank.core.types import Document, Query
+        from judge_rerank.core import Document, Query
         trace = Trace(sys.argv[1], run="killed")
         trace.begin(Query(text="q"), [Document(text="d")], strategy="score")
         trace.flush()

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from judge_rerank.evaluation.report import figures
 from judge_rerank.evaluation.summary import Summary
 
-NOTE = (
+CASCADE_NOTE = (
     "Recall is the share of the relevant candidates that was kept until there; at best is what the ideal order of these"
     " reaches, so that no later stage can be better."
 )
 
 
-def headings(summary: Summary) -> tuple[str, ...]:
+def cascade_headings(summary: Summary) -> tuple[str, ...]:
     """Of the columns."""
     return ("Variant", "Cut", "Kept", "Recall", f"{summary.metric} at best", "Reached")
 
 
-def lines(summary: Summary) -> Iterator[Sequence[str]]:
+def cascade_lines(summary: Summary) -> Iterator[Sequence[str]]:
     """A line for each cut of each variant, in the order of the run; none where nothing is cut."""
     for row in summary.rows:
         for ceiling in row.ceilings:
@@ -26,7 +26,7 @@ def lines(summary: Summary) -> Iterator[Sequence[str]]:
                 row.variant.name,
                 ceiling.stage,
                 figures.count(ceiling.kept),
-                "–" if ceiling.recall is None else figures.quality(ceiling.recall),
-                figures.quality(ceiling.metrics.get(summary.metric)),
-                figures.quality(row.metrics.get(summary.metric)),
+                "–" if ceiling.recall is None else figures.shown_quality(ceiling.recall),
+                figures.shown_quality(ceiling.metrics.get(summary.metric)),
+                figures.shown_quality(row.metrics.get(summary.metric)),
             )

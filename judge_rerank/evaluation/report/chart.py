@@ -149,7 +149,7 @@ def _mark(scope: Scope, row: Row, x: float, y: float, *, narrow: bool) -> Mark:
     name, cost = row.variant.name, _cost(scope, row)
     kind = "start" if row.variant.reference else "unknown" if cost is None else "front" if row.pareto else "beaten"
     beside = scope.comparisons.get(name)
-    told = f"{name}: {scope.metric} {figures.quality(row.metrics[scope.metric])}, {_written(scope, cost)}"
+    told = f"{name}: {scope.metric} {figures.shown_quality(row.metrics[scope.metric])}, {_written(scope, cost)}"
     short = beside.letter if beside else "?"
     label = short if narrow else name if len(name) <= 30 else name[:29] + "…"
     return Mark(name=name, x=x, y=y, kind=kind, label=label, told=told)

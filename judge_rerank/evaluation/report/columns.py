@@ -46,14 +46,14 @@ def columns(scope: Scope) -> list[Column]:
     beside = "first stage" if _baseline_is_first_stage(scope) else scope.info.baseline
     return [
         *(
-            Column(key=name, title=name, help=f"Mean {name}; higher is better.", text=figures.quality, main=True)
+            Column(key=name, title=name, help=f"Mean {name}; higher is better.", text=figures.shown_quality, main=True)
             for name in scope.info.metrics
         ),
         Column(
             key="difference",
             title=f"Δ {beside}",
             help=f"Mean difference of {scope.metric} to the baseline, on the same queries.",
-            text=figures.change,
+            text=figures.shown_change,
             main=True,
         ),
         Column(key="interval", title="95 % interval", help="Of Δ, by paired bootstrap.", text=figures.interval),
@@ -61,7 +61,7 @@ def columns(scope: Scope) -> list[Column]:
             key="p_adjusted",
             title="p",
             help="Paired randomization test against the baseline, with Holm's correction.",
-            text=figures.probability,
+            text=figures.shown_probability,
             main=True,
         ),
         Column(
@@ -75,7 +75,7 @@ def columns(scope: Scope) -> list[Column]:
     ]
 
 
-_GAIN = Column(key="gain", title="Gain", help="Over the first stage, on the same queries.", text=figures.change)
+_GAIN = Column(key="gain", title="Gain", help="Over the first stage, on the same queries.", text=figures.shown_change)
 
 _COSTS = (
     Column(

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from judge_rerank.core.types import Document
+from judge_rerank.core import Document
 from judge_rerank.evaluation.record import Placed, Result, RunInfo
 
 _CALL = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from judge_rerank.core.errors import InputError, UnknownName
+from judge_rerank.core import InputError, UnknownName
 from judge_rerank.evaluation.paired_comparison import Versus, versus
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.runfolder import RunFolder

@@ -7,12 +7,12 @@ import math
 UNKNOWN = "unknown"
 
 
-def quality(value: float | None) -> str:
+def shown_quality(value: float | None) -> str:
     """A metric: 0.712."""
     return UNKNOWN if value is None else f"{value:.3f}"
 
 
-def change(value: float | None) -> str:
+def shown_change(value: float | None) -> str:
     """A difference of metrics, with its sign and a true minus: +0.031."""
     if value is None:
         return UNKNOWN
@@ -21,10 +21,10 @@ def change(value: float | None) -> str:
 
 def interval(ends: tuple[float, float] | None) -> str:
     """A confidence interval: +0.012 to +0.050."""
-    return UNKNOWN if ends is None else f"{change(ends[0])} to {change(ends[1])}"
+    return UNKNOWN if ends is None else f"{shown_change(ends[0])} to {shown_change(ends[1])}"
 
 
-def probability(value: float | None) -> str:
+def shown_probability(value: float | None) -> str:
     """A p-value: 0.012, or < 0.001."""
     return UNKNOWN if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from judge_rerank.core.types import Document
+from judge_rerank.core import Document
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.report import cascades
 from judge_rerank.evaluation.report.chart import chart
@@ -67,9 +67,9 @@ def _section(scope: Scope) -> Mapping[str, Any]:
         "columns": shown,
         "rows": [_row(record, shown, scope) for record in records(scope)],
         "cuts": {
-            "headings": cascades.headings(scope.summary),
-            "lines": list(cascades.lines(scope.summary)),
-            "note": cascades.NOTE,
+            "headings": cascades.cascade_headings(scope.summary),
+            "lines": list(cascades.cascade_lines(scope.summary)),
+            "note": cascades.CASCADE_NOTE,
         },
         "charts": [c for c in (chart(scope), chart(scope, width=350, height=340, narrow=True)) if c],
     }

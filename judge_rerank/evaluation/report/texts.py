@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from judge_rerank.core.types import Document, Query, RankedDocument, Ranking
+from judge_rerank.core import Document, Query, RankedDocument, Ranking
 from judge_rerank.evaluation.record import Result
 from judge_rerank.evaluation.report import cascades
 from judge_rerank.evaluation.report.columns import Column, Record, columns, records
@@ -24,7 +24,7 @@ NOTE = (
 )
 
 
-def markdown(scopes: Sequence[Scope]) -> str:
+def run_as_markdown(scopes: Sequence[Scope]) -> str:
     """What the run says, in words and as tables: all datasets together, then each."""
     info = scopes[0].info
     parts = [f"# {_plain_line(info.name)}", *([_plain_line(info.description)] if info.description else [])]
@@ -40,7 +40,7 @@ def markdown(scopes: Sequence[Scope]) -> str:
     return "\n\n".join([*parts, NOTE]) + "\n"
 
 
-def comma_separated(scopes: Sequence[Scope]) -> str:
+def run_as_csv(scopes: Sequence[Scope]) -> str:
     """One line for each dataset and variant, nothing rounded; what is not known is empty."""
     rows = [{"dataset": scope.dataset or "all", **_flat(record)} for scope in scopes for record in records(scope)]
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -51,12 +51,12 @@ def comma_separated(scopes: Sequence[Scope]) -> str:
     return text.getvalue()
 
 
-def latex(scopes: Sequence[Scope]) -> str:
+def run_as_latex(scopes: Sequence[Scope]) -> str:
     """One booktabs table for all datasets together, and one for each."""
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(map(_latex_table, scopes))
 
 
-def as_json(scopes: Sequence[Scope]) -> str:
+def run_as_json(scopes: Sequence[Scope]) -> str:
     """The run, what it says and every figure, nothing rounded."""
     info = scopes[0].info
     content = {
@@ -108,10 +108,13 @@ def _markdown_table(scope: Scope) -> str:
 
 def _cascades(scope: Scope) -> list[str]:
     """The table of what cascades cut, and what it means; nothing without cascades."""
-    lines = [[*map(_plain_line, line[:2]), *line[2:]] for line in cascades.lines(scope.summary)]
+    lines = [[*map(_plain_line, line[:2]), *line[2:]] for line in cascades.cascade_lines(scope.summary)]
     if not lines:
         return []
-    return [_in_bars([cascades.headings(scope.summary), ["---", "---", *["--:"] * 4], *lines]), cascades.NOTE]
+    return [
+        _in_bars([cascades.cascade_headings(scope.summary), ["---", "---", *["--:"] * 4], *lines]),
+        cascades.CASCADE_NOTE,
+    ]
 
 
 def _in_bars(lines: Iterable[Sequence[str]]) -> str:

@@ -60,13 +60,13 @@ def verdict(scope: Scope) -> Verdict:
 
 def _headline(scope: Scope, best: Row) -> str:
     name, metric, first = best.variant.name, scope.metric, scope.first_stage
-    reached = f"{metric} {figures.quality(best.metrics.get(metric))}"
+    reached = f"{metric} {figures.shown_quality(best.metrics.get(metric))}"
     if best.gain is None or first is None:
         return f"{name} ranks best: {reached}."
     if best.gain <= 0:
-        nearest = f"{name} comes nearest, with {reached} ({figures.change(best.gain)})"
+        nearest = f"{name} comes nearest, with {reached} ({figures.shown_change(best.gain)})"
         return f"No variant ranks better than the first stage: {nearest}."
-    return f"{name} ranks best: {reached}, {figures.change(best.gain)} over the first stage."
+    return f"{name} ranks best: {reached}, {figures.shown_change(best.gain)} over the first stage."
 
 
 def _certainty(scope: Scope, best: Row) -> str:
@@ -100,7 +100,7 @@ def _beats(scope: Scope, mine: Comparison, other: str) -> bool:
 def _beside(scope: Scope, mine: Comparison) -> str:
     """The best beside the baseline."""
     return (
-        f"Beside {_name(scope, scope.info.baseline)}, the baseline: {figures.change(mine.difference)} "
+        f"Beside {_name(scope, scope.info.baseline)}, the baseline: {figures.shown_change(mine.difference)} "
         f"(95 % interval {figures.interval(mine.interval)}, p {_equals(mine.p_adjusted)} after Holm's correction), "
         f"better on {mine.wins:,} queries, worse on {mine.losses:,}, equal on {mine.ties:,}."
     )
@@ -219,7 +219,7 @@ def _name(scope: Scope, name: str) -> str:
 
 
 def _equals(p: float | None) -> str:
-    text = figures.probability(p)
+    text = figures.shown_probability(p)
     return text if text.startswith("<") else f"= {text}"
 
 

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from judge_rerank.core.backend import ChatReply, OutputSchema
-from judge_rerank.core.strategy import Failed, Scores
+from judge_rerank.core import ChatReply, Failed, OutputSchema, Scores
 from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
 from judge_rerank.prompting.replies.schemas import ReplyModel, asked_reason, output_schema
-from judge_rerank.prompting.replies.text import Answer, around_answer, excerpt, without_fences, without_last_word
+from judge_rerank.prompting.replies.text import ReplyText, around_answer, excerpt, without_fences, without_last_word
 
 _NUMBER = r"(?P<number>[-−]?\d{1,6}(?:\.\d{1,6})?)(?P<scale>\s{0,3}(?:/|out of)\s{0,3}(?P<of>\d{1,6}|ten|three)\b)?"
 # Not "7-8", "6 to 7", "80%", "4/5", nor the beginning of a longer number.
@@ -92,7 +91,7 @@ class Numbers:
         value = (mean - self.lowest) / (self.highest - self.lowest)
         return Mark(value=min(1.0, max(0.0, value)), label=spread.best)
 
-    def spoken(self, answer: Answer) -> Mark | None:
+    def spoken(self, answer: ReplyText) -> Mark | None:
         """The number in plain words: announced ("Score: 7"), or opening the reply, or alone on a line.
 
         Raises:

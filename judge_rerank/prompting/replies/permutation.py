@@ -16,7 +16,7 @@ from judge_rerank.prompting.replies.chains import (
 )
 from judge_rerank.prompting.replies.json_text import json_values
 from judge_rerank.prompting.replies.ranking_json import from_cut_list, from_list, from_mended, from_objects
-from judge_rerank.prompting.replies.text import Answer, without_fences, without_last_word
+from judge_rerank.prompting.replies.text import ReplyText, without_fences, without_last_word
 
 _NOUN = r"(?:document|passage|doc|text|item|id)\s{0,3}[:#]?\s{0,3}"
 _ITEM = re.compile(
@@ -30,7 +30,7 @@ _ONE_ID = re.compile(r"[\s|>*•-]{0,8}\[\s{0,3}(\d{1,20})\s{0,3}\]\**[\s,;>|.]{
 _AROUND = ("text around the ranking ignored",)
 
 
-def find_ranking(answer: Answer, n: int) -> Ids | None:
+def find_ranking(answer: ReplyText, n: int) -> Ids | None:
     """The ranking of `n` documents that a reply states, None where it states none or several.
 
     A JSON object comes first, because its reason may rank in passing; then chains of bracketed ids, which would look

@@ -9,12 +9,11 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Failed, Scores
+from judge_rerank.core import ChatReply, Failed, Scores
 from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects
 from judge_rerank.prompting.replies.labels import LabelDistribution, distribution
 from judge_rerank.prompting.replies.schemas import ReplyModel
-from judge_rerank.prompting.replies.text import Answer, excerpt, failed_reading, open_reply, without_fences
+from judge_rerank.prompting.replies.text import ReplyText, excerpt, failed_reading, open_reply, without_fences
 
 _LINE = re.compile(
     r"^[\s*>|-]{0,8}(?:(?:document|passage|doc|id)\s{0,3})?"
@@ -54,7 +53,7 @@ class Scale:
     keys: frozenset[str]
     mark: Callable[[ReplyModel], Mark]
     expected: Callable[[LabelDistribution], Mark]
-    spoken: Callable[[Answer], Mark | None]
+    spoken: Callable[[ReplyText], Mark | None]
     wanted: str
 
 
@@ -82,7 +81,7 @@ def _expected(spread: LabelDistribution, scale: Scale) -> Scores:
     return Scores(values=(mark.value,), labels=(mark.label,), reasons=(None,), repairs=repairs)
 
 
-def _read_one(answer: Answer, scale: Scale, *, explain: bool) -> Scores | Failed:
+def _read_one(answer: ReplyText, scale: Scale, *, explain: bool) -> Scores | Failed:
     """One document's judgment: JSON first, then plain words."""
     repairs = list(answer.repairs)
     marks, problem = _marks(json_values(answer.text), scale)
@@ -107,7 +106,7 @@ def _read_one(answer: Answer, scale: Scale, *, explain: bool) -> Scores | Failed
     return Scores(values=(mark.value,), labels=(mark.label,), reasons=(reason,), repairs=tuple(repairs))
 
 
-def _mendable(answer: Answer) -> bool:
+def _mendable(answer: ReplyText) -> bool:
     """Whether damaged JSON may be mended: an end that may have been cut off must not become a value."""
     return not answer.cut and (answer.ended or answer.text.endswith(("}", "]", "```")))
 
@@ -131,7 +130,7 @@ def _first_problem(error: ValidationError, scale: Scale) -> str:
     return str(cause) if isinstance(cause, ValueError) else scale.wanted
 
 
-def _read_batch(answer: Answer, n: int, scale: Scale) -> Scores | Failed:
+def _read_batch(answer: ReplyText, n: int, scale: Scale) -> Scores | Failed:
     """The judgments of several documents by id. One that cannot be read leaves the others where they are."""
     repairs = list(answer.repairs)
     book = _Book(n=n)
@@ -222,12 +221,12 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _lines(answer: Answer, scale: Scale) -> Iterator[tuple[int, Mark | None]]:
+def _lines(answer: ReplyText, scale: Scale) -> Iterator[tuple[int, Mark | None]]:
     """Judgments in lines such as `[2]: yes`; in a cut reply the last line may lack its end."""
     text = without_fences(answer.text)
     for line in _LINE.finditer(text):
         complete = not answer.cut or line.end() < len(text)
-        rest = Answer(text=line.group(3).strip(), cut=False, ended=True, thought=False)
+        rest = ReplyText(text=line.group(3).strip(), cut=False, ended=True, thought=False)
         try:
             mark = scale.spoken(rest) if complete and rest.text else None
         except ValueError:

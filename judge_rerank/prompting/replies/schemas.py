@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from judge_rerank.core.backend import OutputSchema
+from judge_rerank.core import OutputSchema
 from judge_rerank.prompting.replies.text import as_reason
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Failed
+from judge_rerank.core import ChatReply, Failed
 
 MAX_REPLY_CHARS = 1_000_000
 """A longer reply is not read, whatever thinking there is in it."""
@@ -33,7 +32,7 @@ _PLAIN_SIGNS = str.maketrans("’ʼ＇［］【】＞", "'''[][]>")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class ReplyText:
     """The part of a reply that may hold the answer.
 
     Attributes:
@@ -51,7 +50,7 @@ class Answer:
     repairs: tuple[str, ...] = ()
 
 
-def open_reply(reply: ChatReply) -> Answer | Failed:
+def open_reply(reply: ChatReply) -> ReplyText | Failed:
     """The part of `reply` that may hold an answer, or why there is none."""
     if reply.finish_reason in {"refusal", "filter"}:
         return Failed(reason="refused", message="The provider withheld the reply, or the model declined to answer.")
@@ -71,7 +70,7 @@ def open_reply(reply: ChatReply) -> Answer | Failed:
     if len(text) > MAX_ANSWER_CHARS:
         return failed("unreadable", f"Your reply had {len(text):,} characters. Give the short answer asked for.")
     repairs = ("thinking removed",) if thought else ()
-    return Answer(text=text, cut=cut, ended=reply.finish_reason == "stop", thought=thought, repairs=repairs)
+    return ReplyText(text=text, cut=cut, ended=reply.finish_reason == "stop", thought=thought, repairs=repairs)
 
 
 def _without_thinking(text: str) -> str | None:
@@ -94,7 +93,7 @@ def _without_thinking(text: str) -> str | None:
     return "".join((*kept, text[start:]))
 
 
-def failed_reading(answer: Answer, problem: str) -> Failed:
+def failed_reading(answer: ReplyText, problem: str) -> Failed:
     """Why no judgment was found in `answer`; `problem` is the sentence for a reply that is none of the known kinds."""
     if answer.cut:
         return failed("truncated", "Your reply was cut off before the answer was complete. Give the answer alone.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from judge_rerank.core.errors import UnknownName
+from judge_rerank.core import UnknownName
 from judge_rerank.prompting.tasks.base import Task
 from judge_rerank.prompting.tasks.binary import Binary
 from judge_rerank.prompting.tasks.classify import Classify

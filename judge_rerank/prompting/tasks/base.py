@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from judge_rerank.core.backend import ChatReply, OutputSchema
-from judge_rerank.core.strategy import Choice, Failed, Order, Scores
+from judge_rerank.core import ChatReply, Choice, Failed, Order, OutputSchema, Scores
 
 
 class Reader(Protocol):

@@ -10,12 +10,11 @@ from typing import Annotated, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema
 
-from judge_rerank.core.backend import ChatReply, OutputSchema
-from judge_rerank.core.strategy import Failed, Scores
+from judge_rerank.core import ChatReply, Failed, OutputSchema, Scores
 from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
-from judge_rerank.prompting.replies.text import Answer, around_answer, excerpt, without_fences, without_last_word
+from judge_rerank.prompting.replies.text import ReplyText, around_answer, excerpt, without_fences, without_last_word
 
 _LABELS = ("yes", "no")
 _WANTED = "Say whether the document is relevant: yes or no, nothing else."
@@ -92,7 +91,7 @@ def _expected(spread: LabelDistribution) -> Mark:
     return Mark(value=spread.probabilities["yes"], label=spread.best)
 
 
-def _spoken(answer: Answer) -> Mark | None:
+def _spoken(answer: ReplyText) -> Mark | None:
     """The verdict in plain words.
 
     One that is announced ("Answer: no") decides. Otherwise it has to open the reply or stand alone on a line, and

@@ -11,13 +11,12 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
-from judge_rerank.core.backend import ChatReply, OutputSchema
-from judge_rerank.core.strategy import Choice, Failed
+from judge_rerank.core import ChatReply, Choice, Failed, OutputSchema
 from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects
 from judge_rerank.prompting.replies.labels import canonical, distribution
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
 from judge_rerank.prompting.replies.text import (
-    Answer,
+    ReplyText,
     around_answer,
     excerpt,
     failed,
@@ -109,7 +108,7 @@ class Classify:
         return spread.probabilities if spread.answered and spread.exact else {}
 
 
-def _stated(answer: Answer, options: tuple[str, ...]) -> Choice | None:
+def _stated(answer: ReplyText, options: tuple[str, ...]) -> Choice | None:
     """The one option that the text names in a place where an answer stands."""
     values = json_values(answer.text)
     repairs = list(answer.repairs)
@@ -138,7 +137,7 @@ def _in_json(values: list[Any], options: tuple[str, ...]) -> list[tuple[str, str
     return found
 
 
-def _in_text(answer: Answer, options: tuple[str, ...]) -> list[tuple[str, str | None]]:
+def _in_text(answer: ReplyText, options: tuple[str, ...]) -> list[tuple[str, str | None]]:
     """Announced ("Label: X"); else the first or the last line, whole or up to its first mark."""
     text = without_fences(answer.text)
     if answer.cut:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, cast
 
-from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Failed, Scores, Vectors
+from judge_rerank.core import ChatReply, Failed, Scores, Vectors
 
 
 @dataclass(frozen=True, slots=True)

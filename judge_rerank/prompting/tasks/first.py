@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from string import ascii_uppercase
 
-from judge_rerank.core.backend import ChatReply, OutputSchema
-from judge_rerank.core.strategy import Failed, Order
+from judge_rerank.core import ChatReply, Failed, Order, OutputSchema
 from judge_rerank.prompting.replies.labels import distribution
 from judge_rerank.prompting.replies.text import failed_reading, open_reply
 from judge_rerank.prompting.tasks.listwise import Listwise

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judge_rerank.core.backend import ChatReply, OutputSchema
-from judge_rerank.core.strategy import Failed, Order
+from judge_rerank.core import ChatReply, Failed, Order, OutputSchema
 from judge_rerank.prompting.replies.chains import Ids
 from judge_rerank.prompting.replies.permutation import find_ranking
 from judge_rerank.prompting.replies.ranking_json import ListwiseReply
 from judge_rerank.prompting.replies.schemas import asked_reason, output_schema
-from judge_rerank.prompting.replies.text import Answer, excerpt, failed_reading, open_reply
+from judge_rerank.prompting.replies.text import ReplyText, excerpt, failed_reading, open_reply
 
 
 class Listwise:
@@ -64,7 +63,7 @@ class Listwise:
         return order
 
 
-def _completed(found: Ids, n: int, answer: Answer, *, explain: bool) -> Order:
+def _completed(found: Ids, n: int, answer: ReplyText, *, explain: bool) -> Order:
     """The ids that exist, at their first mention; then the documents that were not named, in the order shown."""
     known = [number for number in found.ids if 1 <= number <= n]
     stated = list(dict.fromkeys(known))

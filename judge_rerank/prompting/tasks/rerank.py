@@ -6,8 +6,7 @@ import json
 import math
 from typing import Any, cast
 
-from judge_rerank.core.backend import ChatReply
-from judge_rerank.core.strategy import Failed, Scores
+from judge_rerank.core import ChatReply, Failed, Scores
 
 
 class Rerank:

@@ -11,13 +11,12 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
-from judge_rerank.core.backend import ChatReply, OutputSchema
-from judge_rerank.core.strategy import Choice, Failed
+from judge_rerank.core import ChatReply, Choice, Failed, OutputSchema
 from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects
 from judge_rerank.prompting.replies.labels import distribution
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
 from judge_rerank.prompting.replies.text import (
-    Answer,
+    ReplyText,
     as_reason,
     excerpt,
     failed,
@@ -127,7 +126,7 @@ class Setwise:
         return Choice(label=found.label, reason=found.reason if explain else None, repairs=found.repairs)
 
 
-def _stated(answer: Answer, options: tuple[str, ...]) -> Choice | str:
+def _stated(answer: ReplyText, options: tuple[str, ...]) -> Choice | str:
     """The one option that the text names as its answer, or what is wrong with it."""
     values = json_values(answer.text)
     repairs = list(answer.repairs)
@@ -163,7 +162,7 @@ def _in_json(values: list[Any], options: tuple[str, ...]) -> Mapping[str, str | 
     return found
 
 
-def _in_text(answer: Answer, options: tuple[str, ...]) -> Mapping[str, str | None]:
+def _in_text(answer: ReplyText, options: tuple[str, ...]) -> Mapping[str, str | None]:
     """Announced ("The best is B"); else the whole reply, the letter that opens it, or the last line."""
     text = without_fences(answer.text)
     reason = as_reason(text)

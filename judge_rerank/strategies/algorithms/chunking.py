@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from judge_rerank.core.types import Passage
+from judge_rerank.core import Passage
 
 _UNIT = re.compile(r".+?(?:\n\s*\n|[.!?…][)\"'”’\]]*\s+|[。！？]\s*|\Z)", re.DOTALL)
 """A sentence, or what else ends at a blank line, with the white space that follows it."""

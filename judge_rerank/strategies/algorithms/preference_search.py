@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, combinations, pairwise
 from random import Random
 
-from judge_rerank.core.evidence import Tiers, stated
-from judge_rerank.core.strategy import Candidates, JudgeCall, Outcomes
-from judge_rerank.core.types import Candidate
+from judge_rerank.core import Candidate, Candidates, JudgeCall, Outcomes, Tiers
 from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.preference_graph import Preferences
 
@@ -18,7 +16,7 @@ _MOST_FAILURES = 2
 _DAMPING, _PAGE_RANK_STEPS = 0.85, 50
 
 
-class Settling:
+class PreferenceSearch:
     """What is known of the order of some candidates, and which question settles more of it.
 
     Args:
@@ -54,7 +52,7 @@ class Settling:
         outcomes: Outcomes = (yield calls) if calls else ()
         orders: list[list[int]] = []
         for group, call, outcome in zip(groups, calls, outcomes, strict=True):
-            tiers = stated(call, outcome)
+            tiers = outcome.preferences(call)
             everyone = sum(1 << place for place in group)
             for place in group:
                 self._asked[place] |= everyone

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, pstdev
 
-from judge_rerank.core.strategy import Candidates, Ordering, by_score
+from judge_rerank.core import Candidates, Ordering, by_score
 
 Signal = Mapping[int, float]
 """Values by `index`; greater is more relevant."""

@@ -1,0 +1,32 @@
+"""From what a `Judge` is told of its cache to the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from judge_rerank.cache.reply_cache import ReplyCache
+from judge_rerank.core import Backend
+from judge_rerank.storage import cache_dir as cache_dir_of_user
+
+DEFAULT_CACHE = "default"
+"""The user's cache folder: $JUDGE_RERANK_CACHE_DIR, else the system's place for caches."""
+
+
+def opened_cache(
+    cache_dir: str | Path | ReplyCache | None, models: Sequence[str | Backend | None]
+) -> ReplyCache | None:
+    """The cache that was given, or one in the folder where replies are kept; None where they are not."""
+    if isinstance(cache_dir, ReplyCache):
+        return cache_dir
+    folder = cache_folder(cache_dir, models)
+    return ReplyCache(folder) if folder is not None else None
+
+
+def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | None]) -> Path | None:
+    """Where replies are kept: as named, the user's own for models given by name, or nowhere."""
+    if cache_dir != DEFAULT_CACHE:
+        return None if cache_dir is None else Path(cache_dir).expanduser()
+    # What a backend of the caller's own answers may depend on what nobody here knows.
+    named = all(each is None or isinstance(each, str) for each in models)
+    return cache_dir_of_user() if named else None

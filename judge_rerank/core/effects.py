@@ -1,0 +1,130 @@
+"""What a strategy asks for: questions to a judge, to a local scorer, to an API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from judge_rerank.core.documents import Candidate, Query
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgeCall:
+    """One question to the judge about some candidates, shown in this order.
+
+    Attributes:
+        task: what is asked: "binary", "score", "listwise".
+        query: what the candidates are judged for.
+        candidates: what is shown.
+        prompt: the template's name, or None for the task's default.
+        options: the labels to choose from, for tasks that choose ("classify").
+        explain: whether a reason is wanted.
+        model: another model than the judge's own, by its LiteLLM name.
+        stage: the name that the call bears in the trace.
+    """
+
+    task: str
+    query: Query
+    candidates: tuple[Candidate, ...]
+    prompt: str | None = None
+    options: tuple[str, ...] = ()
+    explain: bool = False
+    model: str | None = None
+    stage: str = ""
+
+
+Group: TypeAlias = tuple[Query, tuple[Candidate, ...]]
+"""The candidates of one query that a scorer scores together."""
+
+
+class Scorer(Protocol):
+    """A model that scores pairs of a query and a document on this machine, for `ScorePairs`.
+
+    It has to be hashable: calls of equal scorers are scored in one batch. `score` runs in a thread of its own, one
+    batch after another; loading the model belongs in its first call.
+    """
+
+    @property
+    def name(self) -> str:
+        """As it stands in rankings and traces."""
+        ...
+
+    def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
+        """The raw score of each candidate of each group, in the order given; greater is more relevant.
+
+        Raises:
+            SetupError: something has to be installed or downloaded first.
+        """
+        ...
+
+    def unit(self, raw: float) -> float:
+        """A raw score as relevance in [0, 1]; greater stays greater or equal."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScorePairs(JudgeCall):
+    """A question to a local scorer. Costs nothing, and is no call.
+
+    Attributes:
+        scorer: what scores; `task` is its name.
+    """
+
+    scorer: Scorer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A model that is asked elsewhere than the judge's own.
+
+    Attributes:
+        model: LiteLLM's name for it.
+        api_base: another address than the provider's own.
+        api_key: the key; None for the provider's environment variable. It stands in no repr and no trace.
+        params: LiteLLM's parameters for every call, as pairs.
+        kind: what it answers: scores of documents, or vectors of texts.
+    """
+
+    model: str
+    api_base: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    params: tuple[tuple[str, Any], ...] = ()
+    kind: Literal["rerank", "embedding"] = "rerank"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiCall(JudgeCall):
+    """A question to an API that is no LLM.
+
+    Attributes:
+        api: which one, and how it is reached.
+    """
+
+    api: Endpoint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RerankCall(ApiCall):
+    """A question to a rerank API, which scores all candidates in one call."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbedCall(ApiCall):
+    """Texts to an embedding API: those of the candidates, or, where there are none, the query.
+
+    Whoever performs the round compares the candidates with the query, so that the outcome is `Scores`.
+
+    Attributes:
+        prefix: what stands before each text.
+        against: the call for the query's vector, in the same round; None for that call itself.
+    """
+
+    prefix: str = ""
+    against: EmbedCall | None = None
+
+
+Effect: TypeAlias = JudgeCall | ScorePairs | RerankCall | EmbedCall
+
+
+Round: TypeAlias = Sequence[Effect]

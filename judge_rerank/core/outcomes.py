@@ -1,0 +1,249 @@
+"""What comes of an effect: scores, an order, a choice, or a failure.
+
+Each outcome knows what it states of the candidates that its call showed (`statements`), which preferences are in it
+(`preferences`), and what it would be had they been shown in another order (`reordered`), so nobody asks for its type.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, TypeAlias, TypeVar
+
+from judge_rerank.core.effects import JudgeCall
+from judge_rerank.core.judgments import FailureReason
+
+T = TypeVar("T")
+
+Tiers: TypeAlias = tuple[tuple[int, ...], ...]
+"""Groups of candidates (by `index`), each of which the judge put above all that follow; no order within a group."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """What an outcome says of one candidate; the fields are those of `Judgment`."""
+
+    score: float | None = None
+    raw: float | None = None
+    label: str | None = None
+    position: int | None = None
+    reason: str | None = None
+    failure: FailureReason | None = None
+
+
+class _Judged:
+    """What outcomes have in common that hold a judgment: no failure, and unless they say otherwise, a comparison."""
+
+    __slots__ = ()
+
+    failure: ClassVar[None] = None
+    message: ClassVar[str] = ""
+    compares: ClassVar[bool] = True
+
+    def scores(self, call: JudgeCall) -> dict[int, float]:  # noqa: ARG002
+        """None."""
+        return {}
+
+
+class _Uncounted:
+    """An outcome in which no id can be missing, repeated or made up."""
+
+    __slots__ = ()
+
+    missing: ClassVar[int] = 0
+    duplicate: ClassVar[int] = 0
+    invented: ClassVar[int] = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores(_Judged, _Uncounted):
+    """Relevance of each candidate of a call, in the order shown.
+
+    Attributes:
+        values: in [0, 1]; None for a candidate that the reply left out.
+        raw: the scores on the scorer's own scale; empty where an LLM judged.
+        labels: the judge's words ("yes", "7"), None where it gave none.
+        reasons: explanations, None where there is none.
+        repairs: what was mended while reading; empty for a clean reply.
+    """
+
+    values: tuple[float | None, ...]
+    raw: tuple[float | None, ...] = ()
+    labels: tuple[str | None, ...] = ()
+    reasons: tuple[str | None, ...] = ()
+    repairs: tuple[str, ...] = ()
+
+    compares: ClassVar[bool] = False
+
+    def statements(self, n: int) -> tuple[Statement, ...]:
+        """A score each. One that a scorer left out was no number; one that a reply left out could not be read."""
+        nothing = (None,) * n
+        missing: FailureReason = "scorer" if self.raw else "unreadable"
+        parts = zip(self.values, self.raw or nothing, self.labels or nothing, self.reasons or nothing, strict=True)
+        return tuple(
+            Statement(failure=missing) if value is None else Statement(score=value, raw=raw, label=label, reason=reason)
+            for value, raw, label, reason in parts
+        )
+
+    def preferences(self, call: JudgeCall) -> Tiers:  # noqa: ARG002
+        """None: each candidate is judged by itself."""
+        return ()
+
+    def scores(self, call: JudgeCall) -> dict[int, float]:
+        """By `index`, the scores of the candidates that have one."""
+        pairs = zip(call.candidates, self.values, strict=True)
+        return {candidate.index: value for candidate, value in pairs if value is not None}
+
+    def reordered(self, call: JudgeCall, places: Sequence[int]) -> Scores:  # noqa: ARG002
+        """The scores put back in the call's own order."""
+        return replace(
+            self,
+            values=_put_back(self.values, places),
+            raw=_put_back(self.raw, places),
+            labels=_put_back(self.labels, places),
+            reasons=_put_back(self.reasons, places),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vectors(Scores):
+    """What an embedding API said, before the candidates are compared with the query; no strategy is given it.
+
+    Attributes:
+        vectors: one a text, all of one length; None for a text whose vector is not of finite numbers, or of zeros.
+    """
+
+    values: tuple[float | None, ...] = ()
+    vectors: tuple[array[float] | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order(_Judged):
+    """An order of the candidates of a call: positions in the order shown (from 0), best first.
+
+    Always a permutation. Only the first `stated` come from the judge; the rest were left out by it and follow in the
+    order shown, which is no evidence about them.
+
+    Attributes:
+        order: positions, best first.
+        stated: how many of them the judge named.
+        missing, duplicate, invented: ids that the reply left out, repeated, or made up.
+        reason: the judge's explanation, where one was asked for.
+        repairs: what was mended while reading; empty for a clean reply.
+    """
+
+    order: tuple[int, ...]
+    stated: int
+    missing: int = 0
+    duplicate: int = 0
+    invented: int = 0
+    reason: str | None = None
+    repairs: tuple[str, ...] = ()
+
+    def statements(self, n: int) -> tuple[Statement, ...]:
+        """A position each, from 1; a candidate that the reply left out has none."""
+        ranks = {shown: rank for rank, shown in enumerate(self.order[: self.stated], start=1)}
+        return tuple(
+            Statement(position=ranks[shown], reason=self.reason) if shown in ranks else Statement(failure="unreadable")
+            for shown in range(n)
+        )
+
+    def preferences(self, call: JudgeCall) -> Tiers:
+        """A chain of those that the judge named."""
+        if self.stated < 2:
+            return ()
+        return tuple((call.candidates[shown].index,) for shown in self.order[: self.stated])
+
+    def reordered(self, call: JudgeCall, places: Sequence[int]) -> Order:  # noqa: ARG002
+        """The same order by the call's own positions; what was left out follows in the call's own order."""
+        named = [places[shown] for shown in self.order[: self.stated]]
+        return replace(self, order=(*named, *sorted(set(places).difference(named))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice(_Judged, _Uncounted):
+    """One of the options of a call.
+
+    Attributes:
+        label: the option chosen.
+        probabilities: by option, summing to 1; empty where the backend has no log-probabilities.
+        reason: the judge's explanation, where one was asked for.
+        repairs: what was mended while reading; empty for a clean reply.
+    """
+
+    label: str
+    probabilities: Mapping[str, float] = field(default_factory=dict[str, float])
+    reason: str | None = None
+    repairs: tuple[str, ...] = ()
+
+    def statements(self, n: int) -> tuple[Statement, ...]:
+        """The label, which is the same for each."""
+        return (Statement(label=self.label, reason=self.reason),) * n
+
+    def preferences(self, call: JudgeCall) -> Tiers:
+        """The chosen candidate above the others, where the options stand for candidates."""
+        indices = [candidate.index for candidate in call.candidates]
+        if not (len(call.options) == len(indices) > 1 and self.label in call.options):
+            return ()
+        chosen = indices[call.options.index(self.label)]
+        return ((chosen,), tuple(index for index in indices if index != chosen))
+
+    def reordered(self, call: JudgeCall, places: Sequence[int]) -> Choice:
+        """The same candidate by its option in the call's own order."""
+        if len(call.options) != len(places) or self.label not in call.options:
+            return self  # its options do not stand for candidates
+        own = {shown: call.options[place] for shown, place in zip(call.options, places, strict=True)}
+        probabilities = {own.get(label, label): p for label, p in self.probabilities.items()}
+        return replace(self, label=own[self.label], probabilities=probabilities)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed(_Uncounted):
+    """No judgment, and why. It is evidence of nothing: a strategy leaves the candidates where they were."""
+
+    reason: FailureReason
+    message: str
+
+    repairs: ClassVar[tuple[str, ...]] = ()
+    compares: ClassVar[bool] = False
+
+    @property
+    def failure(self) -> FailureReason:
+        """Why there is no judgment."""
+        return self.reason
+
+    def statements(self, n: int) -> tuple[Statement, ...]:
+        """The failure, which is that of each."""
+        return (Statement(failure=self.reason, reason=self.message),) * n
+
+    def preferences(self, call: JudgeCall) -> Tiers:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def scores(self, call: JudgeCall) -> dict[int, float]:  # noqa: ARG002
+        """None."""
+        return {}
+
+    def reordered(self, call: JudgeCall, places: Sequence[int]) -> Failed:  # noqa: ARG002
+        """The same."""
+        return self
+
+
+Outcome: TypeAlias = Scores | Order | Choice | Failed
+"""What comes of one effect. All have
+
+- `failure` and `message`: why there is no judgment; None and "" where there is one;
+- `repairs`, and the counts `missing`, `duplicate` and `invented` of ids in an order;
+- `compares`: whether it puts candidates above others, rather than judging each by itself;
+- `statements(n)`: what it says of each of the `n` candidates, in the order shown;
+- `preferences(call)`: whom it puts above whom; `scores(call)`: by `index`, the scores there are;
+- `reordered(call, places)`: the outcome of candidates that were shown as `places` of the call, in the call's own order.
+"""
+
+Outcomes: TypeAlias = Sequence[Outcome]
+
+
+def _put_back(values: Sequence[T], places: Sequence[int]) -> tuple[T, ...]:
+    by_place = dict(zip(places, values, strict=True)) if values else {}
+    return tuple(by_place[place] for place in sorted(by_place))

@@ -1,0 +1,71 @@
+"""What rankings took: calls, tokens, dollars, time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a ranking took.
+
+    Attributes:
+        calls: judgments bought, with re-asks; replies from the cache are not in it.
+        cached_calls: judgments that the cache held.
+        retries: attempts that failed and were made again.
+        reasks: replies that could not be read and were asked for once more.
+        rounds: calls in sequence, which is what sets the latency.
+        scored_pairs: documents that local scorers scored, each counted every time.
+        input_tokens, output_tokens, cached_input_tokens: as the provider counted them, of the calls.
+        cost_usd: of the calls; None when any price is not known, 0 for a local model.
+        saved_input_tokens, saved_output_tokens, saved_usd: what the replies from the cache took when they were bought;
+            dollars are None when the price of any is not known.
+        latency_s: wall-clock seconds from the request to the ranking.
+    """
+
+    calls: int = 0
+    cached_calls: int = 0
+    retries: int = 0
+    reasks: int = 0
+    rounds: int = 0
+    scored_pairs: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+    saved_input_tokens: int = 0
+    saved_output_tokens: int = 0
+    saved_usd: Decimal | None = Decimal(0)
+    latency_s: float = 0.0
+
+
+def total_usd(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum of the costs; None when any of them is not known."""
+    total = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
+def added(*usages: Usage) -> Usage:
+    """What several pieces of work took together, one after the other; the cost is unknown if any of them is."""
+    return Usage(
+        calls=sum(usage.calls for usage in usages),
+        cached_calls=sum(usage.cached_calls for usage in usages),
+        retries=sum(usage.retries for usage in usages),
+        reasks=sum(usage.reasks for usage in usages),
+        rounds=sum(usage.rounds for usage in usages),
+        scored_pairs=sum(usage.scored_pairs for usage in usages),
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        cached_input_tokens=sum(usage.cached_input_tokens for usage in usages),
+        cost_usd=total_usd(usage.cost_usd for usage in usages),
+        saved_input_tokens=sum(usage.saved_input_tokens for usage in usages),
+        saved_output_tokens=sum(usage.saved_output_tokens for usage in usages),
+        saved_usd=total_usd(usage.saved_usd for usage in usages),
+        latency_s=sum(usage.latency_s for usage in usages),
+    )
