@@ -16,7 +16,7 @@ from judge_rerank.engine.attempt import RankingContext
 from judge_rerank.engine.call import CallResult
 from judge_rerank.tracing import CallRecord
 
-logger = logging.getLogger("judge_rerank.engine.scoring")
+logger = logging.getLogger("judge_rerank.engine")
 
 # One batch, so that a query that comes later does not wait for all that were there before it.
 _MOST_PAIRS = 4_096

@@ -104,9 +104,9 @@ def ranking_attributes(usage: Usage, *, strategy: str, model: str, documents: in
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,
         "judge_rerank.strategy": strategy,
-        "judge_rerank.core.documents": documents,
+        "judge_rerank.documents": documents,
         "judge_rerank.status": status,
-        "judge_rerank.engine.call": usage.calls,
+        "judge_rerank.calls": usage.calls,
         "judge_rerank.rounds": usage.rounds,
     }
 
