@@ -20,6 +20,7 @@ from judge_rerank.core.effects import (
     ApiCall,
     Effect,
     EmbedCall,
+    EmbedTexts,
     Endpoint,
     Group,
     JudgeCall,
@@ -56,8 +57,8 @@ from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judgments import FailureReason, Judgment
-from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers, Vectors
-from judge_rerank.core.plan_runner import PlanRunner, Steps
+from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
+from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
 from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
 from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored
@@ -83,6 +84,7 @@ __all__ = [
     "Document",
     "Effect",
     "EmbedCall",
+    "EmbedTexts",
     "Endpoint",
     "Estimate",
     "Evidence",
@@ -135,11 +137,11 @@ __all__ = [
     "Steps",
     "Strategy",
     "StrategyError",
+    "StrategyRunner",
     "Subject",
     "Tiers",
     "UnknownName",
     "Usage",
-    "Vectors",
     "added",
     "as_documents",
     "as_query",

@@ -28,10 +28,11 @@ Every message says what was wrong, what was expected and what to do. None carrie
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -42,7 +43,21 @@ _MOST_NAMES = 40
 
 
 class RerankError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Attributes:
+        pair: which of many rankings it ended, counted from 0; None for a single one.
+        rankings: the rankings that were made beside it, by their place; they are paid for.
+    """
+
+    pair: int | None = None
+    rankings: Mapping[int, Ranking] = MappingProxyType({})
+
+    def at_pair(self, place: int, rankings: Mapping[int, Ranking]) -> None:
+        """Say which of many rankings it ended, and hold what was made beside it."""
+        if self.pair is None:
+            self.args = (f"pairs[{place}]: {self}", *self.args[1:])
+        self.pair, self.rankings = place, rankings
 
 
 class InputError(RerankError, ValueError):

@@ -105,22 +105,18 @@ class EmbeddingAPI(Composable):
         if not asked:
             return by_score(candidates, {})
         of_query, of_document = _INPUT_TYPES.get(self.model.partition("/")[0], (None, None))
-        embed = EmbedCall(
-            api=self._endpoint(self.query_input_type or of_query),
+        call = EmbedCall(
             task="embedding",
-            model=self.model,
             query=query,
             candidates=(),
+            model=self.model,
             stage=self.name,
-            prefix=self.query_prefix,
-        )
-        documents = replace(
-            embed,
             api=self._endpoint(self.document_input_type or of_document),
+            query_api=self._endpoint(self.query_input_type or of_query),
             prefix=self.document_prefix,
-            against=embed,
+            query_prefix=self.query_prefix,
         )
-        _, *outcomes = yield [embed, *(replace(documents, candidates=batch) for batch in asked)]
+        outcomes = yield [replace(call, candidates=batch) for batch in asked]
         return by_score(candidates, scored(asked, outcomes))
 
     def _endpoint(self, input_type: str | None) -> Endpoint:
