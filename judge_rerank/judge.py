@@ -20,6 +20,7 @@ from judge_rerank.core import (
     Backend,
     CancelToken,
     Document,
+    DocumentsLike,
     Endpoint,
     Estimate,
     InputError,
@@ -63,9 +64,6 @@ _SCORED_AHEAD = 64
 
 OnExhausted = Literal["partial", "raise"]
 """What happens when a cap is reached: the best order so far, or an error that holds it."""
-
-DocumentLike = str | Mapping[str, Any] | Document
-"""What counts as a document: a text, a mapping with a `text`, or a `Document`."""
 
 
 class Judge:
@@ -173,7 +171,7 @@ class Judge:
     def rerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None = None,
         *,
         top_n: int | None = None,
@@ -221,7 +219,7 @@ class Judge:
     async def arerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None = None,
         *,
         top_n: int | None = None,
@@ -238,7 +236,7 @@ class Judge:
 
     def rerank_many(
         self,
-        pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
+        pairs: Iterable[tuple[str | Query, DocumentsLike]],
         strategy: str | Strategy | None = None,
         *,
         top_n: int | None = None,
@@ -272,7 +270,7 @@ class Judge:
 
     async def arerank_many(
         self,
-        pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
+        pairs: Iterable[tuple[str | Query, DocumentsLike]],
         strategy: str | Strategy | None = None,
         *,
         top_n: int | None = None,
@@ -331,9 +329,7 @@ class Judge:
             del self._limits[cap]
             self._caps.reset(before)
 
-    def estimate(
-        self, query: str | Query, docs: Iterable[DocumentLike], strategy: str | Strategy | None = None
-    ) -> Estimate:
+    def estimate(self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None = None) -> Estimate:
         """Calls, rounds and tokens of a ranking, and the most it can cost, found without a call.
 
         It is the strategy itself, run against neutral replies on the real prompts.
@@ -404,7 +400,7 @@ class Judge:
     def _job(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None = None,
         top_n: int | None = None,
         min_score: float | None = None,
@@ -521,8 +517,8 @@ def _only_scored(strategy: Strategy) -> bool:
 
 
 def _paired(
-    pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
-) -> Generator[tuple[str | Query, Iterable[DocumentLike]]]:
+    pairs: Iterable[tuple[str | Query, DocumentsLike]],
+) -> Generator[tuple[str | Query, DocumentsLike]]:
     """The pairs, one at a time, each checked to be one."""
     form = "a list of pairs was expected: [(query, [doc, ...]), ...]."
     given: object = pairs
