@@ -17,6 +17,7 @@ from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
 from judge_rerank.core import (
     Backend,
     Document,
+    DocumentsLike,
     Estimate,
     InputError,
     Query,
@@ -58,10 +59,7 @@ from judge_rerank.tracing import Trace, opened_trace
 _SCORED_AHEAD = 64
 """How many queries are open at once where a scorer is all that is asked: they share its batches."""
 
-DocumentLike = str | Mapping[str, Any] | Document
-"""What counts as a document: a text, a mapping with a `text`, or a `Document`."""
-
-Pair: TypeAlias = tuple[str | Query, Iterable[DocumentLike]]
+Pair: TypeAlias = tuple[str | Query, DocumentsLike]
 """A query with its documents."""
 
 _PAIRS = "a list of pairs was expected: [(query, [doc, ...]), ...]."
@@ -179,7 +177,7 @@ class Judge:
     def rerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None = None,
         **options: Unpack[RankKeywords],
     ) -> Ranking:
@@ -211,7 +209,7 @@ class Judge:
     async def arerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None = None,
         **options: Unpack[RankKeywords],
     ) -> Ranking:
@@ -297,9 +295,7 @@ class Judge:
             del self._limits[cap]
             self._caps.reset(before)
 
-    def estimate(
-        self, query: str | Query, docs: Iterable[DocumentLike], strategy: str | Strategy | None = None
-    ) -> Estimate:
+    def estimate(self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None = None) -> Estimate:
         """Calls, rounds and tokens of a ranking, and the most it can cost, found without a call.
 
         It is the strategy itself, run against neutral replies on the real prompts.
@@ -367,7 +363,7 @@ class Judge:
     def _job(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None,
         options: RankOptions,
     ) -> Job:

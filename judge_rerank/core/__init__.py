@@ -15,7 +15,16 @@ from judge_rerank.core.backend import (
 )
 from judge_rerank.core.cancel import CancelToken
 from judge_rerank.core.candidates import Candidates, ContextLimits
-from judge_rerank.core.documents import Candidate, Document, Passage, Query, as_documents, as_query
+from judge_rerank.core.document_input import (
+    TEXT_KEYS,
+    DocumentLike,
+    DocumentsLike,
+    as_documents,
+    as_query,
+    document_from,
+    identifier_in,
+)
+from judge_rerank.core.documents import Candidate, Document, Passage, Query
 from judge_rerank.core.effects import (
     ApiCall,
     Effect,
@@ -67,6 +76,7 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 
 __all__ = [
     "ORDER_TASKS",
+    "TEXT_KEYS",
     "ApiCall",
     "AuthenticationError",
     "Backend",
@@ -82,6 +92,8 @@ __all__ = [
     "ContextTooLong",
     "DataError",
     "Document",
+    "DocumentLike",
+    "DocumentsLike",
     "Effect",
     "EmbedCall",
     "EmbedTexts",
@@ -148,7 +160,9 @@ __all__ = [
     "basic_auth",
     "by_score",
     "check_number",
+    "document_from",
     "explain",
+    "identifier_in",
     "prompt_text",
     "public_url",
     "redact",
