@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from judge_rerank.core.documents import Candidate, Query
+from judge_rerank.core.redaction import public_repr
 
 FinishReason = Literal["stop", "length", "refusal", "filter", "other"]
 
@@ -123,6 +124,8 @@ class ModelInfo:
     local: bool = False
     endpoint: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    __repr__ = public_repr
 
 
 @runtime_checkable

@@ -34,6 +34,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from judge_rerank.core.redaction import redact
+
 if TYPE_CHECKING:
     from judge_rerank.core.ranking import Ranking
 
@@ -42,7 +44,10 @@ _MOST_NAMES = 40
 
 
 class RerankError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose. Whatever went into its message, no secret comes out."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class InputError(RerankError, ValueError):
