@@ -69,7 +69,16 @@ from judge_rerank.core.judgments import FailureReason, Judgment
 from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
 from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
-from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
+from judge_rerank.core.redaction import (
+    basic_auth,
+    public_repr,
+    public_url,
+    redact,
+    redact_params,
+    secrets_in,
+    without,
+    without_user,
+)
 from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
@@ -164,6 +173,7 @@ __all__ = [
     "explain",
     "identifier_in",
     "prompt_text",
+    "public_repr",
     "public_url",
     "redact",
     "redact_params",

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from judge_rerank.core.documents import Candidate, Query
+from judge_rerank.core.redaction import public_repr
 
 FinishReason = Literal["stop", "length", "refusal", "filter", "other"]
 
@@ -126,6 +127,8 @@ class ModelInfo:
     exact_tokens: bool = False
     endpoint: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    __repr__ = public_repr
 
 
 @runtime_checkable

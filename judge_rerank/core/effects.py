@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from judge_rerank.core.documents import Candidate, Query
+from judge_rerank.core.redaction import public_repr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +92,8 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     params: tuple[tuple[str, Any], ...] = ()
     kind: Literal["rerank", "embedding"] = "rerank"
+
+    __repr__ = public_repr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,6 +35,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from judge_rerank.core.redaction import redact
+
 if TYPE_CHECKING:
     from judge_rerank.core.ranking import Ranking
 
@@ -43,7 +45,7 @@ _MOST_NAMES = 40
 
 
 class RerankError(Exception):
-    """Base of every error that this package raises on purpose.
+    """Base of every error that this package raises on purpose. Whatever went into its message, no secret comes out.
 
     Attributes:
         pair: which of many rankings it ended, counted from 0; None for a single one.
@@ -52,6 +54,9 @@ class RerankError(Exception):
 
     pair: int | None = None
     rankings: Mapping[int, Ranking] = MappingProxyType({})
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
     def at_pair(self, place: int, rankings: Mapping[int, Ranking]) -> None:
         """Say which of many rankings it ended, and hold what was made beside it."""

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from judge_rerank.core import Candidates, EmbedCall, Endpoint, InputError, Plan, Query, RerankCall, by_score, scored
+from judge_rerank.core import (
+    Candidates,
+    EmbedCall,
+    Endpoint,
+    InputError,
+    Plan,
+    Query,
+    RerankCall,
+    by_score,
+    public_repr,
+    scored,
+)
 from judge_rerank.strategies.algorithms.windows import batches
 from judge_rerank.strategies.cascade import Composable
 
@@ -33,6 +44,8 @@ class RerankAPI(Composable):
     api_key: str | None = field(default=None, kw_only=True, repr=False)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
     batch_size: int = field(default=1000, kw_only=True)
+
+    __repr__ = public_repr
 
     def __post_init__(self) -> None:
         _check(self, "RerankAPI('cohere/rerank-v3.5')")
@@ -88,6 +101,8 @@ class EmbeddingAPI(Composable):
     query_input_type: str | None = field(default=None, kw_only=True)
     document_input_type: str | None = field(default=None, kw_only=True)
     batch_size: int = field(default=96, kw_only=True)
+
+    __repr__ = public_repr
 
     def __post_init__(self) -> None:
         _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
