@@ -13,6 +13,7 @@
     ├── BudgetError                a cap on spending keeps a call from being made
     │   ├── BudgetExceeded         the next call could cost more than is left; says of which cap
     │   └── PricingUnknown         there is a cap, and nobody said what the model costs
+    ├── IncompleteRankings         too many rankings are partial to learn or measure anything from; it holds them
     ├── LedgerError                the file that records the spending cannot be used, so nothing is spent
     └── ProviderError              the model's provider did not answer
         ├── AuthenticationError    no key, or a key that the provider does not accept
@@ -195,6 +196,19 @@ class PricingUnknown(BudgetError):
             f"prices={{{model!r}: Price(input_usd_per_mtok=..., output_usd_per_mtok=...)}} (dollars per million "
             "tokens; Price.free() for a model of your own), or leave out the cap."
         )
+
+
+class IncompleteRankings(RerankError):
+    """Too many rankings are partial to learn or measure anything from them.
+
+    Args:
+        message: how many there are, why, and what to do.
+        rankings: all that were made, partial or not.
+    """
+
+    def __init__(self, message: str, rankings: Iterable[Ranking]) -> None:
+        self.rankings = tuple(rankings)
+        super().__init__(message)
 
 
 class LedgerError(RerankError):
