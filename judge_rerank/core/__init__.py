@@ -56,11 +56,12 @@ from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
 from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers, Vectors
 from judge_rerank.core.plan_runner import PlanRunner, Steps
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
 from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
-from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored
+from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_raw, by_score, raw_scores, scored
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
@@ -143,12 +144,16 @@ __all__ = [
     "added",
     "as_documents",
     "as_query",
+    "as_relevance",
     "basic_auth",
+    "by_raw",
     "by_score",
     "check_number",
     "explain",
+    "kept_apart",
     "prompt_text",
     "public_url",
+    "raw_scores",
     "redact",
     "redact_params",
     "require",
@@ -156,6 +161,7 @@ __all__ = [
     "require_one_of",
     "scored",
     "secrets_in",
+    "sigmoid",
     "total_usd",
     "without",
     "without_user",

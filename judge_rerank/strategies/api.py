@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from judge_rerank.core import Candidates, EmbedCall, Endpoint, InputError, Plan, Query, RerankCall, by_score, scored
+from judge_rerank.core import (
+    Candidates,
+    EmbedCall,
+    Endpoint,
+    InputError,
+    Plan,
+    Query,
+    RerankCall,
+    as_relevance,
+    by_raw,
+    by_score,
+    kept_apart,
+    raw_scores,
+    scored,
+)
 from judge_rerank.strategies.algorithms.windows import batches
 from judge_rerank.strategies.cascade import Composable
 
@@ -16,8 +30,12 @@ class RerankAPI(Composable):
     """Sorts by the scores of a rerank API: Cohere, Jina, Voyage, Together, Bedrock; vLLM, TEI or Infinity of one's own.
 
     ⌈n / batch_size⌉ calls in one round, each priced as the API bills it: by search unit (up to 100 documents; a long
-    document counts as several), by token, or as `Judge(prices=...)` says. Scores outside [0, 1] count as logits. Ties
-    stand in first-stage order; documents that a reply leaves out follow those that have a score.
+    document counts as several), by token, or as `Judge(prices=...)` says.
+
+    Documents are sorted by the raw scores of all calls together. These are probabilities, logits, sums or grades, as
+    the API likes; what they are as relevance is decided once, over all of them (`judge_rerank.core.as_relevance`), so
+    that a batch of logits and one of numbers that look like probabilities are not put on two scales. Ties stand in
+    first-stage order; documents that a reply leaves out follow those that have a score.
 
     Attributes:
         model: LiteLLM's name, "cohere/rerank-v3.5"; for a server of one's own "hosted_vllm/NAME", "infinity/NAME" or
@@ -54,7 +72,8 @@ class RerankAPI(Composable):
             RerankCall(api=api, task="rerank", model=self.model, query=query, candidates=batch, stage=self.name)
             for batch in asked
         ]
-        return by_score(candidates, scored(asked, outcomes))
+        raw = raw_scores(asked, outcomes)
+        return by_raw(candidates, raw, as_relevance(raw))
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,8 @@ class EmbeddingAPI(Composable):
             against=embed,
         )
         _, *outcomes = yield [embed, *(replace(documents, candidates=batch) for batch in asked)]
-        return by_score(candidates, scored(asked, outcomes))
+        raw = raw_scores(asked, outcomes)
+        return by_raw(candidates, raw, kept_apart(raw, scored(asked, outcomes)))
 
     def _endpoint(self, input_type: str | None) -> Endpoint:
         given = {"dimensions": self.dimensions, "input_type": input_type}

@@ -12,7 +12,7 @@ from judge_rerank.core.backend import ChatReply
 from judge_rerank.prompting.tasks.rerank import Rerank
 from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy
-from tests.provider import Fault, Provider, QrelsJudge
+from tests.provider import Answer, Asked, Fault, Provider, QrelsJudge
 from tests.provider import Price as Charge
 
 DOCS = {"Dune is a film of 1984.": 1, "Frank Herbert wrote Dune.": 3, "A dune is a hill of sand.": 0}
@@ -76,6 +76,37 @@ def test_together_has_a_client_of_its_own(judge: OpenJudge) -> None:
     with Provider(QrelsJudge(DOCS)) as provider:
         model = "together_ai/Salesforce/Llama-Rank-V1"
         assert judge().rerank("who wrote Dune?", list(DOCS), api(provider, model, "/v1")).order == (1, 0, 2)
+
+
+def saying(scores: dict[str, float]) -> Callable[[Asked], Answer]:
+    """A reranker that gives these raw scores, whatever their kind."""
+    return lambda asked: Answer(text=str(next(s for text, s in scores.items() if asked.prompt.endswith(text)) * 1000))
+
+
+@pytest.mark.parametrize(
+    ("raw", "order", "relevance"),
+    [
+        ([2.0, -1.0, 0.9, 0.3], (0, 2, 3, 1), [0.881, 0.711, 0.574, 0.269]),  # logits that look like probabilities
+        ([44.0, 52.1, 48.3], (1, 2, 0), [0.521, 0.483, 0.44]),  # sums of MaxSim
+        ([87, 0, 12, 0.4], (0, 2, 3, 1), [0.87, 0.12, 0.004, 0.0]),  # grades from 0 to 100
+        ([45.5, -3.0, 46.0, 45.75], (2, 3, 0, 1), [1.0, 1.0, 1.0, 0.047]),  # logits of which the sigmoid is 1
+        ([0.9, 0.2, 0.4], (0, 2, 1), [0.9, 0.4, 0.2]),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_one_scale_for_all_batches(
+    judge: OpenJudge, raw: list[float], order: tuple[int, ...], relevance: list[float], batch_size: int
+) -> None:
+    docs = [f"document {index}" for index in range(len(raw))]
+    with Provider(saying(dict(zip(docs, raw, strict=True)))) as provider:
+        ranking = judge().rerank("q", docs, api(provider, batch_size=batch_size))
+        assert (ranking.order, ranking.status) == (order, "complete")
+        scores = [place.relevance_score for place in ranking]
+        assert scores == pytest.approx(relevance, abs=1e-3)
+        assert len(set(scores)) == len(scores)
+        assert [place.judgments[0].raw for place in ranking] == pytest.approx(sorted(raw, reverse=True))
+        cut = judge().rerank("q", docs, api(provider, batch_size=batch_size), min_score=scores[1])
+        assert cut.order == order[:2]
 
 
 def test_titles_are_shown_and_long_documents_are_cut_and_counted(judge: OpenJudge) -> None:
