@@ -99,9 +99,11 @@ class ApiCall(JudgeCall):
 
     Attributes:
         api: which one, and how it is reached.
+        halvings: how often the text of each document is halved, because the API refused it as too long.
     """
 
     api: Endpoint
+    halvings: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,13 +13,16 @@ from judge_rerank.core import (
     Backend,
     BudgetExceeded,
     ChatReply,
+    DocumentRefused,
     Failed,
+    FailureReason,
     JudgeCall,
     Message,
     ModelInfo,
     Outcome,
     PricingUnknown,
     ProviderError,
+    RequestTooLarge,
     ScorerError,
     Usage,
     added,
@@ -109,9 +112,8 @@ class CallExecutor:
                 got = await self._obtained(again, attempts, context)
             outcome = got.outcome
         except (ProviderError, BudgetExceeded) as failure:
-            error = failure
-            reason = "budget" if isinstance(failure, BudgetExceeded) else "provider"
-            outcome = Failed(reason=reason, message=str(failure))
+            outcome = Failed(reason=_reason(failure, call), message=str(failure))
+            error = failure if outcome.reason in {"provider", "budget"} else None
         except asyncio.CancelledError:
             if context.stop.reason is None:
                 raise
@@ -255,6 +257,15 @@ class _Got:
     reply: ChatReply
     outcome: Outcome
     cached: bool = False
+
+
+def _reason(error: ProviderError | BudgetExceeded, call: JudgeCall) -> FailureReason:
+    """What an API refuses for the documents that were sent says nothing against the provider, nor against the rest."""
+    if isinstance(error, BudgetExceeded):
+        return "budget"
+    if isinstance(error, DocumentRefused):
+        return "refused"
+    return "oversized" if isinstance(error, RequestTooLarge) and isinstance(call, ApiCall) else "provider"
 
 
 def _storable(prepared: Prepared, got: _Got) -> bool:

@@ -128,7 +128,7 @@ class Engine:
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
         """As in `strategies.base.Room`: how many of the call's candidates fit in one request."""
-        return self._executor(call.model).renderer.largest(call, at_most)
+        return self._executor(_asked(call)).renderer.largest(call, at_most)
 
     def per_document(self, model: str | None = None) -> int:
         """As in `Room`: the most tokens of a document that a request shows."""

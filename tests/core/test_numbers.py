@@ -1,6 +1,7 @@
-"""Raw scores of unknown kind as relevance: one scale for all, in the order of the raw scores, distinct where they are."""
+"""Raw scores of unknown kind as relevance: one scale for all, in the order of the raw scores."""
 
 import math
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -33,9 +34,8 @@ def test_greater_stays_greater(scores: list[float]) -> None:
     relevance = as_relevance(raw)
     assert relevance.keys() == raw.keys()
     assert all(0 <= value <= 1 for value in relevance.values())
-    for one in raw:
-        for other in raw:
-            assert (raw[one] < raw[other]) == (relevance[one] < relevance[other])
+    for (one, low), (other, high) in permutations(raw.items(), 2):
+        assert (low < high) == (relevance[one] < relevance[other])
 
 
 @given(st.lists(FINITE, max_size=30))

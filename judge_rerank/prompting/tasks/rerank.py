@@ -25,6 +25,8 @@ class Rerank:
         `values` puts the scores of this reply on one scale. Whoever has several replies has to choose one over all of
         their `raw` scores.
         """
+        if reply.finish_reason == "filter":
+            return Failed(reason="refused", message="The provider's content filter withheld the scores.")
         found: dict[int, float] = {}
         repairs: list[str] = []
         for index, score in _pairs(reply.text):
