@@ -44,6 +44,7 @@ from judge_rerank.core.errors import (
     BudgetExceeded,
     ContextTooLong,
     DataError,
+    DocumentRefused,
     IncompleteRankings,
     InputError,
     LedgerError,
@@ -57,6 +58,7 @@ from judge_rerank.core.errors import (
     QuotaExhausted,
     RateLimited,
     RequestRejected,
+    RequestTooLarge,
     RerankError,
     ScorerError,
     SetupError,
@@ -67,6 +69,7 @@ from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
 from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
 from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
@@ -80,7 +83,7 @@ from judge_rerank.core.redaction import (
     without,
     without_user,
 )
-from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored
+from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_raw, by_score, raw_scores, scored
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
@@ -103,6 +106,7 @@ __all__ = [
     "DataError",
     "Document",
     "DocumentLike",
+    "DocumentRefused",
     "DocumentsLike",
     "Effect",
     "EmbedCall",
@@ -147,6 +151,7 @@ __all__ = [
     "RateLimited",
     "Recommendation",
     "RequestRejected",
+    "RequestTooLarge",
     "RerankCall",
     "RerankError",
     "Round",
@@ -168,15 +173,19 @@ __all__ = [
     "added",
     "as_documents",
     "as_query",
+    "as_relevance",
     "basic_auth",
+    "by_raw",
     "by_score",
     "check_number",
     "document_from",
     "explain",
     "identifier_in",
+    "kept_apart",
     "prompt_text",
     "public_repr",
     "public_url",
+    "raw_scores",
     "redact",
     "redact_params",
     "require",
@@ -184,6 +193,7 @@ __all__ = [
     "require_one_of",
     "scored",
     "secrets_in",
+    "sigmoid",
     "total_usd",
     "without",
     "without_user",

@@ -102,9 +102,11 @@ class ApiCall(JudgeCall):
 
     Attributes:
         api: which one, and how it is reached.
+        halvings: how often the text of each document is halved, because the API refused it as too long.
     """
 
     api: Endpoint
+    halvings: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,6 +159,7 @@ class EmbedCall(ApiCall):
             stage=self.stage,
             api=api,
             prefix=prefix,
+            halvings=self.halvings if candidates else 0,
         )
 
 

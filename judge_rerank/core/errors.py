@@ -18,7 +18,9 @@
     └── ProviderError              the model's provider did not answer
         ├── AuthenticationError    no key, or a key that the provider does not accept
         ├── RequestRejected        the provider will not take this request (HTTP 400, 404, 413, 422)
-        │   └── ContextTooLong     the request is longer than the model's context
+        │   ├── RequestTooLarge    fewer or shorter documents would do
+        │   │   └── ContextTooLong the request is longer than the model's context
+        │   └── DocumentRefused    one of the documents is refused for what it holds; the others would do
         ├── QuotaExhausted         the account has no credit left; waiting does not help
         ├── RateLimited            too many requests; waiting helps (HTTP 429)
         ├── ProviderTimeout        no complete answer in time; it may have been billed
@@ -50,11 +52,11 @@ class RerankError(Exception):
 
     Attributes:
         pair: which of many rankings it ended, counted from 0; None for a single one.
-        rankings: the rankings that were made beside it, by their place; they are paid for.
+        rankings_made: the rankings that were made beside it, by their place; they are paid for.
     """
 
     pair: int | None = None
-    rankings: Mapping[int, Ranking] = MappingProxyType({})
+    rankings_made: Mapping[int, Ranking] = MappingProxyType({})
 
     def __init__(self, message: str = "") -> None:
         super().__init__(redact(message))
@@ -63,7 +65,7 @@ class RerankError(Exception):
         """Say which of many rankings it ended, and hold what was made beside it."""
         if self.pair is None:
             self.args = (f"pairs[{place}]: {self}", *self.args[1:])
-        self.pair, self.rankings = place, rankings
+        self.pair, self.rankings_made = place, rankings
 
 
 class InputError(RerankError, ValueError):
@@ -254,8 +256,16 @@ class RequestRejected(ProviderError):
     """The provider refuses this request as it stands; sending it again cannot help."""
 
 
-class ContextTooLong(RequestRejected):
+class RequestTooLarge(RequestRejected):
+    """More documents, or longer ones, than the provider takes in one request; fewer or shorter ones would do."""
+
+
+class ContextTooLong(RequestTooLarge):
     """The request is longer than the model's context."""
+
+
+class DocumentRefused(RequestRejected):
+    """The provider refuses the request for what one of its documents holds, or does not; the others would do."""
 
 
 class QuotaExhausted(ProviderError):

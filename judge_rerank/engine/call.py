@@ -14,12 +14,15 @@ from judge_rerank.core import (
     BudgetExceeded,
     ChatReply,
     ChatRequest,
+    DocumentRefused,
     Failed,
+    FailureReason,
     JudgeCall,
     Message,
     ModelInfo,
     Outcome,
     ProviderError,
+    RequestTooLarge,
     ScorerError,
     Usage,
     total_usd,
@@ -139,9 +142,8 @@ class _CallUnderWay:
             read = await self._obtained(prepared)
             outcome: Outcome = read.outcome
         except (ProviderError, BudgetExceeded) as failure:
-            error = failure
-            reason = "budget" if isinstance(failure, BudgetExceeded) else "provider"
-            outcome = Failed(reason=reason, message=str(failure))
+            outcome = Failed(reason=_reason(failure, self._call), message=str(failure))
+            error = failure if outcome.failure in {"provider", "budget"} else None
         except asyncio.CancelledError:
             if stop.reason is None:
                 raise
@@ -409,3 +411,12 @@ def _settle_failure(reservation: Reservation, error: ProviderError) -> None:
         reservation.forfeit()
     else:
         reservation.settle(0)
+
+
+def _reason(error: ProviderError | BudgetExceeded, call: JudgeCall) -> FailureReason:
+    """What an API refuses for the documents that were sent says nothing against the provider, nor against the rest."""
+    if isinstance(error, BudgetExceeded):
+        return "budget"
+    if isinstance(error, DocumentRefused):
+        return "refused"
+    return "oversized" if isinstance(error, RequestTooLarge) and isinstance(call, ApiCall) else "provider"

@@ -72,7 +72,7 @@ class Engine:
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
         """As in `ContextLimits`: how many of the call's candidates fit in one request."""
-        return self._channels.to(call.model).renderer.largest(call, at_most)
+        return self._channels.of(call).renderer.largest(call, at_most)
 
     def per_document(self, model: str | None = None) -> int:
         """As in `ContextLimits`: the most tokens of a document that a request shows."""

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from decimal import Decimal
 
-from judge_rerank.core import EmbedCall, Outcome, added
+from judge_rerank.core import EmbedCall, Failed, Outcome, added
 from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
@@ -31,7 +31,7 @@ async def perform_embedding(
     await asyncio.sleep(0)  # the query goes first: without it, what a cap leaves room for is of no use
     documents = await channels.of(call.of_documents).perform(call.of_documents, context, number=number, round_=round_)
     query: CallResult = await asyncio.shield(context.shared[asked])
-    outcome = compared(query.outcome, documents.outcome)
+    outcome = compared(_of_query(query.outcome), documents.outcome)
     _trace(call, outcome, documents, context, number=number, round_=round_)
     latency_s = max(query.usage.latency_s, documents.usage.latency_s)
     return replace(
@@ -41,6 +41,13 @@ async def perform_embedding(
         usage=replace(added(query.usage, documents.usage), latency_s=latency_s) if first else documents.usage,
         error=documents.error or query.error,
     )
+
+
+def _of_query(outcome: Outcome) -> Outcome:
+    """What came of the query. Where the API refuses it, that is no fault of a document, which would be asked alone."""
+    if outcome.failure in ("oversized", "refused"):
+        return Failed(reason="provider", message=f"The query has no vector. {outcome.message}")
+    return outcome
 
 
 def _trace(

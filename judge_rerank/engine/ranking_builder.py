@@ -31,6 +31,7 @@ _WORDS = {
     "refused": "was refused by the model",
     "unreadable": "could not be read",
     "truncated": "was cut off",
+    "oversized": "was more than the provider takes",
     "provider": "did not come",
     "budget": "was not asked for: the budget is used up",
     "deadline": "did not come in time",

@@ -30,8 +30,9 @@ from judge_rerank.core.backend import ChatReply
 from judge_rerank.prompting.tasks.embedding import Embedding, Vectors, compared, packed
 from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy
-from tests.provider import Fault, Provider, QrelsJudge
+from tests.provider import Fault, Provider, QrelsJudge, Received
 from tests.provider import Price as Charge
+from tests.provider.meter import quarter_of_bytes
 
 QUERY = "who wrote Dune?"
 DOCS = {"Dune is a film of 1984.": 1, "Frank Herbert wrote Dune.": 3, "A dune is a hill of sand.": 0}
@@ -139,11 +140,30 @@ def test_titles_are_shown_long_documents_are_cut_and_empty_ones_are_no_error(
 ) -> None:
     docs = [Document(title="Dune", text="sand " * 400), "Frank Herbert wrote Dune.", ""]
     ranking = judge(max_tokens_per_doc=50).rerank(QUERY, docs, api(provider))
-    (sent,) = (request.body["input"] for request in provider.received if len(request.body["input"]) == 3)
+    (sent,) = (request.body["input"] for request in provider.received if len(request.body["input"]) == 2)
     assert sent[0].startswith("Dune\nsand sand")
     assert len(sent[0]) < 400
-    assert sent[2] == " "
     assert ranking.integrity.truncated == (0,)
+    assert (ranking.order[-1], ranking.integrity.unjudged, ranking.status) == (2, (2,), "complete")
+    assert ranking.notes == ("embedding-api: 1 document has no text and was not sent",)
+
+
+def test_texts_that_the_api_refuses_cost_the_others_nothing(judge: OpenJudge, tmp_path) -> None:
+    def refuses(request: Received) -> tuple[int, str] | None:
+        texts = request.body["input"]
+        if len(texts) > 4:
+            return 400, f"invalid request: total number of texts must be at most 4 - received {len(texts)}"
+        longest = max(quarter_of_bytes(text) for text in texts)
+        return (400, f"This model's maximum context length is 64 tokens, you sent {longest}.") if longest > 64 else None
+
+    docs = ["sand " * 400, "A dune is a hill of sand.", *(f"document {number}" for number in range(8)), "  "]
+    with Provider(QrelsJudge(GRADES), refuses=refuses) as provider:
+        own = judge(cache_dir=tmp_path)
+        ranking = own.rerank(QUERY, docs, api(provider))
+        assert (ranking.status, ranking.integrity.unjudged, ranking.integrity.truncated) == ("complete", (10,), (0,))
+        assert all(place.relevance_score is not None for place in ranking.results[:-1])
+        again = own.rerank(QUERY + "?", docs, api(provider))
+        assert (again.status, again.integrity.failed, again.usage.rounds) == ("complete", {}, 1)
 
 
 def test_an_identical_request_is_paid_for_once(judge: OpenJudge, provider: Provider, tmp_path) -> None:

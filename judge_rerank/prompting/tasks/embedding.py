@@ -45,6 +45,8 @@ class Embedding:
         explain: bool = False,  # noqa: ARG002
     ) -> Vectors | Failed:
         """One vector a text. A reply in which it is not certain which vector is whose is no evidence of any."""
+        if reply.finish_reason == "filter":
+            return Failed(reason="refused", message="The provider's content filter withheld the vectors.")
         try:
             pairs = cast("list[tuple[Any, str | None]]", json.loads(reply.text))
             found = {place: unpacked(vector) for place, vector in pairs}
