@@ -83,8 +83,10 @@ class Scores(_Judged, _Uncounted):
         missing: FailureReason = "scorer" if self.raw else "unreadable"
         parts = zip(self.values, self.raw or nothing, self.labels or nothing, self.reasons or nothing, strict=True)
         return tuple(
-            Statement(failure=missing) if value is None else Statement(score=value, raw=raw, label=label, reason=reason)
-            for value, raw, label, reason in parts
+            Statement(failure="refused" if shown in self.refused else missing)
+            if value is None
+            else Statement(score=value, raw=raw, label=label, reason=reason)
+            for shown, (value, raw, label, reason) in enumerate(parts)
         )
 
     def preferences(self, call: JudgeCall) -> Tiers:  # noqa: ARG002
@@ -149,7 +151,9 @@ class Order(_Judged):
         """A position each, from 1; a candidate that the reply left out has none."""
         ranks = {shown: rank for rank, shown in enumerate(self.order[: self.stated], start=1)}
         return tuple(
-            Statement(position=ranks[shown], reason=self.reason) if shown in ranks else Statement(failure="unreadable")
+            Statement(position=ranks[shown], reason=self.reason)
+            if shown in ranks
+            else Statement(failure="refused" if shown in self.refused else "unreadable")
             for shown in range(n)
         )
 
