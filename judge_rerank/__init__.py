@@ -49,7 +49,7 @@ from judge_rerank.core import (
 if TYPE_CHECKING:
     from judge_rerank.cache import ReplyCache
     from judge_rerank.core import CancelToken
-    from judge_rerank.engine import Progress
+    from judge_rerank.engine import Progress, RankOptions
     from judge_rerank.judge import Judge
     from judge_rerank.learning import Calibration
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
@@ -138,7 +138,8 @@ _LAZY = {
     "Pairwise": "strategies.pairwise",
     "Partition": "strategies.partition",
     "Passages": "strategies.passages",
-    "Progress": "engine.driver",
+    "Progress": "engine.job",
+    "RankOptions": "engine.job",
     "RerankAPI": "strategies.api",
     "Score": "strategies.score",
     "SelfConsistent": "strategies.self_consistent",
@@ -205,6 +206,7 @@ __all__ = [
     "QueryClass",
     "QueryClassifier",
     "QuotaExhausted",
+    "RankOptions",
     "RankedDocument",
     "Ranking",
     "RateLimited",

@@ -32,8 +32,9 @@ from judge_rerank.evaluation.streaming import ranked_until
 from judge_rerank.strategies import Pointwise
 
 if TYPE_CHECKING:
+    from judge_rerank.core import DocumentsLike
     from judge_rerank.engine import Progress
-    from judge_rerank.judge import DocumentLike, Judge
+    from judge_rerank.judge import Judge
 
 Qrels = Mapping[str, Mapping[str, float]]
 """Grades by query id and document id."""
@@ -102,7 +103,7 @@ class Grader:
 
     def grade(
         self,
-        pairs: Iterable[tuple[Query, Iterable[DocumentLike]]],
+        pairs: Iterable[tuple[Query, DocumentsLike]],
         *,
         known: Qrels | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -176,9 +177,7 @@ def qrels_lines(qrels: Qrels) -> str:
     )
 
 
-def _asked(
-    pairs: Iterable[tuple[Query, Iterable[DocumentLike]]], known: Qrels
-) -> Iterator[tuple[Query, Sequence[Document]]]:
+def _asked(pairs: Iterable[tuple[Query, DocumentsLike]], known: Qrels) -> Iterator[tuple[Query, Sequence[Document]]]:
     """The queries with the documents that are still to be graded, checked."""
     queries: set[str] = set()
     for given, documents in pairs:
