@@ -29,6 +29,7 @@ from judge_rerank.core.effects import (
     ApiCall,
     Effect,
     EmbedCall,
+    EmbedTexts,
     Endpoint,
     Group,
     JudgeCall,
@@ -43,6 +44,7 @@ from judge_rerank.core.errors import (
     BudgetExceeded,
     ContextTooLong,
     DataError,
+    IncompleteRankings,
     InputError,
     LedgerError,
     MissingExtra,
@@ -65,10 +67,19 @@ from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judgments import FailureReason, Judgment
-from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers, Vectors
-from judge_rerank.core.plan_runner import PlanRunner, Steps
+from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
+from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
-from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
+from judge_rerank.core.redaction import (
+    basic_auth,
+    public_repr,
+    public_url,
+    redact,
+    redact_params,
+    secrets_in,
+    without,
+    without_user,
+)
 from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
@@ -95,6 +106,7 @@ __all__ = [
     "DocumentsLike",
     "Effect",
     "EmbedCall",
+    "EmbedTexts",
     "Endpoint",
     "Estimate",
     "Evidence",
@@ -104,6 +116,7 @@ __all__ = [
     "FinishReason",
     "Forecast",
     "Group",
+    "IncompleteRankings",
     "InputError",
     "Integrity",
     "JudgeCall",
@@ -147,11 +160,11 @@ __all__ = [
     "Steps",
     "Strategy",
     "StrategyError",
+    "StrategyRunner",
     "Subject",
     "Tiers",
     "UnknownName",
     "Usage",
-    "Vectors",
     "added",
     "as_documents",
     "as_query",
@@ -162,6 +175,7 @@ __all__ = [
     "explain",
     "identifier_in",
     "prompt_text",
+    "public_repr",
     "public_url",
     "redact",
     "redact_params",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.core import ChatRequest, EmbedCall, JudgeCall, Message, Subject
+from judge_rerank.core import ChatRequest, EmbedTexts, JudgeCall, Message, Subject
 from judge_rerank.prompting.rendering import COUNT_MARGIN, Cut, Cutter, Prepared
 from judge_rerank.prompting.tasks.base import Reader
 from judge_rerank.prompting.tasks.embedding import Embedding
@@ -26,11 +26,11 @@ class ApiRenderer(Cutter):
     def prepare(self, call: JudgeCall) -> Prepared:
         """The texts, each a message, and the most that the API can bill."""
         cuts = [self.cut(candidate.document, self.per_document) for candidate in call.candidates]
-        return self._embedding(call, cuts) if isinstance(call, EmbedCall) else self._rerank(call, cuts)
+        return self._embedding(call, cuts) if isinstance(call, EmbedTexts) else self._rerank(call, cuts)
 
-    def _embedding(self, call: EmbedCall, cuts: Sequence[Cut]) -> Prepared:
-        texts = [_text(cut) for cut in cuts] if call.against is not None else [call.query.text]
-        tokens = sum(cut.tokens for cut in cuts) if call.against is not None else self.tokens(call.query.text)
+    def _embedding(self, call: EmbedTexts, cuts: Sequence[Cut]) -> Prepared:
+        texts = [_text(cut) for cut in cuts] or [call.query.text]
+        tokens = sum(cut.tokens for cut in cuts) if cuts else self.tokens(call.query.text)
         return self._prepared(
             call,
             Embedding(len(texts)),

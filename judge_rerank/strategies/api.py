@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from judge_rerank.core import Candidates, EmbedCall, Endpoint, InputError, Plan, Query, RerankCall, by_score, scored
+from judge_rerank.core import (
+    Candidates,
+    EmbedCall,
+    Endpoint,
+    InputError,
+    Plan,
+    Query,
+    RerankCall,
+    by_score,
+    public_repr,
+    scored,
+)
 from judge_rerank.strategies.algorithms.windows import batches
 from judge_rerank.strategies.cascade import Composable
 
@@ -33,6 +44,8 @@ class RerankAPI(Composable):
     api_key: str | None = field(default=None, kw_only=True, repr=False)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
     batch_size: int = field(default=1000, kw_only=True)
+
+    __repr__ = public_repr
 
     def __post_init__(self) -> None:
         _check(self, "RerankAPI('cohere/rerank-v3.5')")
@@ -89,6 +102,8 @@ class EmbeddingAPI(Composable):
     document_input_type: str | None = field(default=None, kw_only=True)
     batch_size: int = field(default=96, kw_only=True)
 
+    __repr__ = public_repr
+
     def __post_init__(self) -> None:
         _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
         if self.dimensions is not None and self.dimensions < 1:
@@ -105,22 +120,18 @@ class EmbeddingAPI(Composable):
         if not asked:
             return by_score(candidates, {})
         of_query, of_document = _INPUT_TYPES.get(self.model.partition("/")[0], (None, None))
-        embed = EmbedCall(
-            api=self._endpoint(self.query_input_type or of_query),
+        call = EmbedCall(
             task="embedding",
-            model=self.model,
             query=query,
             candidates=(),
+            model=self.model,
             stage=self.name,
-            prefix=self.query_prefix,
-        )
-        documents = replace(
-            embed,
             api=self._endpoint(self.document_input_type or of_document),
+            query_api=self._endpoint(self.query_input_type or of_query),
             prefix=self.document_prefix,
-            against=embed,
+            query_prefix=self.query_prefix,
         )
-        _, *outcomes = yield [embed, *(replace(documents, candidates=batch) for batch in asked)]
+        outcomes = yield [replace(call, candidates=batch) for batch in asked]
         return by_score(candidates, scored(asked, outcomes))
 
     def _endpoint(self, input_type: str | None) -> Endpoint:
