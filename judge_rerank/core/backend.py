@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from judge_rerank.core.documents import Candidate, Query
+from judge_rerank.core.redaction import public_repr
 
 FinishReason = Literal["stop", "length", "refusal", "filter", "other"]
 
@@ -110,6 +111,8 @@ class ModelInfo:
         timeout_s: how long one attempt may take when the caller does not say.
         strategy: the strategy that measured best with this kind of model.
         local: whether it runs on this machine and costs nothing.
+        exact_tokens: whether `count_tokens` counts by the model's own vocabulary. Elsewhere only the bytes of a text
+            bound its tokens.
         endpoint: where it is asked, if not at its provider's usual address; or which file it is.
         params: the caller's own parameters. With the name and the endpoint they say whose answer a reply is.
     """
@@ -126,8 +129,11 @@ class ModelInfo:
     timeout_s: float = 60.0
     strategy: str = "listwise"
     local: bool = False
+    exact_tokens: bool = False
     endpoint: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    __repr__ = public_repr
 
 
 @runtime_checkable

@@ -6,7 +6,6 @@ Each outcome knows what it states of the candidates that its call showed (`state
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias, TypeVar
@@ -104,18 +103,6 @@ class Scores(_Judged, _Uncounted):
             labels=_put_back(self.labels, places),
             reasons=_put_back(self.reasons, places),
         )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Vectors(Scores):
-    """What an embedding API said, before the candidates are compared with the query; no strategy is given it.
-
-    Attributes:
-        vectors: one a text, all of one length; None for a text whose vector is not of finite numbers, or of zeros.
-    """
-
-    values: tuple[float | None, ...] = ()
-    vectors: tuple[array[float] | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from judge_rerank.core import Failed, Group, Outcome, RerankError, ScorePairs, Scorer, ScorerError, Scores, Usage
-from judge_rerank.engine.attempt import RankingContext
 from judge_rerank.engine.call import CallResult
+from judge_rerank.engine.context import RankingContext
 from judge_rerank.tracing import CallRecord
 
-logger = logging.getLogger("judge_rerank.engine.scoring")
+logger = logging.getLogger("judge_rerank.engine")
 
 # One batch, so that a query that comes later does not wait for all that were there before it.
 _MOST_PAIRS = 4_096
@@ -33,7 +33,7 @@ class ScoringExecutor:
     def __init__(self) -> None:
         self._queues: dict[tuple[asyncio.AbstractEventLoop, Scorer], _Queue] = {}
 
-    async def answer(self, call: ScorePairs, context: RankingContext, *, number: int, round_: int) -> CallResult:
+    async def perform(self, call: ScorePairs, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The scores of one call. What the scorer fails to do comes back in the answer.
 
         Raises:

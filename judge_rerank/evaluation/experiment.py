@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
-from judge_rerank.core import InputError, SetupError, UnknownName
+from judge_rerank.core import InputError, SetupError, UnknownName, redact_params
 from judge_rerank.evaluation.datasets import NoRelevant
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.sources import CATALOGUE, Files
@@ -84,6 +84,9 @@ class ModelSpec(_Part):
     api_key: Annotated[str, AfterValidator(_key)] | None = None
     params: dict[str, Any] = {}
     price: PriceSpec | Literal["free"] | None = None
+
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        return redact_params({**dict(self), "api_key": None}).items()
 
     def key(self) -> str | None:
         """The key itself, from the environment.

@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from judge_rerank.core import DataError, Document
 from judge_rerank.evaluation.record import DOCUMENTS_FILE, RESULTS_FILE, RUN_FILE, Result, RunInfo
 from judge_rerank.readers import reading
+from judge_rerank.storage import private_folder
 
 try:
     import fcntl
@@ -32,7 +33,8 @@ _BLOCK = 1 << 16
 class RunFolder:
     """What a run has left so far.
 
-    A line that a killed process left unfinished is not read, and is cut off before more is written.
+    A line that a killed process left unfinished is not read, and is cut off before more is written. The folder is made
+    for this user alone, since queries, documents and replies stand in it.
 
     Args:
         path: the folder; it need not exist before something is written.
@@ -84,8 +86,9 @@ class RunFolder:
     def write_info(self, info: RunInfo) -> None:
         """Replace the description of the experiment, all at once."""
         with _writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            private_folder(self.path)
             new = self.path / f"{RUN_FILE}.new"
+            new.touch(mode=0o600)
             new.write_text(json.dumps(asdict(info), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
             new.replace(self.path / RUN_FILE)
 
@@ -114,7 +117,8 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self._path = path
         with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
+            path.touch(mode=0o600)
             self._file = path.open("a+b", buffering=0)
             _claim(self._file)
             _mend(self._file)

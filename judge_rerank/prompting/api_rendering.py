@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.core import ApiCall, ChatRequest, EmbedCall, JudgeCall, Message, Subject
+from judge_rerank.core import ApiCall, ChatRequest, EmbedTexts, JudgeCall, Message, Subject
 from judge_rerank.prompting.rendering import COUNT_MARGIN, Cut, Cutter, Prepared
 from judge_rerank.prompting.tasks.base import Reader
 from judge_rerank.prompting.tasks.embedding import Embedding
@@ -29,13 +29,13 @@ class ApiRenderer(Cutter):
 
     def prepare(self, call: JudgeCall) -> Prepared:
         """The texts, each a message, and the most that the API can bill."""
-        beside = call.prefix if isinstance(call, EmbedCall) else call.query.text
+        beside = call.prefix if isinstance(call, EmbedTexts) else call.query.text
         limit = self._limit(self.tokens(beside) if beside else 0)
         cuts = [self.cut(candidate.document, limit) for candidate in call.candidates]
         if isinstance(call, ApiCall) and call.halvings:
             halves = [max(_LEAST_TOKENS_PER_DOC, cut.tokens >> call.halvings) for cut in cuts]
             cuts = [self.cut(c.document, half) for c, half in zip(call.candidates, halves, strict=True)]
-        return self._embedding(call, cuts) if isinstance(call, EmbedCall) else self._rerank(call, cuts)
+        return self._embedding(call, cuts) if isinstance(call, EmbedTexts) else self._rerank(call, cuts)
 
     def _limit(self, beside: int) -> int:
         """The most tokens of a document, where `beside` tokens more are one input with it."""
@@ -44,9 +44,9 @@ class ApiRenderer(Cutter):
             return self.per_document
         return min(self.per_document, max(_LEAST_TOKENS_PER_DOC, takes - beside - _SPECIAL_TOKENS))
 
-    def _embedding(self, call: EmbedCall, cuts: Sequence[Cut]) -> Prepared:
-        texts = [_text(cut) for cut in cuts] if call.against is not None else [call.query.text]
-        tokens = sum(cut.tokens for cut in cuts) if call.against is not None else self.tokens(call.query.text)
+    def _embedding(self, call: EmbedTexts, cuts: Sequence[Cut]) -> Prepared:
+        texts = [_text(cut) for cut in cuts] or [call.query.text]
+        tokens = sum(cut.tokens for cut in cuts) if cuts else self.tokens(call.query.text)
         return self._prepared(
             call,
             Embedding(len(texts)),

@@ -17,7 +17,6 @@ Gemini as 422, of Anthropic as 500). Errors are told apart by their fields, so t
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -33,14 +32,12 @@ from judge_rerank.core import (
     QuotaExhausted,
     RateLimited,
     RequestRejected,
+    redact,
 )
 from judge_rerank.providers.http_transport import Exchange
 
 _LONGEST_DETAIL = 400
 
-_KEY = re.compile(
-    r"(?i)\b(?:bearer\s+|(?:sk|pk|rk|gsk|xai|hf|r8|pplx|nvapi|csk|key|AIza)[-_]?)[-\w*.]{12,}|(?<=key=)[^\s&\"']+"
-)
 _LITELLM_PREFIX = re.compile(
     r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\b\s*[:.-]?\s*(?:litellm\.)?)+", re.ASCII
 )
@@ -88,7 +85,7 @@ def translated(
         advice: what to do, instead of the general advice for this kind of error.
     """
     status = exchange.status if exchange.status is not None else _status(error)
-    detail = scrubbed(_detail(error), secrets)
+    detail = redact(_detail(error), secrets)
     headers = exchange.headers or _headers(error)
     retry_after_s = wait_asked_for(headers, str(error)) if status in {429, 503, 529} else None
     kind = _kind(error, exchange, status, retry_after_s)
@@ -100,17 +97,6 @@ def translated(
         retry_after_s=retry_after_s,
         sent=sent,
     )
-
-
-def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without keys: those given, those in the environment, and whatever looks like one."""
-    in_environment = (
-        value for name, value in os.environ.items() if name.endswith(("_API_KEY", "_TOKEN", "_SECRET_ACCESS_KEY"))
-    )
-    for secret in {*secrets, *in_environment}:
-        if len(secret) >= 6:
-            text = text.replace(secret, "[key]")
-    return _KEY.sub("[key]", text)
 
 
 def wait_asked_for(headers: Mapping[str, str], body: str = "") -> float | None:

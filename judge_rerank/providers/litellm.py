@@ -25,11 +25,12 @@ from judge_rerank.core import (
     RequestRejected,
     basic_auth,
     public_url,
+    redact,
     secrets_in,
     without_user,
 )
 from judge_rerank.providers import catalog, openai_format, tokens
-from judge_rerank.providers.errors import scrubbed, translated
+from judge_rerank.providers.errors import translated
 from judge_rerank.providers.features import Features
 from judge_rerank.providers.http_transport import Connections, Exchange, watched
 from judge_rerank.providers.log_redaction import keep_out_of_logs
@@ -256,7 +257,7 @@ class LiteLLMBackend:
         )
 
     def _translated(self, error: Exception, exchange: Exchange) -> ProviderError:
-        _log.debug("%s failed: %s", self._model, scrubbed(repr(error), self._secrets))
+        _log.debug("%s failed: %s", self._model, redact(repr(error), self._secrets))
         advice = ""
         if exchange.status == 404 and not self._api_base:
             names: list[str] = _litellm().model_list

@@ -20,6 +20,7 @@ from judge_rerank.core import (
     as_relevance,
     by_raw,
     kept_apart,
+    public_repr,
     raw_scores,
     scored,
 )
@@ -59,6 +60,8 @@ class RerankAPI(Composable):
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
     batch_size: int = field(default=1000, kw_only=True)
 
+    __repr__ = public_repr
+
     def __post_init__(self) -> None:
         _check(self, "RerankAPI('cohere/rerank-v3.5')")
 
@@ -85,8 +88,7 @@ class EmbeddingAPI(Composable):
 
     Any embedding model that LiteLLM speaks to. 1 + ⌈n / batch_size⌉ calls in one round, billed by token. Raw scores are
     cosines; as relevance, (1 + cosine) / 2. Ties stand in first-stage order; documents without a vector follow those
-    that have a score. Documents without text, and those that the API refuses, as in `RerankAPI`; a further round asks
-    for the query's vector again.
+    that have a score. Documents without text, and those that the API refuses, as in `RerankAPI`.
 
     Attributes:
         model: LiteLLM's name, "openai/text-embedding-3-small"; for a server of one's own "hosted_vllm/NAME",
@@ -112,6 +114,8 @@ class EmbeddingAPI(Composable):
     document_input_type: str | None = field(default=None, kw_only=True)
     batch_size: int = field(default=96, kw_only=True)
 
+    __repr__ = public_repr
+
     def __post_init__(self) -> None:
         _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
         if self.dimensions is not None and self.dimensions < 1:
@@ -126,23 +130,18 @@ class EmbeddingAPI(Composable):
         """One round: the query's vector, and those of the documents."""
         shown = _with_text(candidates)
         of_query, of_document = _INPUT_TYPES.get(self.model.partition("/")[0], (None, None))
-        embed = EmbedCall(
-            api=self._endpoint(self.query_input_type or of_query),
+        call = EmbedCall(
             task="embedding",
-            model=self.model,
             query=query,
-            candidates=(),
-            stage=self.name,
-            prefix=self.query_prefix,
-        )
-        documents = replace(
-            embed,
-            api=self._endpoint(self.document_input_type or of_document),
             candidates=shown,
+            model=self.model,
+            stage=self.name,
+            api=self._endpoint(self.document_input_type or of_document),
+            query_api=self._endpoint(self.query_input_type or of_query),
             prefix=self.document_prefix,
-            against=embed,
+            query_prefix=self.query_prefix,
         )
-        asked, outcomes = yield from asked_in_parts(documents, candidates.limits, self.batch_size)
+        asked, outcomes = yield from asked_in_parts(call, candidates.limits, self.batch_size)
         raw = raw_scores(asked, outcomes)
         ordering = by_raw(candidates, raw, kept_apart(raw, scored(asked, outcomes)))
         return _noted(ordering, self.name, len(candidates) - len(shown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from judge_rerank.core import ApiCall, Candidate, ContextLimits, EmbedCall, Outcome, Steps
+from judge_rerank.core import ApiCall, Candidate, ContextLimits, Outcome, Steps
 from judge_rerank.strategies.algorithms.windows import batches
 
 # A text that was halved so often, or would be shorter than this, is not refused for its length.
@@ -27,7 +27,7 @@ def asked_in_parts(call: ApiCall, limits: ContextLimits, batch_size: int) -> Ste
     and then no number of parts would help.
 
     Args:
-        call: about all documents; for vectors, with the query's call in `against`, which is asked along in each round.
+        call: about all documents.
         limits: how many documents fit in a request, as far as the API has said so.
         batch_size: the most documents a call.
 
@@ -38,14 +38,10 @@ def asked_in_parts(call: ApiCall, limits: ContextLimits, batch_size: int) -> Ste
     outcomes: list[Outcome] = []
     size = limits.largest(call, batch_size)
     waiting = [replace(call, candidates=tuple(batch)) for batch in batches(call.candidates, size)]
-    beside = [call.against] if isinstance(call, EmbedCall) and call.against is not None else []
     accepted, refused_alone = False, 0
     while waiting and refused_alone < _REFUSED_ALONE:
         now = waiting if accepted or not asked else waiting[:1]
-        given = yield [*beside, *now]
-        if any(outcome.failure for outcome in given[: len(beside)]):
-            break
-        came = list(zip(now, given[len(beside) :], strict=True))
+        came = list(zip(now, (yield now), strict=True))
         asked += [part.candidates for part in now]
         outcomes += [outcome for _, outcome in came]
         accepted = accepted or any(outcome.failure is None for _, outcome in came)
