@@ -233,8 +233,8 @@ class Judge:
             pairs: queries with their documents.
             strategy: as in `rerank`.
             on_error: what happens when a pair cannot be ranked: "raise" raises its error, which names the pair and
-                holds the rankings made (`error.pair`, `error.rankings_made`); "return" puts the error in the place of its
-                ranking.
+                holds the rankings made (`error.pair`, `error.rankings_made`); "return" puts the error in the place of
+                its ranking.
             **options: as in `rerank`; `deadline_s` counts for each query from its own start.
         """
         jobs = list(self._jobs(pairs, strategy, RankOptions.of(options)))

@@ -97,7 +97,7 @@ class ModelChannel:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
         return worst_micro_usd(self.price, prepared, self.info)
 
-    async def perform(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
+    async def ask(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The judgment of one call. What the provider or a budget denies comes back in the result.
 
         One call costs one request; one more if the reply cannot be read, and one for each retried attempt; none if the

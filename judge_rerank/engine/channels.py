@@ -71,17 +71,17 @@ class FallbackChannel:
         costs = [channel.worst_case(prepared) for channel in self._channels]
         return None if None in costs else max(cost or 0 for cost in costs)
 
-    async def perform(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
+    async def ask(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The first result that a provider gives; its usage holds that of the attempts before it."""
         unpriced = [channel.info.name for channel in self._channels if channel.price is None]
         if unpriced and context.capped_in_usd:
             raise PricingUnknown(unpriced[0])
-        result = await self._channels[0].perform(call, context, number=number, round_=round_)
+        result = await self._channels[0].ask(call, context, number=number, round_=round_)
         for channel in self._channels[1:]:
             if not isinstance(result.error, ProviderError):
                 break
             earlier = result.usage
-            result = await channel.perform(call, context, number=number, round_=round_)
+            result = await channel.ask(call, context, number=number, round_=round_)
             result = replace(result, usage=added(earlier, result.usage))
         return result
 

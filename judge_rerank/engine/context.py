@@ -27,7 +27,8 @@ class RankingContext:
             what a cap leaves room for goes to the first.
         refusal: why the first call cannot be afforded, if it cannot; the others are then not sent either.
         shared: calls that several effects wait for, by what they ask.
-        filtered: `index` of the documents that a provider's content filter refuses; no later call shows them.
+        filtered: `index` of the documents that were refused among others; no later call shows them.
+        refuses_all: whether more is refused than documents can be the reason for.
     """
 
     stop: Stop
@@ -40,6 +41,7 @@ class RankingContext:
     refusal: BudgetExceeded | None = None
     shared: dict[JudgeCall, asyncio.Task[Any]] = field(default_factory=dict[JudgeCall, "asyncio.Task[Any]"])
     filtered: set[int] = field(default_factory=set[int])
+    refuses_all: bool = False
 
     @property
     def capped_in_usd(self) -> bool:

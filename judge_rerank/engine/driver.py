@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from judge_rerank.core import (
+    ApiCall,
     Candidate,
     Candidates,
     Document,
@@ -34,6 +35,7 @@ from judge_rerank.engine.embedding import perform_embedding
 from judge_rerank.engine.estimates import estimated, what_exceeds
 from judge_rerank.engine.job import Job, Progress
 from judge_rerank.engine.ranking_builder import RankingBuilder, checked
+from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.scoring import ScoringExecutor
 from judge_rerank.engine.stop import Stop
 from judge_rerank.learning import Calibration
@@ -220,7 +222,13 @@ class Engine:
             return await self._scoring.perform(effect, context, number=number, round_=round_)
         if isinstance(effect, EmbedCall):
             return await perform_embedding(self._channels, effect, context, number=number, round_=round_)
-        return await self._channels.of(effect).perform(effect, context, number=number, round_=round_)
+        channel, result = self._channels.of(effect), None
+        several = len(effect.candidates) > 1 and not isinstance(effect, ApiCall)
+        if not context.filtered or not several:
+            result = await channel.ask(effect, context, number=number, round_=round_)
+            if not several or result.outcome.failure != "refused":
+                return result
+        return await without_refused(channel, effect, context, number=number, round_=round_, refused=result)
 
 
 def _result(call: JudgeCall, result: CallResult | BaseException | None, stop: Stop) -> CallResult:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
-from decimal import Decimal
 
 from judge_rerank.core import EmbedCall, Failed, Outcome, added
 from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.recording import record_outcome
 from judge_rerank.prompting import compared
-from judge_rerank.tracing import CallRecord
 
 
 async def perform_embedding(
@@ -26,21 +24,22 @@ async def perform_embedding(
     asked = call.of_query
     first = asked not in context.shared
     if first:
-        performing = channels.of(asked).perform(asked, context, number=number, round_=round_)
+        performing = channels.of(asked).ask(asked, context, number=number, round_=round_)
         context.shared[asked] = asyncio.create_task(performing)
     await asyncio.sleep(0)  # the query goes first: without it, what a cap leaves room for is of no use
-    documents = await channels.of(call.of_documents).perform(call.of_documents, context, number=number, round_=round_)
+    documents = await channels.of(call.of_documents).ask(call.of_documents, context, number=number, round_=round_)
     query: CallResult = await asyncio.shield(context.shared[asked])
     outcome = compared(_of_query(query.outcome), documents.outcome)
-    _trace(call, outcome, documents, context, number=number, round_=round_)
     latency_s = max(query.usage.latency_s, documents.usage.latency_s)
-    return replace(
+    result = replace(
         documents,
         call=call,
         outcome=outcome,
         usage=replace(added(query.usage, documents.usage), latency_s=latency_s) if first else documents.usage,
         error=documents.error or query.error,
     )
+    record_outcome(result, context, number=number, round_=round_)
+    return result
 
 
 def _of_query(outcome: Outcome) -> Outcome:
@@ -48,27 +47,3 @@ def _of_query(outcome: Outcome) -> Outcome:
     if outcome.failure in ("oversized", "refused"):
         return Failed(reason="provider", message=f"The query has no vector. {outcome.message}")
     return outcome
-
-
-def _trace(
-    call: EmbedCall, outcome: Outcome, documents: CallResult, context: RankingContext, *, number: int, round_: int
-) -> None:
-    """Write down what the vectors said, after the requests that they came from."""
-    if context.trace is None:
-        return
-    context.trace.record(
-        CallRecord(
-            ranking=context.ranking,
-            call=number,
-            time=time.time(),
-            task=call.task,
-            stage=call.stage or call.task,
-            round=round_,
-            candidates=call.candidates,
-            model=documents.reply.model if documents.reply else call.model,
-            cost_usd=Decimal(0),
-            cached=documents.cached,
-            outcome=outcome,
-            error=outcome.message or None,
-        )
-    )

@@ -39,8 +39,8 @@ async def run_many(
         engine: what makes them.
         jobs: what is asked for; an error stands for a job that could not be one. May be a generator.
         ahead: how many are open at once with such a job under way.
-        on_error: "raise" raises the error of a job, which then names its place in `pair` and holds in `rankings_made`, by
-            place, what was made before and beside it; "return" yields it in the place of the ranking.
+        on_error: "raise" raises the error of a job, which then names its place (`pair`) and holds, by place, what was
+            made before and beside it (`rankings_made`); "return" yields it in the place of the ranking.
     """
     waiting: deque[tuple[int, _Waiting]] = deque()
     made: dict[int, Ranking] = {}
