@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.report.scope import Scope, scopes
     from judge_rerank.evaluation.report.texts import run_as_csv, run_as_json, run_as_latex, run_as_markdown, trec_runs
     from judge_rerank.evaluation.report.verdict import too_few
-    from judge_rerank.evaluation.route_fitting import FittedRoutes, fit_routes
+    from judge_rerank.evaluation.route_fitting import FittedClass, FittedRoutes, fit_routes
     from judge_rerank.evaluation.runfolder import RunFolder
     from judge_rerank.evaluation.runner import Evaluation, RunProgress, evaluate
     from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
@@ -57,6 +57,7 @@ _LAZY = {
     "Experiment": "experiment",
     "Exposed": "outcomes",
     "Files": "sources",
+    "FittedClass": "route_fitting",
     "FittedRoutes": "route_fitting",
     "Forecast": "judges",
     "Grader": "grading",
@@ -121,6 +122,7 @@ __all__ = [
     "Experiment",
     "Exposed",
     "Files",
+    "FittedClass",
     "FittedRoutes",
     "Forecast",
     "Grader",
