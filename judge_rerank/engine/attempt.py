@@ -13,6 +13,7 @@ from judge_rerank.core import (
     BudgetExceeded,
     ChatReply,
     ChatRequest,
+    InputError,
     Outcome,
     ProviderError,
     Usage,
@@ -168,7 +169,7 @@ class Attempts:
             await reservation.sent()
             try:
                 reply = await self._sent(prepared, request, worst)
-            except ProviderError as error:
+            except (ProviderError, InputError) as error:
                 _end(reservation, error)
                 raise
             self._settle(reservation, prepared, reply)
@@ -197,7 +198,7 @@ class Attempts:
             reply = await self._channel.backend.complete(request)
         except BaseException as error:
             self._latency_s = time.perf_counter() - started
-            cost = worst if not isinstance(error, ProviderError) or _may_be_billed(error) else 0
+            cost = worst if _may_be_billed(error) else 0
             self._count(cost)
             self._trace(prepared, error=self._described(error), cost_usd=None if cost is None else to_usd(cost))
             raise
@@ -283,8 +284,8 @@ class Attempts:
             self._context.trace.record(record)
 
 
-def _end(reservation: Reservation, error: ProviderError) -> None:
-    if not error.sent:
+def _end(reservation: Reservation, error: ProviderError | InputError) -> None:
+    if isinstance(error, InputError) or not error.sent:
         reservation.release()
     elif _may_be_billed(error):
         reservation.forfeit()
@@ -292,8 +293,10 @@ def _end(reservation: Reservation, error: ProviderError) -> None:
         reservation.settle(0)
 
 
-def _may_be_billed(error: ProviderError) -> bool:
-    """No provider bills what it refused with a status. Anything else that was sent may have been answered."""
+def _may_be_billed(error: BaseException) -> bool:
+    """No provider bills what it refused with a status, or was never sent. Anything else may have been answered."""
+    if not isinstance(error, ProviderError):
+        return not isinstance(error, InputError)
     return error.sent and (error.status is None or error.status < 400 or error.status in _GATEWAY_STATUSES)
 
 

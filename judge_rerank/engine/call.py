@@ -29,6 +29,7 @@ from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, P
 from judge_rerank.providers import Retrier
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
+_INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
 _WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
 
 
@@ -168,10 +169,11 @@ class CallExecutor:
 
     def _asked_again(self, prepared: Prepared, reply: ChatReply, failed: Failed) -> Prepared | None:
         """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
-        if failed.reason not in _WORTH_ASKING_AGAIN or isinstance(prepared.call, ApiCall):
+        if failed.reason not in _WORTH_ASKING_AGAIN or isinstance(prepared.call, ApiCall) or reply.input_cut:
             return None
         request = prepared.request
         limit = request.max_output_tokens * (2 if failed.reason == "truncated" else 1)
+        limit += self.info.reasoning_tokens if reply.thought_only else 0
         shown = reply.text.strip()[: 4 * request.max_output_tokens]
         complaint = f"{failed.message} CallResult again, in exactly the format that was asked for."
         added = self.channel.backend.count_tokens(shown) + self.channel.backend.count_tokens(complaint) + MARGIN_TOKENS
@@ -186,6 +188,8 @@ class CallExecutor:
 
     def _read(self, prepared: Prepared, reply: ChatReply) -> Outcome:
         call = prepared.call
+        if reply.input_cut:
+            return Failed(reason="truncated", message=_INPUT_CUT)
         return prepared.task.read(reply, len(call.candidates), options=call.options, explain=call.explain)
 
 
