@@ -55,7 +55,9 @@ from judge_rerank.core.errors import (
 from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
+from judge_rerank.core.judged import judgments_of
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
 from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers, Vectors
 from judge_rerank.core.plan_runner import PlanRunner, Steps
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
@@ -153,9 +155,12 @@ __all__ = [
     "as_documents",
     "as_query",
     "basic_auth",
+    "billed_micro_usd",
     "by_score",
     "check_number",
+    "dollars",
     "explain",
+    "judgments_of",
     "prompt_text",
     "public_repr",
     "public_url",
@@ -166,6 +171,7 @@ __all__ = [
     "require_one_of",
     "scored",
     "secrets_in",
+    "to_usd",
     "total_usd",
     "without",
     "without_user",

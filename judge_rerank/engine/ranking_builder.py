@@ -22,6 +22,8 @@ from judge_rerank.core import (
     StrategyError,
     Usage,
     added,
+    judgments_of,
+    redact,
 )
 from judge_rerank.engine.call import CallResult
 
@@ -84,36 +86,23 @@ class RankingBuilder:
             if candidate.passage is not None:
                 self._passages[candidate.index] = max(candidate.passage.end, self._passages.get(candidate.index, 0))
 
-    def _read(self, answer: CallResult) -> list[Judgment]:
-        call, reply = answer.call, answer.reply
-        prepared = answer.prepared
-
-        statements = answer.outcome.statements(len(call.candidates))
-        return [
-            Judgment(
-                stage=call.stage or call.task,
-                round=self.rounds,
-                score=said.score,
-                raw=said.raw,
-                label=said.label,
-                position=said.position,
-                reason=said.reason,
-                failure=said.failure,
-                window=tuple(each.index for each in call.candidates),
-                passage=candidate.passage,
-                prompt=prepared.prompt if prepared else None,
-                prompt_hash=prepared.prompt_hash if prepared else None,
-                model=reply.model if reply else answer.model,
-                reply=reply.text if reply else None,
-                repairs=answer.outcome.repairs,
-                input_tokens=reply.input_tokens or 0 if reply else 0,
-                output_tokens=reply.output_tokens or 0 if reply else 0,
-                cost_usd=answer.usage.cost_usd,
-                latency_s=answer.usage.latency_s,
-                cached=answer.cached,
-            )
-            for candidate, said in zip(call.candidates, statements, strict=True)
-        ]
+    def _read(self, answer: CallResult) -> Sequence[Judgment]:
+        call, reply, prepared, usage = answer.call, answer.reply, answer.prepared, answer.usage
+        shared = Judgment(
+            stage=call.stage or call.task,
+            round=self.rounds,
+            window=tuple(each.index for each in call.candidates),
+            prompt=prepared.prompt if prepared else None,
+            prompt_hash=prepared.prompt_hash if prepared else None,
+            model=reply.model if reply else answer.model,
+            reply=reply.text if reply else None,
+            input_tokens=usage.input_tokens + usage.saved_input_tokens,
+            output_tokens=usage.output_tokens + usage.saved_output_tokens,
+            cost_usd=usage.cost_usd,
+            latency_s=usage.latency_s,
+            cached=answer.cached,
+        )
+        return judgments_of(answer.outcome, shared, [candidate.passage for candidate in call.candidates])
 
     def usage(self, latency_s: float) -> Usage:
         """The whole ranking's usage."""
@@ -158,7 +147,7 @@ class RankingBuilder:
         sentences: list[str] = []
         for reason, count in last.items():
             documents = "1 document" if count == 1 else f"{count} documents"
-            detail = f" ({messages[reason]})" if reason in messages else ""
+            detail = f" ({redact(messages[reason])})" if reason in messages else ""
             sentences.append(f"{reason}: the last judgment of {documents} {_WORDS[str(reason)]}{detail}")
         return sentences
 
