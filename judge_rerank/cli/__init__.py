@@ -110,8 +110,8 @@ def _call(app: typer.Typer, arguments: Sequence[str]) -> None:
 def _show_warnings() -> None:
     """Warnings of readers and backends become notes; those of the engine are in the report already."""
     logging.getLogger("judge_rerank").handlers = [logging.NullHandler()]
-    for name in ("judge_rerank.readers", "judge_rerank.llm", "judge_rerank.cache", "judge_rerank.tracing.trace"):
-        logging.getLogger(name).handlers = [_Notes(logging.WARNING)]
+    for name in ("readers", "providers", "spending", "cache", "tracing"):
+        logging.getLogger(f"judge_rerank.{name}").handlers = [_Notes(logging.WARNING)]
 
 
 class _Notes(logging.Handler):

@@ -12,10 +12,9 @@ from typing import TextIO
 from judge_rerank.cli.first_stage import by_bm25, distinct
 from judge_rerank.cli.output import counted, note
 from judge_rerank.core import DataError, Document, InputError, Query
-from judge_rerank.readers import read_folder, read_jsonl, read_text, read_trec
+from judge_rerank.readers import holds_records, read_documents, read_jsonl, read_trec, suffix_of
 
 _DEPTH = 20
-_JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 
 Pair = tuple[Query, list[Document]]
 
@@ -113,11 +112,9 @@ def _read_one(name: str) -> tuple[list[Document], bool]:
     if not name:
         raise InputError("The name of a file is empty. Was it a variable that is not set?")
     path = Path(name)
-    if path.suffix.lower() in _JSONL_SUFFIXES:
-        return read_jsonl(path), False
-    if path.suffix.lower() == ".trec":
+    if suffix_of(path) == ".trec":
         raise DataError("A run is named with --run, and needs --corpus and --queries.", path=path)
-    return (read_folder(path) if path.is_dir() else read_text(path)), True
+    return read_documents(path), not holds_records(path)
 
 
 def _stdin() -> TextIO | None:

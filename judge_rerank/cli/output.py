@@ -28,6 +28,7 @@ _FAILURES = {
     "refused": "refused",
     "unreadable": "unreadable reply",
     "truncated": "reply cut off",
+    "oversized": "too much at once",
     "provider": "no reply",
     "budget": "budget used up",
     "deadline": "out of time",

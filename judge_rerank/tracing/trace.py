@@ -46,7 +46,7 @@ __all__ = ["CallRecord", "Explanation", "RunSummary", "Step", "Trace", "TraceSpe
 
 T = TypeVar("T")
 
-_log = logging.getLogger("judge_rerank.tracing.trace")
+_log = logging.getLogger("judge_rerank.tracing")
 
 _BATCH = 200
 _BUSY_S = 10.0
