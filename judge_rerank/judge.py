@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mappin
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +22,7 @@ from judge_rerank.core import (
     Endpoint,
     Estimate,
     InputError,
+    JudgeKind,
     ModelInfo,
     Query,
     Ranking,
@@ -50,10 +50,10 @@ from judge_rerank.engine import (
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import ApiRenderer, Library, Renderer, prompt_folders
 from judge_rerank.providers import ConcurrencyLimiter, Retrier, listed, named_by_environment, open_api, open_backend
-from judge_rerank.routing import Auto, DefaultCascade, Situation, judge_kind
+from judge_rerank.routing import judge_kind
 from judge_rerank.scorers import LocalScorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, Price, Pricing, to_micro_usd
-from judge_rerank.strategies import Stage, fewest_kept, resolve
+from judge_rerank.strategies import Stage, fewest_kept, parse
 from judge_rerank.tracing import Trace, opened_trace
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ class Judge:
         self._concurrency, self._max_tokens_per_doc, self._timeout_s = concurrency, max_tokens_per_doc, timeout_s
         self._retrier = Retrier(max_attempts=max_attempts)
         self._library = Library(prompt_folders(prompts))
-        self._strategy = resolve(strategy) if strategy is not None else None
+        self._strategy = parse(strategy) if strategy is not None else None
         self._on_exhausted: OnExhausted = _known_choice(on_exhausted)
         self._pricing = Pricing(prices)
         self._ledger = Ledger.of(budget or Budget.from_environment())
@@ -156,6 +156,7 @@ class Judge:
         self._engine = Engine(
             self._executor,
             model=lambda: self._backends[0].info.name if self._backends else "",
+            kind=judge_kind(self._backends[0].info if self._backends else None),
             ledger=self._ledger,
             trace=self._trace,
             calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
@@ -425,12 +426,12 @@ class Judge:
         asked, documents = as_query(query), as_documents(docs)
         resolved = self._chosen(strategy, documents)
         if min_score is not None:
-            _check_cut(min_score, resolved)
+            _check_cut(min_score, resolved, self._engine.kind)
         kept = fewest_kept(resolved)
         if top_n is not None and kept is not None and top_n > kept:
             msg = f"top_n is {top_n}, but {resolved.name!r} keeps only {kept}; keep more, or ask for at most {kept}."
             raise InputError(msg)
-        job = Job(
+        return Job(
             query=asked,
             documents=documents,
             strategy=resolved,
@@ -442,24 +443,16 @@ class Judge:
             caps=self._caps_here() + ((Cap("max_usd", usd=max_usd),) if max_usd is not None else ()),
             on_exhausted=_known_choice(on_exhausted or self._on_exhausted),
         )
-        if isinstance(resolved, (Auto, DefaultCascade)):
-            return replace(job, strategy=resolved.at(self._situation(job)))
-        return job
 
     def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
         """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
         if strategy is not None:
-            return resolve(strategy)
+            return parse(strategy)
         if self._strategy is not None:
             return self._strategy
         if self._unavailable is not None and not documents:
-            return resolve("none")
-        return resolve(self._own_backends()[0].info.strategy)
-
-    def _situation(self, job: Job) -> Situation:
-        """What a strategy that chooses has to know of a ranking."""
-        info = self._backends[0].info if self._backends else None
-        return Situation(judge=judge_kind(info), fits=partial(self._engine.exceeded, job))
+            return parse("none")
+        return parse(self._own_backends()[0].info.strategy)
 
     def _caps_here(self) -> tuple[Cap, ...]:
         """The blocks of `limit` that a ranking begins in; in a thread that is in none, those of other threads."""
@@ -536,12 +529,12 @@ def _paired(
         yield pair
 
 
-def _check_cut(min_score: float, strategy: Strategy) -> None:
+def _check_cut(min_score: float, strategy: Strategy, kind: JudgeKind) -> None:
     check_number("min_score", min_score)
     if not 0 <= min_score <= 1:
         msg = f"min_score is {min_score}; it has to be from 0 to 1."
         raise InputError(msg)
-    if not gives_scores(strategy):
+    if not gives_scores(strategy, kind):
         msg = (
             f"Strategy {strategy.name!r} has no scores to cut by (min_score) or to calibrate; use 'score' or 'binary'."
         )

@@ -62,9 +62,9 @@ def distill(
     """
     from judge_rerank.learning import distill, examples, finetuning_available, kinds_for
     from judge_rerank.scorers import LocalScorer
-    from judge_rerank.strategies import resolve
+    from judge_rerank.strategies import parse
 
-    in_use = resolve(prefilter)
+    in_use = parse(prefilter)
     if not isinstance(in_use, LocalScorer) and in_use.name != "none":
         raise InputError(f"--prefilter {prefilter} is no scorer; expected is one such as embedding or bm25, or none.")
     inputs = Inputs(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from judge_rerank.core import InputError
-from judge_rerank.strategies import Passages, resolve
+from judge_rerank.strategies import Passages, parse
 
 if TYPE_CHECKING:
     from judge_rerank.core import Strategy
@@ -80,7 +80,7 @@ def open_judge(
 
     taken = parameters(params)
     # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
-    chosen = resolve(strategy or open_backend(model, api_base=api_base, params=taken).info.strategy)
+    chosen = parse(strategy or open_backend(model, api_base=api_base, params=taken).info.strategy)
     options: dict[str, str | bool] = {"prompt": prompt} if prompt is not None else {}
     if explain:
         options["explain"] = True

@@ -14,7 +14,7 @@ from judge_rerank.core.backend import (
     prompt_text,
 )
 from judge_rerank.core.cancel import CancelToken
-from judge_rerank.core.candidates import Candidates, ContextLimits
+from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind
 from judge_rerank.core.documents import Candidate, Document, Passage, Query, as_documents, as_query
 from judge_rerank.core.effects import (
     ApiCall,
@@ -60,12 +60,15 @@ from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes,
 from judge_rerank.core.plan_runner import PlanRunner, Steps
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
 from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
-from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored
+from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
+from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored, spec_of
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
     "ORDER_TASKS",
+    "PLUGINS_VARIABLE",
+    "Addition",
     "ApiCall",
     "AuthenticationError",
     "Backend",
@@ -77,6 +80,7 @@ __all__ = [
     "ChatReply",
     "ChatRequest",
     "Choice",
+    "Circumstances",
     "ContextLimits",
     "ContextTooLong",
     "DataError",
@@ -95,6 +99,7 @@ __all__ = [
     "InputError",
     "Integrity",
     "JudgeCall",
+    "JudgeKind",
     "Judgment",
     "Kept",
     "LedgerError",
@@ -121,6 +126,7 @@ __all__ = [
     "Ranking",
     "RateLimited",
     "Recommendation",
+    "Registry",
     "RequestRejected",
     "RerankCall",
     "RerankError",
@@ -147,6 +153,7 @@ __all__ = [
     "by_score",
     "check_number",
     "explain",
+    "imported_plugins",
     "prompt_text",
     "public_url",
     "redact",
@@ -156,6 +163,7 @@ __all__ = [
     "require_one_of",
     "scored",
     "secrets_in",
+    "spec_of",
     "total_usd",
     "without",
     "without_user",

@@ -50,16 +50,27 @@ Plan: TypeAlias = Generator[Round, Outcomes, Ordering]
 
 @runtime_checkable
 class Strategy(Protocol):
-    """A way to put candidates in order."""
+    """A way to put candidates in order.
+
+    A strategy may also have a `spec`: the spec string that it can be made from again, with its options (`spec_of`).
+    """
 
     @property
     def name(self) -> str:
-        """As it stands in rankings and traces."""
+        """A word for people."""
         ...
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """Yield rounds, receive outcomes, return an ordering of exactly these candidates."""
         ...
+
+
+def spec_of(strategy: Strategy) -> str:
+    """The text that identifies a strategy wherever one is kept: its `spec`, such as "score(batch_size=5)".
+
+    A strategy without one is identified by its name, so its name has to say all that makes it differ from another.
+    """
+    return str(getattr(strategy, "spec", None) or strategy.name)
 
 
 def by_score(candidates: Candidates, scores: Mapping[int, float]) -> Ordering:

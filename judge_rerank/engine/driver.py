@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 
 from judge_rerank.core import (
@@ -18,12 +19,15 @@ from judge_rerank.core import (
     Candidate,
     Candidates,
     Choice,
+    Circumstances,
     Document,
     Effect,
     Endpoint,
     Estimate,
+    Evidence,
     Failed,
     JudgeCall,
+    JudgeKind,
     ModelInfo,
     Order,
     Ordering,
@@ -37,6 +41,7 @@ from judge_rerank.core import (
     ScorePairs,
     Scores,
     Strategy,
+    spec_of,
 )
 from judge_rerank.engine.attempt import RankingContext
 from judge_rerank.engine.call import CallExecutor, CallResult, FallbackExecutor
@@ -107,6 +112,7 @@ class Engine:
     Args:
         executor: gives the executor of a model or of an API; None is the judge's own.
         model: the name of the judge's own model; "" where it has none.
+        kind: who judges.
         ledger: where calls are paid from.
         trace: where they are written down, if they are.
         calibration: what makes probabilities of scores.
@@ -117,6 +123,7 @@ class Engine:
         executor: Callable[[str | Endpoint | None], CallExecutor | FallbackExecutor],
         *,
         model: Callable[[], str],
+        kind: JudgeKind = "hosted",
         ledger: Ledger,
         trace: Trace | None = None,
         calibration: Calibration | None = None,
@@ -124,6 +131,7 @@ class Engine:
         self._executor, self._ledger, self._trace = executor, ledger, trace
         self._model, self._scoring = model, ScoringExecutor()
         self._calibration = calibration
+        self.kind: JudgeKind = kind
         self._warned: set[str] = set()
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
@@ -151,7 +159,9 @@ class Engine:
         context = self._context(job, stop, model)
         with span(f"rerank {model}".rstrip(), {"gen_ai.operation.name": "rerank"}) as open_span:
             try:
-                ordering = checked(await self._drive(job, candidates, record, context), candidates, job.strategy.name)
+                ordering = checked(
+                    await self._drive(job, candidates, record, context), candidates, spec_of(job.strategy)
+                )
             finally:
                 stop.close()
                 abandon(context)
@@ -163,7 +173,7 @@ class Engine:
                 self._calibrated(ordering, record, model, job.strategy),
                 query=job.query,
                 candidates=candidates,
-                strategy=job.strategy.name,
+                strategy=spec_of(job.strategy),
                 model=model,
                 top_n=job.top_n,
                 min_score=job.min_score,
@@ -193,7 +203,7 @@ class Engine:
         calibration = self._calibration
         if calibration is None or not ordering.scores:
             return ordering
-        for difference in calibration.differences(model=model, strategy=strategy.name, prompts=record.prompts):
+        for difference in calibration.differences(model=model, strategy=spec_of(strategy), prompts=record.prompts):
             if difference not in self._warned:
                 self._warned.add(difference)
                 logger.warning("the calibration may not hold: %s", difference)
@@ -207,9 +217,9 @@ class Engine:
             stop=stop,
             ledger=self._ledger if capped else None,
             caps=job.caps,
-            label=Label(run=trace.run if trace else "", strategy=job.strategy.name),
+            label=Label(run=trace.run if trace else "", strategy=spec_of(job.strategy)),
             trace=trace,
-            ranking=trace.begin(job.query, job.documents, strategy=job.strategy.name, model=model) if trace else "",
+            ranking=trace.begin(job.query, job.documents, strategy=spec_of(job.strategy), model=model) if trace else "",
         )
 
     def estimate(self, job: Job, *, answer: Callable[[JudgeCall], Outcome] | None = None) -> Estimate:
@@ -217,9 +227,12 @@ class Engine:
 
         By default they are neutral: every reply clean, no document better than another.
         """
-        answer = answer or _neutral
-        candidates = self._candidates(job)
-        runner = PlanRunner(job.strategy.plan(job.query, candidates))
+        return self._estimate(job.strategy, job.query, self._candidates(job), answer or _neutral)
+
+    def _estimate(
+        self, strategy: Strategy, query: Query, candidates: Candidates, answer: Callable[[JudgeCall], Outcome]
+    ) -> Estimate:
+        runner = PlanRunner(strategy.plan(query, candidates))
         calls = rounds = input_tokens = output_tokens = scored = 0
         costs: list[int | None] = []
         while not runner.done:
@@ -257,20 +270,20 @@ class Engine:
         """`estimate` for a query and documents, against these answers."""
         return self.estimate(Job(query=query, documents=documents, strategy=strategy), answer=answer)
 
-    def exceeded(self, job: Job, strategy: Strategy) -> str:
-        """Which cap, or the deadline, the job would exceed with another strategy; "" for none.
+    def _exceeded(self, job: Job, started: float, strategy: Strategy, candidates: Candidates) -> str:
+        """Which cap, or the deadline, the job would exceed if a strategy ranked these candidates now; "" for none.
 
         It reckons with `usual_latency_s` a call.
         """
         if not job.caps and job.deadline_s is None:
             return ""
-        forecast = self.estimate(replace(job, strategy=strategy))
+        forecast = self._estimate(strategy, job.query, candidates.replaced(evidence=Evidence()), _neutral)
         if not forecast.calls:
             return ""
         if job.deadline_s is not None:
             info = self._executor(None).info
             waits = max(forecast.rounds, forecast.calls / info.concurrency)
-            if waits * usual_latency_s(info) > job.deadline_s:
+            if waits * usual_latency_s(info) > job.deadline_s - (time.perf_counter() - started):
                 return "the deadline"
         if forecast.cost_usd is None and any("usd" in cap.limits for cap in job.caps):
             return ""  # what is missing is the price, and the first call says so
@@ -283,7 +296,8 @@ class Engine:
 
     def _candidates(self, job: Job) -> Candidates:
         items = (Candidate(index=index, document=document) for index, document in enumerate(job.documents))
-        return Candidates(items, limits=self)
+        exceeded = partial(self._exceeded, job, time.perf_counter())
+        return Candidates(items, limits=self, circumstances=Circumstances(judge=self.kind, exceeded=exceeded))
 
     def close(self) -> None:
         """End the threads of scorers. They start again when they are needed."""
@@ -389,10 +403,13 @@ def _report(job: Job, record: RankingBuilder, effects: Round, done: int) -> None
         logger.exception("the progress callback failed; the ranking goes on")
 
 
-def gives_scores(strategy: Strategy) -> bool:
+def gives_scores(strategy: Strategy, kind: JudgeKind) -> bool:
     """Whether a strategy's documents have scores, found by running it on two documents against neutral outcomes."""
     texts = (Document(text=text) for text in ("one", "another"))
-    candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(texts))
+    candidates = Candidates(
+        (Candidate(index=index, document=document) for index, document in enumerate(texts)),
+        circumstances=Circumstances(judge=kind),
+    )
     runner = PlanRunner(strategy.plan(Query(text="query"), candidates))
     while not runner.done:
         outcomes = [_neutral(call) for call in runner.round]

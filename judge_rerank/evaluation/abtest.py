@@ -33,7 +33,7 @@ from judge_rerank.evaluation.abreport import ABReport, ArmSummary, reported
 from judge_rerank.evaluation.outcomes import Outcomes
 from judge_rerank.evaluation.paired_comparison import Moved, Versus, versus
 from judge_rerank.evaluation.power import check_level
-from judge_rerank.strategies import resolve
+from judge_rerank.strategies import parse
 
 if TYPE_CHECKING:
     from judge_rerank.core import Query, Ranking, Strategy
@@ -52,7 +52,7 @@ class Arm:
 
     def __str__(self) -> str:
         """What it is, the same after a restart."""
-        chosen = resolve(self.strategy) if self.strategy is not None else None
+        chosen = parse(self.strategy) if self.strategy is not None else None
         described = repr(chosen) if dataclasses.is_dataclass(chosen) else chosen.name if chosen else "its own strategy"
         return f"{self.judge.model}, {described}"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from judge_rerank.core import Document, InputError, Query, Ranking, as_documents, as_query
 from judge_rerank.strategies import Pointwise
@@ -33,7 +33,7 @@ class Grade(Pointwise):
     ⌈n / batch_size⌉ calls in one round.
     """
 
-    name = "grade"
+    task: ClassVar[str] = "grade"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,7 @@ from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
 from judge_rerank.prompting import Library
-from judge_rerank.strategies import drive, resolve, stating
+from judge_rerank.strategies import drive, parse, stating
 
 _DOCUMENTS = 30
 """Enough for every stage of a strategy to ask something."""
@@ -54,9 +54,7 @@ class Prompted:
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The strategy's plan, with the prompts put in."""
         limits = _PromptedLimits(candidates.limits, self)
-        runner = PlanRunner(
-            self.strategy.plan(query, Candidates(candidates, limits=limits, evidence=candidates.evidence))
-        )
+        runner = PlanRunner(self.strategy.plan(query, candidates.replaced(limits=limits)))
         while not runner.done:
             runner.send((yield [self.call(effect) for effect in runner.round]))
         return runner.result
@@ -118,7 +116,7 @@ def planned(experiment: Experiment) -> list[Planned]:
     found: list[Planned] = []
     used: set[str] = set()
     for place, text in enumerate(experiment.strategies):
-        strategy = resolve(text)
+        strategy = parse(text)
         calls = calls_of(strategy)
         if calls and not experiment.models:
             raise experiment.error(f"{text!r} asks a judge. Name at least one under 'models'.", "strategies", place)

@@ -9,11 +9,11 @@ from itertools import product
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
-from judge_rerank.core import DataError, Document, InputError, total_usd
+from judge_rerank.core import DataError, Document, InputError, JudgeKind, total_usd
 from judge_rerank.evaluation.datasets import Dataset, Topic
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.significance import Comparison, compared
-from judge_rerank.routing import JudgeKind, QueryClassifier, Route, Routes
+from judge_rerank.routing import QueryClassifier, Route, Routes
 from judge_rerank.strategies import FIRST_STAGE, Hybrid, Signal, by_place, summed
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from judge_rerank.core import (
     Strategy,
 )
 from judge_rerank.spending import Amount, to_decimal
-from judge_rerank.strategies import resolve, stating
+from judge_rerank.strategies import parse, stating
 
 # As in the table: an error of one grade of three.
 _NOISE = 1 / 3
@@ -158,7 +158,7 @@ def _forecast(
     judge: Forecaster, info: ModelInfo, curve: Curve, documents: Sequence[Document], limits: Limits
 ) -> Forecast:
     spec = curve.spec(len(documents))
-    estimate = judge.forecast(Query(text=_QUERY), documents, resolve(spec), answer=_erring(len(documents)))
+    estimate = judge.forecast(Query(text=_QUERY), documents, parse(spec), answer=_erring(len(documents)))
     waits = max(estimate.rounds, estimate.calls / info.concurrency)
     return Forecast(
         strategy=spec,

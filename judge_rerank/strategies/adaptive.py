@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from judge_rerank.core import Candidate, Candidates, JudgeCall, Ordering, Plan, Query, require
+from judge_rerank.core import Candidates, Ordering, Plan, Query, require
 from judge_rerank.strategies.algorithms.acquisition import confidence, first_stage_priors, from_scores, gains
 from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
 from judge_rerank.strategies.algorithms.windows import dealt
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 # Variance of the judge's error in one comparison, where the variance of worth is 1.
 _NOISE = 0.5
@@ -25,6 +26,7 @@ _CHARS_PER_TOKEN = 4
 _PROMPT_TOKENS = 150
 
 
+@strategy("adaptive")
 @dataclass(frozen=True, kw_only=True)
 class Adaptive(Comparing):
     """Keeps a belief about each document's worth and asks where the answer is worth most (after AcuRank,
@@ -55,8 +57,6 @@ class Adaptive(Comparing):
         seed: of the groups, and of the order in which documents are shown after the first round.
     """
 
-    name = "adaptive"
-
     window_size: int = 20
     top: int = 10
     calls: int | None = None
@@ -71,14 +71,11 @@ class Adaptive(Comparing):
         require("docs", self.docs, at_least=0)
         require("tokens", self.tokens, at_least=0)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
-        search = _Search(self, query, candidates, self._fitting(query, candidates, self.window_size))
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """Rounds of windows until the beliefs are sure, or the limit is reached."""
+        search = _Search(self, query, candidates, self.fitting(query, candidates, self.window_size))
         yield from search.run()
         return search.ordering()
-
-    def question(self, query: Query, group: Sequence[Candidate]) -> JudgeCall:
-        """The call that shows these, in this order."""
-        return self._call(query, group)
 
 
 class _Search:
@@ -90,9 +87,7 @@ class _Search:
         self._dice = Random(strategy.seed)  # noqa: S311
         evidence = candidates.evidence
         self._scored = from_scores(evidence.scores, [candidate.index for candidate in candidates])
-        self._settling = PreferenceSearch(
-            candidates, lambda group: strategy.question(query, group), evidence.preferences
-        )
+        self._settling = PreferenceSearch(candidates, lambda group: strategy.call(query, group), evidence.preferences)
         self._purse = _Purse(strategy, candidates)
         self._beliefs = Beliefs([Belief(0.0, 1.0)] * self._n, noise=_NOISE)
         self._taken = 0

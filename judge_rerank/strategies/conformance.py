@@ -11,6 +11,7 @@ from judge_rerank.core import (
     Candidate,
     Candidates,
     Choice,
+    Circumstances,
     Document,
     Failed,
     FailureReason,
@@ -58,14 +59,20 @@ def drive(
     answer: Callable[[JudgeCall], Outcome],
     *,
     query: str | Query = "query",
+    circumstances: Circumstances | None = None,
 ) -> Run:
     """Run a strategy against a function that answers calls: no engine, no prompts, no parsing.
+
+    `circumstances` are for strategies that choose among others; None for those of a hosted judge without a cap.
 
     Raises:
         AssertionError: it yields a round without a call, or asks about a document that it was not given.
     """
     documents = as_documents(docs)
-    candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(documents))
+    candidates = Candidates(
+        (Candidate(index=index, document=document) for index, document in enumerate(documents)),
+        circumstances=circumstances,
+    )
     runner = PlanRunner(strategy.plan(as_query(query), candidates))
     rounds: list[tuple[JudgeCall, ...]] = []
     while not runner.done:
@@ -113,7 +120,9 @@ def failing(reason: FailureReason = "unreadable") -> Callable[[JudgeCall], Outco
     return lambda _call: Failed(reason=reason, message="no judgment")
 
 
-def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = True) -> None:
+def check_strategy(
+    strategy: Strategy, *, ideal_top: int = 10, judges: bool = True, circumstances: Circumstances | None = None
+) -> None:
     """The conformance suite: what every strategy has to keep, whatever the judge says.
 
     A permutation for every number of documents and every kind of answer; first-stage order where the judge knows no
@@ -124,6 +133,7 @@ def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = Tr
         strategy: the strategy under test.
         ideal_top: how many of the best documents a perfect judge must bring to the top.
         judges: whether it reads the documents at all.
+        circumstances: as in `drive`.
 
     Raises:
         AssertionError: with what was broken.
@@ -134,10 +144,13 @@ def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = Tr
         dice = random.Random(n)  # noqa: S311
         relevance = [dice.random() for _ in range(n)]
         runs = {
-            "equal relevance": drive(strategy, docs, perfect([0.5] * n)),
-            "failures": drive(strategy, docs, failing()),
-            "a perfect judge": drive(strategy, docs, perfect(relevance)),
-            "an arbitrary judge": drive(strategy, docs, _arbitrary(n)),
+            judge: drive(strategy, docs, answer, circumstances=circumstances)
+            for judge, answer in {
+                "equal relevance": perfect([0.5] * n),
+                "failures": failing(),
+                "a perfect judge": perfect(relevance),
+                "an arbitrary judge": _arbitrary(n),
+            }.items()
         }
         for judge, run in runs.items():
             assert sorted(run.order) == list(range(n)), f"{strategy.name}: not a permutation of {n} under {judge}"
@@ -146,7 +159,7 @@ def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = Tr
             assert runs[judge].order == tuple(range(n)), f"{strategy.name}: {judge} must leave {n} documents in place"
         if judges and n > 1:
             _check_reading(strategy, runs["a perfect judge"], relevance, ideal_top)
-        again = drive(strategy, docs, perfect(relevance))
+        again = drive(strategy, docs, perfect(relevance), circumstances=circumstances)
         assert again == runs["a perfect judge"], f"{strategy.name}: two equal runs of {n} documents differ"
 
 

@@ -21,11 +21,13 @@ from judge_rerank.core import (
 from judge_rerank.strategies.algorithms.combinators import Steps, shuffled, side_by_side, watched
 from judge_rerank.strategies.algorithms.rank_aggregation import kemeny, reciprocal_ranks
 from judge_rerank.strategies.cascade import Composable, as_stage
+from judge_rerank.strategies.decorators import strategy
 from judge_rerank.strategies.listwise import Listwise
 
 _AGGREGATES = ("kemeny", "reciprocal")
 
 
+@strategy("self-consistent")
 @dataclass(frozen=True, kw_only=True)
 class SelfConsistent(Composable):
     """Runs a strategy `n` times on the top of the list, each time with the documents of every call shown in another
@@ -85,7 +87,7 @@ class SelfConsistent(Composable):
 
     def _run(self, query: Query, candidates: Candidates, head: Sequence[int], number: int) -> Steps[Vote]:
         """One run, with evidence of its own: a vote that repeats what is known would be no vote."""
-        alone = Candidates(candidates.arranged(head), limits=candidates.limits, evidence=Evidence())
+        alone = candidates.arranged(head).replaced(evidence=Evidence())
         plan = _reseeded(self.strategy, number).plan(query, alone)
         return _voting(shuffled(plan, self.seed * _MOST_RUNS + number))
 

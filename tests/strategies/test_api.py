@@ -182,13 +182,13 @@ def test_an_api_before_the_judge(judge: OpenJudge) -> None:
 
 
 def test_by_name_and_bad_input() -> None:
-    assert spec.resolve("api('cohere/rerank-v3.5', batch_size=10)") == RerankAPI("cohere/rerank-v3.5", batch_size=10)
+    assert spec.parse("api('cohere/rerank-v3.5', batch_size=10)") == RerankAPI("cohere/rerank-v3.5", batch_size=10)
     assert "sk-secret" not in repr(RerankAPI("cohere/rerank-v3.5", api_key="sk-secret"))
     for options in ({"model": " "}, {"model": "cohere/rerank-v3.5", "batch_size": 0}):
         with pytest.raises(InputError):
             RerankAPI(**options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="needs model"):
-        spec.resolve("api")
+        spec.parse("api")
 
 
 @pytest.mark.parametrize(
