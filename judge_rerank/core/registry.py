@@ -127,6 +127,10 @@ class Registry(Generic[T]):
         """The name under which a thing is registered; None where it is not."""
         return self._names.get(thing)
 
+    def forget(self) -> None:
+        """Look for entry points anew when the next name is asked for: a package was installed meanwhile."""
+        self._sources = None
+
     def additions(self) -> tuple[Addition, ...]:
         """What did not come with this package, imported to see whether it can be used."""
         imported_plugins()

@@ -21,6 +21,7 @@ from judge_rerank.core import (
     ScorePairs,
     Strategy,
     UnknownName,
+    spec_of,
 )
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
@@ -50,6 +51,11 @@ class Prompted:
     def name(self) -> str:
         """The strategy's own."""
         return self.strategy.name
+
+    @property
+    def spec(self) -> str:
+        """The strategy's own; which prompts were sent stands with each judgment."""
+        return spec_of(self.strategy)
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The strategy's plan, with the prompts put in."""
@@ -134,10 +140,24 @@ def planned(experiment: Experiment) -> list[Planned]:
     if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
         message = f"Two variants are called {twice!r}: a strategy, prompt or model stands in the experiment twice."
         raise experiment.error(message)
+    if same := _same(found):
+        message = f"{same[0]!r} and {same[1]!r} are the same: one strategy, written in two ways. Leave one of them out."
+        raise experiment.error(message, "strategies")
     if experiment.baseline not in names:
         error = UnknownName("variant as the baseline", experiment.baseline, names)
         raise experiment.error(str(error), "baseline")
     return [*REFERENCES, *found]
+
+
+def _same(variants: Sequence[Planned]) -> tuple[str, str] | None:
+    """The names of two variants that would ask the same questions."""
+    known: dict[str, str] = {}
+    for each in variants:
+        identity = repr(replace(each.variant, name=each.model.label or "" if each.model else ""))
+        if identity in known:
+            return known[identity], each.variant.name
+        known[identity] = each.variant.name
+    return None
 
 
 def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
@@ -202,7 +222,7 @@ def _planned(
         variant=Variant(
             name=" · ".join(parts),
             model=model.name if model else "",
-            strategy=text,
+            strategy=spec_of(strategy),
             prompts={task: prompt.label for task, prompt in given.items()},
             prompt_hashes={task: prompt.hash for task, prompt in given.items()},
             settings=_settings(model) if model else {},

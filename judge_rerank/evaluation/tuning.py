@@ -9,12 +9,12 @@ from itertools import product
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
-from judge_rerank.core import DataError, Document, InputError, JudgeKind, total_usd
+from judge_rerank.core import DataError, Document, InputError, JudgeKind, Strategy, spec_of, total_usd
 from judge_rerank.evaluation.datasets import Dataset, Topic
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.significance import Comparison, compared
 from judge_rerank.routing import QueryClassifier, Route, Routes
-from judge_rerank.strategies import FIRST_STAGE, Hybrid, Signal, by_place, summed
+from judge_rerank.strategies import FIRST_STAGE, Hybrid, Signal, Unchanged, by_place, summed
 
 if TYPE_CHECKING:
     from judge_rerank.judge import Judge
@@ -178,11 +178,13 @@ def fit_routes(
     found: list[Tried] = []
     for label, topics in sorted(by_label.items()):
         n = max(len(topic.candidates) for topic in topics)
-        usual = resolved(routes.choose(label, kind, n).strategies[0]).name
-        names = list(dict.fromkeys((usual, *(resolved(text).name for text in strategies))))
-        runs = {name: _run(judge, dataset, topics, name, metric, seed) for name in names}
+        chosen = [resolved(text) for text in (routes.choose(label, kind, n).strategies[0], *strategies)]
+        by_spec = {spec_of(strategy): strategy for strategy in chosen}
+        names = list(by_spec)
+        usual = names[0]
+        runs = {name: _run(judge, dataset, topics, strategy, metric, seed) for name, strategy in by_spec.items()}
         beside = {row.variant: row for row in compared({name: runs[name][0] for name in names}, usual, alpha=alpha)}
-        floor = fmean(_run(judge, dataset, topics, "none", metric, seed)[0].values())
+        floor = fmean(_run(judge, dataset, topics, Unchanged(), metric, seed)[0].values())
         tried = [
             Tried(
                 label=label,
@@ -229,7 +231,7 @@ def _most_for_its_price(tried: Sequence[Tried], floor: float) -> Tried:
 
 
 def _run(
-    judge: Judge, dataset: Dataset, topics: Sequence[Topic], strategy: str, metric: str, seed: int | None
+    judge: Judge, dataset: Dataset, topics: Sequence[Topic], strategy: Strategy, metric: str, seed: int | None
 ) -> tuple[Values, float | None, float]:
     """The metric by query, and dollars and seconds a query, of one strategy."""
     measure = Metrics([metric])

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +56,12 @@ class CorpusStatistics:
             documents, length = documents + 1, length + len(words)
             frequencies.update(set(words))
         return cls(documents=documents, mean_length=length / max(documents, 1), frequencies=frequencies)
+
+    @property
+    def spec(self) -> str:
+        """What identifies the statistics in a spec string; only a file of them can be named in one."""
+        counted = json.dumps([self.documents, self.mean_length, dict(self.frequencies)], sort_keys=True)
+        return f"<statistics of {self.documents} documents {sha256(counted.encode()).hexdigest()[:12]}>"
 
     def save(self, path: Path | str) -> None:
         """Write a JSON file that `load` reads."""

@@ -21,7 +21,7 @@ from judge_rerank.strategies.pairwise import Pairwise
 from judge_rerank.strategies.partition import Partition
 from judge_rerank.strategies.passages import Passages
 from judge_rerank.strategies.pointwise import Pointwise
-from judge_rerank.strategies.registry import STRATEGIES, VALUES
+from judge_rerank.strategies.registry import STRATEGIES, VALUES, additions
 from judge_rerank.strategies.score import Score
 from judge_rerank.strategies.self_consistent import SelfConsistent
 from judge_rerank.strategies.setwise import Setwise
@@ -60,6 +60,7 @@ __all__ = [
     "Tournament",
     "Unchanged",
     "Unsure",
+    "additions",
     "batches",
     "by_place",
     "check_strategy",

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from judge_rerank.core import Candidates, Ordering, Plan, Query, require
+from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require
 from judge_rerank.strategies.algorithms.acquisition import confidence, first_stage_priors, from_scores, gains
-from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
 from judge_rerank.strategies.algorithms.windows import dealt
@@ -87,7 +86,7 @@ class _Search:
         self._dice = Random(strategy.seed)  # noqa: S311
         evidence = candidates.evidence
         self._scored = from_scores(evidence.scores, [candidate.index for candidate in candidates])
-        self._settling = PreferenceSearch(candidates, lambda group: strategy.call(query, group), evidence.preferences)
+        self._search = PreferenceSearch(candidates, lambda group: strategy.call(query, group), evidence.preferences)
         self._purse = _Purse(strategy, candidates)
         self._beliefs = Beliefs([Belief(0.0, 1.0)] * self._n, noise=_NOISE)
         self._taken = 0
@@ -95,21 +94,21 @@ class _Search:
 
     def run(self) -> Steps[None]:
         """All rounds."""
-        unread = [place for place in self._settling.unread if not self._scored[place][0]]
+        unread = [place for place in self._search.unread if not self._scored[place][0]]
         unread = unread[: self._purse.reach(unread, self._size)]
         answered = True
         if len(unread) > 1:
             answered = yield from self._ask(dealt(unread, self._size, self._dice))
-        while answered and self._purse.left and not self._settling.certain(self._strategy.top):
+        while answered and self._purse.left and not self._search.certain(self._strategy.top):
             answered = yield from self._ask(self._next_groups())
         if answered and not self._purse.limited:
-            yield from self._settling.settle(self._strategy.top, self._size)
+            yield from self._search.search_top(self._strategy.top, self._size)
             self._learn()
 
     def ordering(self) -> Ordering:
         """The order that the answers and, where they leave it open, the beliefs give."""
         believed = self._believed()
-        order = self._settling.order({place: belief.mean for place, belief in enumerate(believed)})
+        order = self._search.order({place: belief.mean for place, belief in enumerate(believed)})
         place_of = {candidate.index: place for place, candidate in enumerate(self._candidates)}
         judged = self._taken or any(precision for precision, _ in self._scored)
         top = min(self._strategy.top, self._n) if judged else 0
@@ -122,7 +121,7 @@ class _Search:
         if not paid:
             return False
         # A window that is shown again has to look different, or its answer would come from a cache.
-        yield from self._settling.ask(paid, self._dice if self._taken else None)
+        yield from self._search.ask(paid, self._dice if self._taken else None)
         return self._learn()
 
     def _next_groups(self) -> list[list[int]]:
@@ -136,7 +135,7 @@ class _Search:
 
     def _learn(self) -> bool:
         """Bring the beliefs up to date; whether there was anything new."""
-        new = self._settling.stated[self._taken :]
+        new = self._search.stated[self._taken :]
         for tiers in new:
             self._beliefs.add(tiers)
         self._taken += len(new)

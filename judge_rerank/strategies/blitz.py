@@ -46,5 +46,5 @@ class Blitz(Comparing):
         groups = [group for group in even(unread, size) if len(group) > 1]
         if groups:
             yield from search.ask(groups)
-        yield from search.settle(self.top, size)
+        yield from search.search_top(self.top, size)
         return Ordering(order=search.order())

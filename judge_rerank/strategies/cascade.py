@@ -9,7 +9,7 @@ from typing import Protocol
 
 from judge_rerank.core import Candidates, InputError, Kept, Ordering, Plan, Query, Strategy, check_number, spec_of
 from judge_rerank.strategies.algorithms.score_fusion import fused
-from judge_rerank.strategies.canonical import called, canonical, written
+from judge_rerank.strategies.canonical import canonical, written
 from judge_rerank.strategies.decorators import condition, strategy
 from judge_rerank.strategies.registry import registered_name
 
@@ -197,7 +197,7 @@ class Cascade(Composable):
     def spec(self) -> str:
         """`one >> other`; `stages([one])` where there is one alone."""
         stages = [spec_of(stage) for stage in self.stages]
-        return " >> ".join(stages) if len(stages) > 1 else called("stages", {"stages": f"[{stages[0]}]"})
+        return " >> ".join(stages) if len(stages) > 1 else f"stages([{stages[0]}])"
 
     def __mod__(self, keep: int) -> Cascade:
         """The cascade with the last stage's `keep` set."""

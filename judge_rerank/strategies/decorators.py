@@ -48,11 +48,13 @@ def option_value(name: str) -> Callable[[Class], Class]:
 
 
 def _named(registry: Registry[Any], name: str) -> Callable[[Class], Class]:
+    register = registry.register(name)
+
     def add(cls: Class) -> Class:
         if not hasattr(cls, "name") and registry is STRATEGIES:
             cls.name = name  # pyright: ignore[reportAttributeAccessIssue]
         if not hasattr(cls, "spec"):
             cls.spec = property(canonical)  # pyright: ignore[reportAttributeAccessIssue]
-        return registry.register(name)(cls)
+        return register(cls)
 
     return add

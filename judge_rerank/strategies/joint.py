@@ -63,6 +63,6 @@ class Joint(Comparing):
             [block for _ in range(replicas) for block in dealt(range(n), size, dice) if len(block) > 1]
         )
         if self.settle:
-            yield from search.settle(self.top, size)
+            yield from search.search_top(self.top, size)
         strength = search.page_ranks if self.aggregate == "pagerank" else search.win_rates
         return Ordering(order=search.order(strength))

@@ -14,11 +14,11 @@ from judge_rerank.core import (
     Ordering,
     Plan,
     Query,
+    Steps,
     by_score,
     require,
     require_one_of,
 )
-from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.heap import top_of
 from judge_rerank.strategies.asking import Comparing
 from judge_rerank.strategies.decorators import strategy

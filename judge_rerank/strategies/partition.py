@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from judge_rerank.core import Candidates, InputError, Ordering, Plan, Query, require
-from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.core import Candidates, InputError, Ordering, Plan, Query, Steps, require
 from judge_rerank.strategies.algorithms.windows import even
 from judge_rerank.strategies.asking import Comparing
 from judge_rerank.strategies.decorators import strategy

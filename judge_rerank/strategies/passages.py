@@ -128,6 +128,7 @@ class Passages(Composable):
             order=order,
             scores=scores,
             passages={index: passage for index, passage in found.items() if passage is not None},
+            notes=ordering.notes,
         )
 
     def _scores(self, of_document: Mapping[int, Sequence[int]], scores: Mapping[int, float]) -> dict[int, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from judge_rerank.core import Registry
+from judge_rerank.core import Addition, Registry
 
 _ROOMS = ("judge_rerank.strategies", "judge_rerank.scorers", "judge_rerank.routing")
 
@@ -20,6 +20,11 @@ VALUES: Registry[Callable[..., object]] = Registry(
     "condition", decorators=("condition", "option_value"), rooms=_ROOMS, groups=("judge_rerank.conditions",)
 )
 """What may be made in an option of a strategy: conditions, classifiers, tables."""
+
+
+def additions() -> tuple[Addition, ...]:
+    """What strategies, scorers and conditions did not come with this package, and which of them cannot be used."""
+    return (*STRATEGIES.additions(), *VALUES.additions())
 
 
 def registered_name(of: object) -> str | None:

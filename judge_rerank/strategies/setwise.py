@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import ClassVar, Literal
 
-from judge_rerank.core import Candidates, Ordering, Plan, Query, require, require_one_of
-from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require, require_one_of
 from judge_rerank.strategies.algorithms.heap import BestOf, top_of
 from judge_rerank.strategies.asking import Comparing
 from judge_rerank.strategies.decorators import strategy

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from random import Random
 
-from judge_rerank.core import Candidates, Ordering, Plan, Query, require
-from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side
+from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require
+from judge_rerank.strategies.algorithms.combinators import side_by_side
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.windows import dealt
 from judge_rerank.strategies.asking import Comparing

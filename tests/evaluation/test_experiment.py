@@ -216,3 +216,8 @@ def test_what_is_wrong_with_the_data_is_said_with_the_line_of_the_dataset(writte
     assert one.results == 3
     with pytest.raises(InputError, match="limit is 0"):
         design(Experiment.load(written()), limit=0)
+
+
+def test_one_strategy_written_in_two_ways_is_one_variant(written: Written) -> None:
+    with pytest.raises(InputError, match="are the same: one strategy, written in two ways"):
+        planned(Experiment.load(written(prompts={}, strategies=["score", "score(batch_size=1)"])))

@@ -221,6 +221,16 @@ def test_a_class_departs_from_its_route_only_where_the_data_prove_it() -> None:
     assert {row.strategy for row in found if row.chosen} == {"score"}
 
 
+def test_what_is_measured_are_the_strategies_with_their_options() -> None:
+    """Windows of three, though `listwise` alone would take all six documents at once; and a stage with a condition."""
+    data = collection()
+    judge, routes = SimulatedJudge(data.grades), Routes((Route(strategies=("none",)),))
+    asked = ["listwise(window_size=3, stride=1)", "bm25 % 5 >> stage(bm25, when=unsure(margin=0.2))"]
+    _, found = fit_routes(Judge(judge), data, asked, TrainedClassifier(), routes=routes, kind="local")
+    assert {row.strategy for row in found} == {"none", *asked}
+    assert {len(request.subject.candidates) for request in judge.requests if request.subject} == {3}
+
+
 def test_on_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,5 +257,8 @@ def test_on_the_command_line(
     assert run(["routes", "fit", "--data", str(data), "-s", "none", "-o", str(tmp_path / "fitted.yaml")]) == 0
     assert "taken" in capsys.readouterr().out
     assert Routes.load(tmp_path / "fitted.yaml")
+    stage = "bm25 % 5 >> stage(bm25, when=unsure)"
+    assert run(["routes", "fit", "--data", str(data), "-s", stage, "-o", str(tmp_path / "fitted.yaml")]) == 0
+    assert stage in capsys.readouterr().out.replace("\n", " ")
     assert run(["routes", "fit", "--data", str(data), "-s", "nnoe", "-o", str(tmp_path / "fitted.yaml")]) == 2
     assert "Did you mean 'none'" in capsys.readouterr().err

@@ -1,9 +1,9 @@
 """One identity: the spec string of everything that may stand in one gives the same thing again."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -177,3 +177,141 @@ def test_a_spec_string_gives_the_strategy_again(strategy: Strategy) -> None:
     assert again == strategy
     assert spec_of(again) == spec
     assert hash(again) == hash(strategy)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in strategy_names() if name not in {"api", "embedding-api", "distilled"}]
+)
+def test_a_bare_name_is_the_spec_string_of_what_it_makes(name: str) -> None:
+    assert spec_of(parse(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("strategy", "spec"),
+    [
+        (Score(batch_size=8, explain=True), "score(explain=True, batch_size=8)"),
+        (BM25(k1=2, b=1), "bm25(k1=2.0, b=1.0)"),
+        (BM25(k1=1.2), "bm25"),
+        (Unchanged() % 5 >> Score() % 3, "none % 5 >> score % 3"),
+        (Stage(strategy=Score() % 5, keep=3), "stage(score % 5) % 3"),
+        (Stage(strategy=BM25() >> Score(), keep=3), "stage(bm25 >> score) % 3"),
+        (Stage(strategy=Score(), fuse=0.5, when=Unsure(margin=1)), "stage(score, fuse=0.5, when=unsure(margin=1.0))"),
+        (Cascade((Score(),)), "stages([score])"),
+        (Stage(strategy=Score(), when=ClassIs("it's")), """stage(score, when=class-is(label="it's"))"""),
+        (
+            Hybrid({Score(batch_size=2): 1, "bm25": 3, "joint": 0}),
+            "hybrid(weights={'bm25': 3.0, 'score(batch_size=2)': 1.0})",
+        ),
+        (RerankAPI("a/b", params={"b": 1, "a": [None, "x"]}), "api(model='a/b', params={'a': [None, 'x'], 'b': 1})"),
+        (Auto(Routes([Route(strategies=("score",))])), "auto(routes=routes(rows=(route(strategies=('score',)),)))"),
+        (Passages(strategy=BM25() % 5 >> Score()), "passages(strategy=bm25 % 5 >> score)"),
+    ],
+    ids=str,
+)
+def test_spec_strings_are_canonical(strategy: Strategy, spec: str) -> None:
+    assert spec_of(strategy) == spec
+    assert parse(spec) == strategy
+
+
+def test_equal_hybrids_have_equal_specs_and_different_signals_of_one_name_both_count() -> None:
+    assert Hybrid({"bm25": 1, "score": 2}) == Hybrid({Score(): 2.0, BM25(): 1.0})
+    two = Hybrid({Score(): 1, Score(prompt="terse"): 1})
+    assert len(drive(two, ["a", "b"], perfect([0.1, 0.9])).calls) == 4
+    with pytest.raises(InputError, match="'bm25' stands in the hybrid twice"):
+        Hybrid({"bm25": 1, BM25(): 2})
+
+
+def test_keys_stand_in_no_spec_string() -> None:
+    headers = {"extra_headers": {"Authorization": "Bearer abcdef123456"}, "api_key": "abcdef123456", "top_p": 1}
+    api = RerankAPI("a/b", api_key="sk-abcdef1234567890123", params=headers, api_base="https://me:abcdef123456@host/v1")
+    spec = (Hybrid({api: 1, "bm25": 1}) >> Passages(strategy=api)).spec
+    assert "abcdef" not in spec
+    assert "https://host/v1" in spec
+    assert parse("api('a/b', api_base='https://host/v1')") == RerankAPI("a/b", api_key="k", api_base="https://host/v1")
+
+
+def test_a_table_in_a_file_is_named_by_its_file(tmp_path: Path) -> None:
+    Routes().save(tmp_path / "routes.yaml")
+    strategy = Auto(str(tmp_path / "routes.yaml")) % 5
+    assert strategy.spec == f"auto(routes={str(tmp_path / 'routes.yaml')!r}) % 5"
+    assert parse(strategy.spec) == strategy
+
+
+class Plain:
+    """A strategy of somebody else's, which knows nothing of spec strings."""
+
+    name = "theirs(k=3)"
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        yield from ()
+        return Ordering(order=tuple(candidate.index for candidate in candidates))
+
+
+@dataclass(frozen=True)
+class Mine(Composable):
+    """One with a base class of ours and an option, and without a name that is registered."""
+
+    k: int = 3
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        yield from ()
+        return Ordering(order=tuple(candidate.index for candidate in candidates))
+
+
+class Better(Score):
+    """A class of its own, under a name that another one has."""
+
+    name = "score"  # type: ignore[assignment]
+
+
+def test_what_has_no_registered_name_is_identified_all_the_same() -> None:
+    assert spec_of(Plain()) == "theirs(k=3)"
+    assert Judge(FakeBackend("")).rerank("q", ["a", "b"], Plain()).strategy == "theirs(k=3)"
+    assert Mine(k=4).spec == "mine(k=4)"
+    assert (BM25() >> Mine()).spec == "bm25 >> mine"
+    assert Better(batch_size=3).spec == "<tests.strategies.test_identity.Better(batch_size=3)>"
+    with pytest.raises(InputError, match="cannot be read"):
+        parse(Better().spec)
+
+
+def test_what_no_spec_string_can_make_is_named() -> None:
+    judge = Judge(FakeBackend(""))
+    one, other = (Auto(classifier=JudgeClassifier(judge=judge, labels=("a", label))) for label in ("b", "c"))
+    assert one.spec != other.spec
+    assert "JudgeClassifier" in one.spec
+    words, more = CorpusStatistics.of(["a b"]), CorpusStatistics.of(["a b c"])
+    assert BM25(statistics=words).spec != BM25(statistics=more).spec
+    assert BM25(statistics=words).spec == BM25(statistics=CorpusStatistics.of(["a b"])).spec
+    assert "len" in Embedding(vector_key="v", query_vector=len).spec  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("score(batch_size='8')", "batch_size='8' of strategy 'score' is str; expected int"),
+        ("score(batch_size=2.5)", "is float; expected int"),
+        ("score(batch_size=True)", "is bool; expected int"),
+        ("score(prompt=3)", r"prompt=3 of strategy 'score' is int; expected str \| None"),
+        ("bm25(method='lucen')", "method is 'lucen'; strategy 'bm25' takes 'lucene', 'robertson'"),
+        ("embedding(backend='gpu')", "backend is 'gpu'; strategy 'embedding' takes 'auto', 'torch', 'onnx'"),
+        ("joint(aggregate=3)", "aggregate=3 of strategy 'joint' is int; expected 'winrate', 'pagerank'"),
+        ("stage(score, when=3)", "is int; expected Condition"),
+        ("stage(score, when=unsure(top='1'))", "of condition 'unsure' is str; expected int"),
+        ("auto(classifier=nobody)", "Unknown value of classifier 'nobody'"),
+        ("auto(routes=3)", "is int"),
+        ("hybrid(weights=3)", "is int"),
+        ("hybrid(weights=[1])", "is list"),
+        ("passages(strategy=3)", "cannot be read"),
+        ("stage(score, 5)", "cannot be read"),
+        ("score(**{'batch_size': 3})", "cannot be read|Unknown option"),
+        ("a" * 30_000, "at most 20,000"),
+        ("stage(" * 2000 + "score" + ")" * 2000, "cannot be read"),
+    ],
+)
+def test_options_of_another_type_are_refused(spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse(spec)
+
+
+def test_a_long_cascade_is_read_at_once() -> None:
+    assert len(parse(" >> ".join(["bm25"] * 2_000)).stages) == 2_000  # type: ignore[attr-defined]
