@@ -61,7 +61,17 @@ from judge_rerank.core.plan_runner import PlanRunner, Steps
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
 from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
 from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
-from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored, spec_of
+from judge_rerank.core.strategy import (
+    ORDER_TASKS,
+    Ordering,
+    Plan,
+    Strategy,
+    by_score,
+    neutral,
+    scored,
+    spec_of,
+    stating,
+)
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
@@ -154,6 +164,7 @@ __all__ = [
     "check_number",
     "explain",
     "imported_plugins",
+    "neutral",
     "prompt_text",
     "public_url",
     "redact",
@@ -164,6 +175,7 @@ __all__ = [
     "scored",
     "secrets_in",
     "spec_of",
+    "stating",
     "total_usd",
     "without",
     "without_user",

@@ -12,13 +12,11 @@ from functools import partial
 from typing import Literal
 
 from judge_rerank.core import (
-    ORDER_TASKS,
     ApiCall,
     AuthenticationError,
     CancelToken,
     Candidate,
     Candidates,
-    Choice,
     Circumstances,
     Document,
     Effect,
@@ -29,7 +27,6 @@ from judge_rerank.core import (
     JudgeCall,
     JudgeKind,
     ModelInfo,
-    Order,
     Ordering,
     Outcome,
     PlanRunner,
@@ -39,8 +36,8 @@ from judge_rerank.core import (
     Ranking,
     Round,
     ScorePairs,
-    Scores,
     Strategy,
+    neutral,
     spec_of,
 )
 from judge_rerank.engine.attempt import RankingContext
@@ -227,7 +224,7 @@ class Engine:
 
         By default they are neutral: every reply clean, no document better than another.
         """
-        return self._estimate(job.strategy, job.query, self._candidates(job), answer or _neutral)
+        return self._estimate(job.strategy, job.query, self._candidates(job), answer or neutral)
 
     def _estimate(
         self, strategy: Strategy, query: Query, candidates: Candidates, answer: Callable[[JudgeCall], Outcome]
@@ -277,7 +274,7 @@ class Engine:
         """
         if not job.caps and job.deadline_s is None:
             return ""
-        forecast = self._estimate(strategy, job.query, candidates.replaced(evidence=Evidence()), _neutral)
+        forecast = self._estimate(strategy, job.query, candidates.replaced(evidence=Evidence()), neutral)
         if not forecast.calls:
             return ""
         if job.deadline_s is not None:
@@ -412,7 +409,7 @@ def gives_scores(strategy: Strategy, kind: JudgeKind) -> bool:
     )
     runner = PlanRunner(strategy.plan(Query(text="query"), candidates))
     while not runner.done:
-        outcomes = [_neutral(call) for call in runner.round]
+        outcomes = [neutral(call) for call in runner.round]
         _note(candidates, runner.round, outcomes)
         runner.send(outcomes)
     return bool(runner.result.scores)
@@ -422,12 +419,3 @@ def _note(candidates: Candidates, effects: Round, outcomes: Sequence[Outcome]) -
     """Add to the evidence what the judge stated."""
     for call, outcome in zip(effects, outcomes, strict=True):
         candidates.evidence.add(call, outcome)
-
-
-def _neutral(call: JudgeCall) -> Outcome:
-    n = len(call.candidates)
-    if call.task in ORDER_TASKS:
-        return Order(order=tuple(range(n)), stated=n)
-    if call.options:
-        return Choice(label=call.options[0])
-    return Scores(values=(0.5,) * n)

@@ -14,20 +14,21 @@ from judge_rerank.core import (
     ContextLimits,
     InputError,
     JudgeCall,
-    Outcome,
     Plan,
     PlanRunner,
     Query,
     ScorePairs,
     Strategy,
     UnknownName,
+    neutral,
     spec_of,
 )
+from judge_rerank.engine import drive
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
 from judge_rerank.prompting import Library
-from judge_rerank.strategies import drive, parse, stating
+from judge_rerank.strategies import parse
 
 _DOCUMENTS = 30
 """Enough for every stage of a strategy to ask something."""
@@ -177,18 +178,13 @@ def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
 
 def calls_of(strategy: Strategy) -> list[JudgeCall]:
     """What a strategy asks, found by running it on neutral answers."""
-    run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], _neutral)
+    run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], neutral)
     return [call for call in run.calls if not isinstance(call, ScorePairs)]
 
 
 def open_tasks(calls: Iterable[JudgeCall]) -> list[str]:
     """The tasks that are asked without naming a prompt."""
     return list(dict.fromkeys(call.task for call in calls if call.prompt is None))
-
-
-def _neutral(call: JudgeCall) -> Outcome:
-    n = len(call.candidates)
-    return stating(call, range(n), [0.5] * n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

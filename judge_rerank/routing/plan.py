@@ -31,9 +31,10 @@ from judge_rerank.core import (
     Recommendation,
     Strategy,
     spec_of,
+    stating,
 )
 from judge_rerank.spending import Amount, to_decimal
-from judge_rerank.strategies import parse, stating
+from judge_rerank.strategies import parse
 
 # As in the table: an error of one grade of three.
 _NOISE = 1 / 3

@@ -11,7 +11,6 @@ from judge_rerank.strategies.binary import Binary
 from judge_rerank.strategies.blitz import Blitz
 from judge_rerank.strategies.canonical import nested
 from judge_rerank.strategies.cascade import Cascade, Composable, Condition, Stage, Unsure, fewest_kept
-from judge_rerank.strategies.conformance import Run, check_strategy, drive, failing, perfect, stating
 from judge_rerank.strategies.decorators import condition, option_value, scorer, strategy
 from judge_rerank.strategies.first import First
 from judge_rerank.strategies.hybrid import FIRST_STAGE, Hybrid, is_here, summed
@@ -51,7 +50,6 @@ __all__ = [
     "Passages",
     "Pointwise",
     "RerankAPI",
-    "Run",
     "Score",
     "SelfConsistent",
     "Setwise",
@@ -63,18 +61,13 @@ __all__ = [
     "additions",
     "batches",
     "by_place",
-    "check_strategy",
     "condition",
-    "drive",
-    "failing",
     "fewest_kept",
     "is_here",
     "nested",
     "option_value",
     "parse",
-    "perfect",
     "scorer",
-    "stating",
     "strategy",
     "strategy_names",
     "summed",

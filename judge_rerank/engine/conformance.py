@@ -1,4 +1,4 @@
-"""Runs a strategy without an engine, and checks what every strategy has to keep. Public in `judge_rerank.testing`."""
+"""The conformance suite: what every strategy has to keep, checked without a model. Public in `judge_rerank.testing`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from judge_rerank.core import (
-    ORDER_TASKS,
     Candidate,
     Candidates,
-    Choice,
     Circumstances,
     Document,
     Failed,
@@ -20,10 +18,10 @@ from judge_rerank.core import (
     Outcome,
     PlanRunner,
     Query,
-    Scores,
     Strategy,
     as_documents,
     as_query,
+    stating,
 )
 
 
@@ -104,15 +102,6 @@ def perfect(relevance: Sequence[float]) -> Callable[[JudgeCall], Outcome]:
         return stating(call, best_first, values)
 
     return answer
-
-
-def stating(call: JudgeCall, best_first: Sequence[int], values: Sequence[float | None]) -> Outcome:
-    """An outcome of the kind that a call's task has: the whole order, the best one's label, or the values."""
-    if call.task in ORDER_TASKS:
-        return Order(order=tuple(best_first), stated=len(best_first))
-    if call.options:
-        return Choice(label=call.options[best_first[0] % len(call.options)])
-    return Scores(values=tuple(values))
 
 
 def failing(reason: FailureReason = "unreadable") -> Callable[[JudgeCall], Outcome]:
