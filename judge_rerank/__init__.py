@@ -89,6 +89,9 @@ if TYPE_CHECKING:
         Tournament,
         Unchanged,
         Unsure,
+        condition,
+        scorer,
+        strategy,
     )
     from judge_rerank.tracing import Trace
 
@@ -146,6 +149,9 @@ _LAZY = {
     "Setwise": "strategies.setwise",
     "Tournament": "strategies.tournament",
     "Unchanged": "strategies.unchanged",
+    "condition": "strategies.decorators",
+    "scorer": "strategies.decorators",
+    "strategy": "strategies.decorators",
 }
 
 __all__ = [
@@ -235,6 +241,9 @@ __all__ = [
     "UnknownName",
     "Unsure",
     "Usage",
+    "condition",
+    "scorer",
+    "strategy",
 ]
 
 

@@ -14,7 +14,7 @@ from judge_rerank.core.backend import (
     prompt_text,
 )
 from judge_rerank.core.cancel import CancelToken
-from judge_rerank.core.candidates import Candidates, ContextLimits
+from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
 from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
@@ -68,7 +68,9 @@ from judge_rerank.core.errors import (
 from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
+from judge_rerank.core.judged import judgments_of
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
 from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
 from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
 from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
@@ -83,13 +85,28 @@ from judge_rerank.core.redaction import (
     without,
     without_user,
 )
-from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_raw, by_score, raw_scores, scored
+from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
+from judge_rerank.core.strategy import (
+    ORDER_TASKS,
+    Ordering,
+    Plan,
+    Strategy,
+    by_raw,
+    by_score,
+    neutral,
+    raw_scores,
+    scored,
+    spec_of,
+    stating,
+)
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
     "ORDER_TASKS",
+    "PLUGINS_VARIABLE",
     "TEXT_KEYS",
+    "Addition",
     "ApiCall",
     "AuthenticationError",
     "Backend",
@@ -101,6 +118,7 @@ __all__ = [
     "ChatReply",
     "ChatRequest",
     "Choice",
+    "Circumstances",
     "ContextLimits",
     "ContextTooLong",
     "DataError",
@@ -124,6 +142,7 @@ __all__ = [
     "InputError",
     "Integrity",
     "JudgeCall",
+    "JudgeKind",
     "Judgment",
     "Kept",
     "LedgerError",
@@ -150,6 +169,7 @@ __all__ = [
     "Ranking",
     "RateLimited",
     "Recommendation",
+    "Registry",
     "RequestRejected",
     "RequestTooLarge",
     "RerankCall",
@@ -175,13 +195,19 @@ __all__ = [
     "as_query",
     "as_relevance",
     "basic_auth",
+    "billed_micro_usd",
     "by_raw",
     "by_score",
     "check_number",
     "document_from",
+    "dollars",
     "explain",
     "identifier_in",
+    "imported_plugins",
+    "judge_kind",
+    "judgments_of",
     "kept_apart",
+    "neutral",
     "prompt_text",
     "public_repr",
     "public_url",
@@ -194,6 +220,9 @@ __all__ = [
     "scored",
     "secrets_in",
     "sigmoid",
+    "spec_of",
+    "stating",
+    "to_usd",
     "total_usd",
     "without",
     "without_user",

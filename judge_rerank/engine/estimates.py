@@ -6,23 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from judge_rerank.core import (
-    ORDER_TASKS,
     Candidate,
     Candidates,
-    Choice,
+    Circumstances,
     Document,
     EmbedCall,
     Estimate,
     JudgeCall,
+    JudgeKind,
     ModelInfo,
-    Order,
     Outcome,
     Query,
     Round,
     ScorePairs,
-    Scores,
     Strategy,
     StrategyRunner,
+    neutral,
 )
 from judge_rerank.engine.billing import expected_micro_usd, expected_output_tokens
 from judge_rerank.engine.channels import ModelChannels
@@ -88,7 +87,7 @@ def _requests(effects: Round) -> Iterator[JudgeCall]:
             yield effect
 
 
-def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None) -> str:
+def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None, *, passed_s: float = 0.0) -> str:
     """Which cap of the job, or the deadline, a forecast would exceed; "" for none.
 
     It reckons with `usual_latency_s` a call.
@@ -98,7 +97,7 @@ def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None) -> str:
     deadline_s = job.options.deadline_s
     if deadline_s is not None and info is not None:
         waits = max(forecast.rounds, forecast.calls / info.concurrency)
-        if waits * usual_latency_s(info) > deadline_s:
+        if waits * usual_latency_s(info) > deadline_s - passed_s:
             return "the deadline"
     if forecast.cost_usd is None and any("usd" in cap.limits for cap in job.caps):
         return ""  # what is missing is the price, and the first call says so
@@ -110,21 +109,14 @@ def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None) -> str:
     return next((f"the cap {cap.source}" for cap in job.caps if cap.verdict(charge) != "grant"), "")
 
 
-def gives_scores(strategy: Strategy) -> bool:
+def gives_scores(strategy: Strategy, kind: JudgeKind) -> bool:
     """Whether a strategy's documents have scores, found by running it on two documents against neutral outcomes."""
     texts = (Document(text=text) for text in ("one", "another"))
-    candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(texts))
+    candidates = Candidates(
+        [Candidate(index=index, document=document) for index, document in enumerate(texts)],
+        circumstances=Circumstances(judge=kind),
+    )
     runner = StrategyRunner(strategy, Query(text="query"), candidates)
     while not runner.done:
         runner.send([neutral(call) for call in runner.round])
     return bool(runner.result.scores)
-
-
-def neutral(call: JudgeCall) -> Outcome:
-    """An outcome of the kind that the call has, in which no document is better than another."""
-    n = len(call.candidates)
-    if call.task in ORDER_TASKS:
-        return Order(order=tuple(range(n)), stated=n)
-    if call.options:
-        return Choice(label=call.options[0])
-    return Scores(values=(0.5,) * n)
