@@ -18,6 +18,7 @@ from judge_rerank.core import (
     Document,
     Estimate,
     Forecast,
+    IncompleteRankings,
     InputError,
     Integrity,
     Judgment,
@@ -48,7 +49,7 @@ from judge_rerank.core import (
 if TYPE_CHECKING:
     from judge_rerank.cache import ReplyCache
     from judge_rerank.core import CancelToken
-    from judge_rerank.engine import Progress
+    from judge_rerank.engine import Progress, RankOptions
     from judge_rerank.judge import Judge
     from judge_rerank.learning import Calibration
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
@@ -137,7 +138,8 @@ _LAZY = {
     "Pairwise": "strategies.pairwise",
     "Partition": "strategies.partition",
     "Passages": "strategies.passages",
-    "Progress": "engine.driver",
+    "Progress": "engine.job",
+    "RankOptions": "engine.job",
     "RerankAPI": "strategies.api",
     "Score": "strategies.score",
     "SelfConsistent": "strategies.self_consistent",
@@ -178,6 +180,7 @@ __all__ = [
     "FlashRank",
     "Forecast",
     "Hybrid",
+    "IncompleteRankings",
     "InputError",
     "Integrity",
     "Joint",
@@ -203,6 +206,7 @@ __all__ = [
     "QueryClass",
     "QueryClassifier",
     "QuotaExhausted",
+    "RankOptions",
     "RankedDocument",
     "Ranking",
     "RateLimited",

@@ -15,11 +15,21 @@ from judge_rerank.core.backend import (
 )
 from judge_rerank.core.cancel import CancelToken
 from judge_rerank.core.candidates import Candidates, ContextLimits
-from judge_rerank.core.documents import Candidate, Document, Passage, Query, as_documents, as_query
+from judge_rerank.core.document_input import (
+    TEXT_KEYS,
+    DocumentLike,
+    DocumentsLike,
+    as_documents,
+    as_query,
+    document_from,
+    identifier_in,
+)
+from judge_rerank.core.documents import Candidate, Document, Passage, Query
 from judge_rerank.core.effects import (
     ApiCall,
     Effect,
     EmbedCall,
+    EmbedTexts,
     Endpoint,
     Group,
     JudgeCall,
@@ -34,6 +44,8 @@ from judge_rerank.core.errors import (
     BudgetExceeded,
     ContextTooLong,
     DataError,
+    DocumentRefused,
+    IncompleteRankings,
     InputError,
     LedgerError,
     MissingExtra,
@@ -46,6 +58,7 @@ from judge_rerank.core.errors import (
     QuotaExhausted,
     RateLimited,
     RequestRejected,
+    RequestTooLarge,
     RerankError,
     ScorerError,
     SetupError,
@@ -56,16 +69,27 @@ from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judgments import FailureReason, Judgment
-from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers, Vectors
-from judge_rerank.core.plan_runner import PlanRunner, Steps
+from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
+from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
+from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
-from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
-from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_score, scored
+from judge_rerank.core.redaction import (
+    basic_auth,
+    public_repr,
+    public_url,
+    redact,
+    redact_params,
+    secrets_in,
+    without,
+    without_user,
+)
+from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_raw, by_score, raw_scores, scored
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
     "ORDER_TASKS",
+    "TEXT_KEYS",
     "ApiCall",
     "AuthenticationError",
     "Backend",
@@ -81,8 +105,12 @@ __all__ = [
     "ContextTooLong",
     "DataError",
     "Document",
+    "DocumentLike",
+    "DocumentRefused",
+    "DocumentsLike",
     "Effect",
     "EmbedCall",
+    "EmbedTexts",
     "Endpoint",
     "Estimate",
     "Evidence",
@@ -92,6 +120,7 @@ __all__ = [
     "FinishReason",
     "Forecast",
     "Group",
+    "IncompleteRankings",
     "InputError",
     "Integrity",
     "JudgeCall",
@@ -122,6 +151,7 @@ __all__ = [
     "RateLimited",
     "Recommendation",
     "RequestRejected",
+    "RequestTooLarge",
     "RerankCall",
     "RerankError",
     "Round",
@@ -135,20 +165,27 @@ __all__ = [
     "Steps",
     "Strategy",
     "StrategyError",
+    "StrategyRunner",
     "Subject",
     "Tiers",
     "UnknownName",
     "Usage",
-    "Vectors",
     "added",
     "as_documents",
     "as_query",
+    "as_relevance",
     "basic_auth",
+    "by_raw",
     "by_score",
     "check_number",
+    "document_from",
     "explain",
+    "identifier_in",
+    "kept_apart",
     "prompt_text",
+    "public_repr",
     "public_url",
+    "raw_scores",
     "redact",
     "redact_params",
     "require",
@@ -156,6 +193,7 @@ __all__ = [
     "require_one_of",
     "scored",
     "secrets_in",
+    "sigmoid",
     "total_usd",
     "without",
     "without_user",

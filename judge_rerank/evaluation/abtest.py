@@ -22,7 +22,6 @@ import asyncio
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,8 +35,8 @@ from judge_rerank.evaluation.power import check_level
 from judge_rerank.strategies import resolve
 
 if TYPE_CHECKING:
-    from judge_rerank.core import Query, Ranking, Strategy
-    from judge_rerank.judge import DocumentLike, Judge
+    from judge_rerank.core import DocumentsLike, Query, Ranking, Strategy
+    from judge_rerank.judge import Judge
     from judge_rerank.spending import Amount
 
 __all__ = ["ABReport", "ABTest", "Arm", "ArmSummary", "Moved", "Versus", "versus"]
@@ -119,7 +118,7 @@ class ABTest:
     def rerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         *,
         unit: str,
         top_n: int | None = None,
@@ -138,7 +137,7 @@ class ABTest:
     async def arerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         *,
         unit: str,
         top_n: int | None = None,

@@ -21,7 +21,6 @@ Gemini as 422, of Anthropic as 500). Errors are told apart by their fields, so t
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -38,6 +37,7 @@ from judge_rerank.core import (
     QuotaExhausted,
     RateLimited,
     RequestRejected,
+    redact,
 )
 from judge_rerank.providers.body_errors import BodyError, error_in, parsed
 from judge_rerank.providers.failure_chain import chain, completed, never_sent, refused_by_litellm
@@ -46,9 +46,6 @@ from judge_rerank.providers.remedies import is_page, page_text, remedy
 
 _LONGEST_DETAIL = 400
 
-_KEY = re.compile(
-    r"(?i)\b(?:bearer\s+|(?:sk|pk|rk|gsk|xai|hf|r8|pplx|nvapi|csk|key|AIza)[-_]?)[-\w*.]{12,}|(?<=key=)[^\s&\"']+"
-)
 _LITELLM_PREFIX = re.compile(
     r"^(?:litellm\.)?(?:\w+(?:Error|Exception|Timeout)\b\s*[:.-]?\s*(?:litellm\.)?)+", re.ASCII
 )
@@ -115,7 +112,7 @@ def translated(
     headers = exchange.headers or _headers(error)
     retry_after_s = wait_asked_for(headers, said(error, exchange)) if status in {429, 503, 529} else None
     kind = _kind(error, exchange, status, retry_after_s, text=f"{error} {inside.text if inside else ''}".lower())
-    detail = scrubbed(_detail(inside or error, exchange), secrets)
+    detail = redact(_detail(inside or error, exchange), secrets)
     unsent = never_sent(exchange, error)
     if unsent and kind is not AuthenticationError:
         return InputError(f"{model} cannot be asked like this, and nothing was sent: {detail} {advice or _CHECK_SETUP}")
@@ -157,17 +154,6 @@ def _statuses(
         used = any(isinstance(number, int) and number > 0 for number in numbers)
         return inside.status, came if used else inside.status
     return came if came is not None else _status(error), came
-
-
-def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without keys: those given, those in the environment, and whatever looks like one."""
-    in_environment = (
-        value for name, value in os.environ.items() if name.endswith(("_API_KEY", "_TOKEN", "_SECRET_ACCESS_KEY"))
-    )
-    for secret in {*secrets, *in_environment}:
-        if len(secret) >= 6:
-            text = text.replace(secret, "[key]")
-    return _KEY.sub("[key]", text)
 
 
 def wait_asked_for(headers: Mapping[str, str], body: str = "") -> float | None:

@@ -20,11 +20,12 @@ from judge_rerank.core import (
     ProviderError,
     ProviderTimeout,
     RequestRejected,
+    redact,
 )
 from judge_rerank.providers import catalog, chat_reply, context_window, reasoning, request_shape, tokens
 from judge_rerank.providers.body_errors import error_in, parsed
 from judge_rerank.providers.content_filter import withheld
-from judge_rerank.providers.errors import said, scrubbed, status_of, translated
+from judge_rerank.providers.errors import said, status_of, translated
 from judge_rerank.providers.features import unexplained
 from judge_rerank.providers.http_transport import Exchange, watched
 from judge_rerank.providers.litellm_connection import LiteLLMConnection
@@ -176,7 +177,7 @@ class LiteLLMBackend(LiteLLMConnection):
         self, error: Exception, exchange: Exchange, request: ChatRequest, asked: Mapping[str, Any]
     ) -> ChatReply | ProviderError | InputError | None:
         """What an error amounts to: a reply that was withheld, an error of ours, None for asking in another way."""
-        _log.debug("%s failed: %s", self._model, scrubbed(repr(error), self._secrets))
+        _log.debug("%s failed: %s", self._model, redact(repr(error), self._secrets))
         status, told = status_of(error, exchange), said(error, exchange)
         if withheld(status, told):
             _log.info("%s: a content filter withheld the reply to one request.", self._model)

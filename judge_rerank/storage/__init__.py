@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judge_rerank.storage.folders import cache_dir
+from judge_rerank.storage.folders import cache_dir, claimed_folder, private_folder
 from judge_rerank.storage.leases import LEASE_S, LockRows
 from judge_rerank.storage.process_locks import claim_process_lock, owner_is_gone
 
@@ -11,5 +11,7 @@ __all__ = [
     "LockRows",
     "cache_dir",
     "claim_process_lock",
+    "claimed_folder",
     "owner_is_gone",
+    "private_folder",
 ]

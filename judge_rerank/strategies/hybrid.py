@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from judge_rerank.core import Candidates, InputError, Ordering, Outcome, Plan, Query, Strategy, by_score
+from judge_rerank.core import Candidates, InputError, Ordering, Outcome, Plan, Query, Strategy, by_score, sigmoid
 from judge_rerank.strategies import spec
 from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side, watched
-from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, logistic, minmax, ranks, settled, zscores
+from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, minmax, ranks, settled, zscores
 from judge_rerank.strategies.cascade import Composable
 
 FIRST_STAGE = "first-stage"
@@ -91,7 +91,7 @@ def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str)
     for index in sorted({index for values in scaled.values() for index in values}):
         parts = [(weights[name], values[index]) for name, values in scaled.items() if index in values]
         sums[index] = settled(sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts))
-    return {index: logistic(total) for index, total in sums.items()} if norm == "zscore" else sums
+    return {index: sigmoid(total) for index, total in sums.items()} if norm == "zscore" else sums
 
 
 def reciprocal(values: Signal) -> dict[int, float]:

@@ -35,7 +35,7 @@ from judge_rerank.core import (
 )
 from judge_rerank.core.backend import Message
 from judge_rerank.core.errors import DataError, InputError, UnknownName
-from judge_rerank.core.redaction import REDACTED, redact, redact_params
+from judge_rerank.core.redaction import REDACTED
 from judge_rerank.tracing.trace import CallRecord, Trace, explain
 
 SYSTEM = "You judge how relevant documents are to a query. Answer with a number from 0 to 10 and nothing else."
@@ -297,36 +297,6 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
         "extra_headers": {"Authorization": REDACTED},
         "n": [f"?key={REDACTED}"],
         "t": 1,
-    }
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "sk-abcdefghijklmnopqrstuvwx",
-        "sk-ant-api03-AbCd_ef-1234567890",
-        "Bearer abc.def-ghi",
-        "AIzaSyA1234567890abcdefghijklmnopqrstu",
-        "xai-1234567890abcdefABCD",
-        "gsk_1234567890abcdefABCD",
-        "AKIAABCDEFGHIJKLMNOP",
-        "api_key=abcdef123",
-        "https://host/v1?key=abcdef123",
-    ],
-)
-def test_key_shaped_strings_are_redacted(text: str) -> None:
-    shown = redact(f"error: <{text}> was refused")
-    assert REDACTED in shown
-    assert text not in shown
-
-
-@pytest.mark.parametrize("text", ["task-management-of-large-systems", "max_tokens=128", "ask-a-long-question-here-ok"])
-def test_other_text_is_left_alone(text: str) -> None:
-    assert redact(text, ["", "no", "EMPTY"]) == text
-    assert redact_params({"max_tokens": 5, "token_limit": 3, "top_k": 1}) == {
-        "max_tokens": 5,
-        "token_limit": 3,
-        "top_k": 1,
     }
 
 
