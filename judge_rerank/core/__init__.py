@@ -83,13 +83,16 @@ from judge_rerank.core.redaction import (
     without,
     without_user,
 )
+from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
 from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_raw, by_score, raw_scores, scored
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
     "ORDER_TASKS",
+    "PLUGINS_VARIABLE",
     "TEXT_KEYS",
+    "Addition",
     "ApiCall",
     "AuthenticationError",
     "Backend",
@@ -150,6 +153,7 @@ __all__ = [
     "Ranking",
     "RateLimited",
     "Recommendation",
+    "Registry",
     "RequestRejected",
     "RequestTooLarge",
     "RerankCall",
@@ -181,6 +185,7 @@ __all__ = [
     "document_from",
     "explain",
     "identifier_in",
+    "imported_plugins",
     "kept_apart",
     "prompt_text",
     "public_repr",

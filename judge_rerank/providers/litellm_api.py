@@ -8,7 +8,15 @@ from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from judge_rerank.core import ChatReply, ChatRequest, DocumentRefused, ModelInfo, ProviderError, RequestTooLarge
+from judge_rerank.core import (
+    ChatReply,
+    ChatRequest,
+    DocumentRefused,
+    InputError,
+    ModelInfo,
+    ProviderError,
+    RequestTooLarge,
+)
 from judge_rerank.prompting import COUNT_MARGIN
 from judge_rerank.providers.api_limits import Refusal, refusal
 from judge_rerank.providers.errors import translated
