@@ -13,13 +13,14 @@ from typing import Any
 from judge_rerank.core import (
     ChatReply,
     ChatRequest,
-    ContextTooLong,
+    DocumentRefused,
     InputError,
     Message,
     ModelInfo,
     ProviderError,
     ProviderTimeout,
     RequestRejected,
+    RequestTooLarge,
     redact,
 )
 from judge_rerank.providers import catalog, chat_reply, context_window, reasoning, request_shape, tokens
@@ -192,7 +193,7 @@ class LiteLLMBackend(LiteLLMConnection):
 
     def _learnt(self, ours: Exception, status: int | None, told: str, asked: Mapping[str, Any]) -> bool:
         refused = type(ours) in {RequestRejected, InputError} or status in _REFUSING_STATUSES
-        if not refused or isinstance(ours, ContextTooLong):
+        if not refused or isinstance(ours, (DocumentRefused, RequestTooLarge)):
             return False
         if self._features.learn(told, asked, keep=self._params):
             return True
