@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text
-from judge_rerank.strategies import Run, check_strategy, drive, failing, perfect, stating
+from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text, stating
+from judge_rerank.engine import Run, check_strategy, drive, failing, perfect
 
 __all__ = [
     "FakeBackend",
@@ -65,7 +65,12 @@ class FakeBackend:
         self._replies = replies
         self._latency_s = latency_s
         self._info = ModelInfo(
-            name="fake", context_tokens=context_tokens, logprobs=logprobs, concurrency=concurrency, local=local
+            name="fake",
+            context_tokens=context_tokens,
+            logprobs=logprobs,
+            concurrency=concurrency,
+            local=local,
+            exact_tokens=True,
         )
         self._under_way = 0
         self.requests: list[ChatRequest] = []

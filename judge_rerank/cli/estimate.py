@@ -12,29 +12,16 @@ from rich.table import Table
 
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
-from judge_rerank.cli.judging import Spending, open_judge
+from judge_rerank.cli.judging import open_judge, unspent
+from judge_rerank.cli.option_groups import JudgeOptions, with_options
 from judge_rerank.cli.output import dollars, emit, on_stdout
 from judge_rerank.core import Estimate
 
 
+@with_options
 def estimate(
-    files: options.Files = None,
-    query: options.Query = None,
-    run: options.Run = None,
-    corpus: options.Corpus = None,
-    queries: options.Queries = None,
-    query_id: options.QueryIds = None,
-    limit: options.Limit = None,
-    candidates: options.Depth = None,
-    model: options.Model = None,
-    strategy: options.Strategy = None,
-    prompt: options.Prompt = None,
-    prompts: options.Prompts = None,
-    explain: options.Explain = False,
-    api_base: options.ApiBase = None,
-    param: options.Params = None,
-    max_tokens_per_doc: options.MaxTokensPerDoc = None,
-    passages: options.Passages = None,
+    inputs: Inputs,
+    judging: JudgeOptions,
     prices: options.Prices = None,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
@@ -43,30 +30,8 @@ def estimate(
     Takes the inputs of rerank. Tokens are those of the prompts as they would be sent, and the most that the replies
     may use; so the dollars are the most that it can cost without retries.
     """
-    inputs = Inputs(
-        query=query,
-        files=files or (),
-        run=run,
-        corpus=corpus,
-        queries=queries,
-        query_ids=query_id or (),
-        limit=limit,
-        depth=candidates,
-        shuffle=None,
-    )
     pairs = inputs.read()
-    with open_judge(
-        model,
-        strategy,
-        prompt=prompt,
-        prompts=prompts,
-        explain=explain,
-        api_base=api_base,
-        params=param or (),
-        max_tokens_per_doc=max_tokens_per_doc,
-        passages=passages,
-        spending=Spending(prices=prices, cache=False),
-    ) as judge:
+    with open_judge(judging, unspent(prices)) as judge:
         total = _sum([judge.estimate(query, documents) for query, documents in pairs])
         model_name = judge.model
     documents = sum(len(documents) for _, documents in pairs)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from judge_rerank.cli import options
-from judge_rerank.cli.judging import Spending, open_judge
+from judge_rerank.cli.judging import open_judge, unspent
+from judge_rerank.cli.option_groups import ModelOptions, with_options
 from judge_rerank.cli.output import dollars, emit, on_stdout
 from judge_rerank.core import Recommendation
 
 
+@with_options
 def plan(
+    judging: ModelOptions,
     n_docs: Annotated[int, typer.Argument(metavar="DOCUMENTS", help="How many documents a ranking has.", min=1)],
     tokens_per_doc: Annotated[int, typer.Option(min=1, metavar="N", help="How long they are.")] = 100,
     usd: Annotated[str | None, typer.Option(metavar="USD", help="The most that a ranking may cost.")] = None,
@@ -29,10 +31,7 @@ def plan(
             metavar="SECONDS", help="How long a call lasts. (default: 2, or 1 for a local model)", show_default=False
         ),
     ] = None,
-    model: options.Model = None,
-    api_base: options.ApiBase = None,
-    param: options.Params = None,
-    prices: Annotated[Path | None, typer.Option(metavar="FILE", help="A YAML file of prices by model.")] = None,
+    prices: options.Prices = None,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Recommend a strategy: the best that fits, with what it takes, and the alternatives. Nothing is sent.
@@ -40,9 +39,7 @@ def plan(
     The expected nDCG@10 was measured with simulated judges on TREC DL 2019. It tells strategies apart for a model that
     can compare documents; it is no promise. Dollars are the most that a ranking can cost without retries.
     """
-    with open_judge(
-        model, None, api_base=api_base, params=param or (), spending=Spending(prices=prices, cache=False)
-    ) as judge:
+    with open_judge(judging, unspent(prices)) as judge:
         found = judge.plan(n_docs, tokens_per_doc, usd=usd, latency_s=latency, call_latency_s=call_latency)
     emit(_as_json(found) if style == "json" else _as_table(found))
 

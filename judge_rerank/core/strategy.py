@@ -7,14 +7,14 @@ sees the same run.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from judge_rerank.core.candidates import Candidates
 from judge_rerank.core.documents import Candidate, Passage, Query
-from judge_rerank.core.effects import Round
-from judge_rerank.core.outcomes import Outcomes
+from judge_rerank.core.effects import JudgeCall, Round
+from judge_rerank.core.outcomes import Choice, Order, Outcome, Outcomes, Scores, Statement
 from judge_rerank.core.ranking import Kept
 
 ORDER_TASKS = frozenset({"listwise", "first"})
@@ -50,16 +50,43 @@ Plan: TypeAlias = Generator[Round, Outcomes, Ordering]
 
 @runtime_checkable
 class Strategy(Protocol):
-    """A way to put candidates in order."""
+    """A way to put candidates in order.
+
+    A strategy may also have a `spec`: the spec string that it can be made from again, with its options (`spec_of`).
+    """
 
     @property
     def name(self) -> str:
-        """As it stands in rankings and traces."""
+        """A word for people."""
         ...
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """Yield rounds, receive outcomes, return an ordering of exactly these candidates."""
         ...
+
+
+def stating(call: JudgeCall, best_first: Sequence[int], values: Sequence[float | None]) -> Outcome:
+    """An outcome of the kind that a call's task has: the whole order, the best one's label, or the values."""
+    if call.task in ORDER_TASKS:
+        return Order(order=tuple(best_first), stated=len(best_first))
+    if call.options:
+        best = best_first[0] if best_first else 0
+        return Choice(label=call.options[best % len(call.options)])
+    return Scores(values=tuple(values))
+
+
+def neutral(call: JudgeCall) -> Outcome:
+    """A clean outcome of the kind that a call's task has, in which no document is better than another."""
+    n = len(call.candidates)
+    return stating(call, range(n), [0.5] * n)
+
+
+def spec_of(strategy: Strategy) -> str:
+    """The text that identifies a strategy wherever one is kept: its `spec`, such as "score(batch_size=5)".
+
+    A strategy without one is identified by its name, so its name has to say all that makes it differ from another.
+    """
+    return str(getattr(strategy, "spec", None) or strategy.name)
 
 
 def by_score(candidates: Candidates, scores: Mapping[int, float]) -> Ordering:
@@ -69,11 +96,25 @@ def by_score(candidates: Candidates, scores: Mapping[int, float]) -> Ordering:
     return Ordering(order=tuple(order), scores=dict(scores))
 
 
-def scored(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> dict[int, float]:
-    """By `index`, the scores that calls about these candidates gave; without those that have none."""
+def by_raw(candidates: Candidates, raw: Mapping[int, float], relevance: Mapping[int, float]) -> Ordering:
+    """As `by_score`, by the scores on the scorer's own scale; `relevance` says the same in [0, 1]."""
+    return replace(by_score(candidates, raw), scores=dict(relevance))
+
+
+def raw_scores(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> dict[int, float]:
+    """As `scored`, on the scorer's own scale where the outcome has one."""
     return {
-        candidate.index: said.score
-        for shown, outcome in zip(asked, outcomes, strict=True)
-        for candidate, said in zip(shown, outcome.statements(len(shown)), strict=True)
+        candidate.index: said.score if said.raw is None else said.raw
+        for candidate, said in _stated(asked, outcomes)
         if said.score is not None
     }
+
+
+def scored(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> dict[int, float]:
+    """By `index`, the scores that calls about these candidates gave; without those that have none."""
+    return {candidate.index: said.score for candidate, said in _stated(asked, outcomes) if said.score is not None}
+
+
+def _stated(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> Iterator[tuple[Candidate, Statement]]:
+    for shown, outcome in zip(asked, outcomes, strict=True):
+        yield from zip(shown, outcome.statements(len(shown)), strict=True)

@@ -30,9 +30,11 @@ from judge_rerank.core import (
     Query,
     Recommendation,
     Strategy,
+    spec_of,
+    stating,
 )
 from judge_rerank.spending import Amount, to_decimal
-from judge_rerank.strategies import resolve, stating
+from judge_rerank.strategies import parse
 
 # As in the table: an error of one grade of three.
 _NOISE = 1 / 3
@@ -157,11 +159,11 @@ def _weight(forecast: Forecast, enough: float) -> float:
 def _forecast(
     judge: Forecaster, info: ModelInfo, curve: Curve, documents: Sequence[Document], limits: Limits
 ) -> Forecast:
-    spec = curve.spec(len(documents))
-    estimate = judge.forecast(Query(text=_QUERY), documents, resolve(spec), answer=_erring(len(documents)))
+    strategy = parse(curve.spec(len(documents)))
+    estimate = judge.forecast(Query(text=_QUERY), documents, strategy, answer=_erring(len(documents)))
     waits = max(estimate.rounds, estimate.calls / info.concurrency)
     return Forecast(
-        strategy=spec,
+        strategy=spec_of(strategy),
         ndcg=curve.expected(len(documents)),
         calls=estimate.calls,
         rounds=estimate.rounds,

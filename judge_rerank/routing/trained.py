@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from judge_rerank.core import DataError
+from judge_rerank.core import DataError, sigmoid
 from judge_rerank.routing.classifier import QueryClass, checked
 from judge_rerank.routing.features import asks, features, in_words, words
+from judge_rerank.strategies import option_value
 
 FORMAT = 1
 _REASONS = 3
@@ -67,18 +67,19 @@ class TrainedModel:
 
     def complex(self, found: Iterable[str]) -> float:
         """The probability that a query with these features is complex."""
-        return _sigmoid(self.slope[0] * self._log_odds(found, 0))
+        return sigmoid(self.slope[0] * self._log_odds(found, 0))
 
     def semantic(self, found: Iterable[str], *, asks: bool) -> float:
         """The probability that it is semantic, if it is not complex."""
         offset, slope = (0.0, self.slope[1]) if asks else self.no_question
-        return _sigmoid(offset + slope * self._log_odds(found, 1))
+        return sigmoid(offset + slope * self._log_odds(found, 1))
 
     def _log_odds(self, found: Iterable[str], question: int) -> float:
         total = sum(pair[question] for name in found if (pair := self.weights.get(name)))
         return self.bias[question] + self.unit[question] * total
 
 
+@option_value("trained")
 class TrainedClassifier:
     """Classifies by a model that comes with the package: no call, no network, well under a millisecond a query.
 
@@ -93,9 +94,18 @@ class TrainedClassifier:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self._path = path
+        self.path = None if path is None else str(path)
         self._model: TrainedModel | None = None if path is None else _read(Path(path).expanduser())
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return "TrainedClassifier()" if self.path is None else f"TrainedClassifier({self.path!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrainedClassifier) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def classify(self, query: str) -> QueryClass:
         """The class of one query; the confidence is the label's probability.
@@ -158,7 +168,3 @@ def _reasons(model: TrainedModel, found: Iterable[str], label: str) -> tuple[str
         if len(said) == _REASONS:
             break
     return tuple(said.values())
-
-
-def _sigmoid(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0

@@ -1,24 +1,35 @@
-"""What a scorer is as a strategy: one round in which it scores every candidate."""
+"""The base class of scorers, as a strategy: one round in which it scores every candidate."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from judge_rerank.core import Candidates, Document, Group, InputError, Plan, Query, ScorePairs, by_score, scored
+from judge_rerank.core import (
+    Candidates,
+    Document,
+    Group,
+    InputError,
+    Plan,
+    Query,
+    ScorePairs,
+    by_raw,
+    by_score,
+    kept_apart,
+    raw_scores,
+    scored,
+)
 from judge_rerank.strategies import Composable
 
 
 class LocalScorer(Composable, ABC):
-    """Scores every candidate in one round, without a call, and sorts by the score; ties stand in first-stage order.
+    """Scores every candidate in one round, without a call, and sorts by the raw score; ties stand in first-stage order.
+
+    Relevance is what `unit` makes of the raw score, so it means the same in every ranking. Where `unit` makes raw
+    scores equal that differ, as the logistic function does with logits of 45, it is kept apart by a last digit.
 
     Scorers are frozen dataclasses: equal ones share their model, and the batches in which many queries are scored.
     """
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """As it stands in rankings and traces."""
 
     @abstractmethod
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
@@ -28,13 +39,18 @@ class LocalScorer(Composable, ABC):
     def unit(self, raw: float) -> float:
         """As in `judge_rerank.core.strategy.Scorer`."""
 
+    def is_here(self) -> bool:
+        """Whether it can be used without a download: its libraries and its model are on this machine."""
+        return True
+
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of one effect; candidates without a score follow all that have one."""
         if not candidates:
             return by_score(candidates, {})
         asked = ScorePairs(scorer=self, task=self.name, query=query, candidates=candidates[:], stage=self.name)
         outcomes = yield [asked]
-        return by_score(candidates, scored([candidates], outcomes))
+        raw = raw_scores([candidates], outcomes)
+        return by_raw(candidates, raw, kept_apart(raw, scored([candidates], outcomes)))
 
 
 def full_text(document: Document) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from judge_rerank import InputError, Judge, Price, PricingUnknown, Recommendation
 from judge_rerank.routing.plan import Curve, table
-from judge_rerank.strategies.spec import resolve
+from judge_rerank.strategies.spec import parse
 from judge_rerank.testing import FakeBackend
 
 PRICES = {"fake": Price(input_usd_per_mtok="0.40", output_usd_per_mtok="1.60")}
@@ -93,7 +93,7 @@ def test_a_local_model_costs_nothing() -> None:
 
 def test_every_strategy_of_the_table_exists_and_every_expectation_is_an_ndcg() -> None:
     for curve in table().curves:
-        resolve(curve.spec(40))
+        parse(curve.spec(40))
         assert all(0.3 < value <= 1 for value in curve.ndcg.values())
         assert {20, 50, 100, 200} <= set(curve.ndcg)
     assert 0 < table().tolerance < 0.05
