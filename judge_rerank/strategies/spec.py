@@ -44,6 +44,7 @@ _STRATEGIES = {
 # What may stand in `stage(when=...)`.
 _CONDITIONS = {"class-is": "routing.auto:ClassIs", "unsure": "strategies.cascade:Unsure"}
 
+_LONGEST = 2_000
 _FORM = "name(option=value, ...), with % N for what is kept and >> for what comes then"
 
 
@@ -83,6 +84,8 @@ class _Reader:
         self._spec = spec
 
     def strategy(self) -> Strategy:
+        if len(self._spec) > _LONGEST:
+            raise InputError(f"The strategy has {len(self._spec):,} characters; at most {_LONGEST:,} are read.")
         try:
             tree = ast.parse(_without_dashes(self._spec.strip()), mode="eval").body
             return self._strategy(tree)
