@@ -68,7 +68,9 @@ from judge_rerank.core.errors import (
 from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
+from judge_rerank.core.judged import judgments_of
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
 from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
 from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
 from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
@@ -175,12 +177,15 @@ __all__ = [
     "as_query",
     "as_relevance",
     "basic_auth",
+    "billed_micro_usd",
     "by_raw",
     "by_score",
     "check_number",
     "document_from",
+    "dollars",
     "explain",
     "identifier_in",
+    "judgments_of",
     "kept_apart",
     "prompt_text",
     "public_repr",
@@ -194,6 +199,7 @@ __all__ = [
     "scored",
     "secrets_in",
     "sigmoid",
+    "to_usd",
     "total_usd",
     "without",
     "without_user",

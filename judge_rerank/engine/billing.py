@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 
-from judge_rerank.core import ChatReply, ModelInfo, ProviderError
+from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError
 from judge_rerank.prompting import Prepared
 from judge_rerank.spending import Metered, Price, bill, read_usage, to_usd, worst_case
 
@@ -68,10 +68,10 @@ def cost_of(price: Price | None, reply: ChatReply, used: Metered | None, worst: 
 def may_be_billed(error: BaseException) -> bool:
     """Whether a failed attempt may be on the bill.
 
-    No provider bills what it refused with a status. Anything else that was sent may have been answered.
+    No provider bills what it refused with a status, or was never sent. Anything else may have been answered.
     """
     if not isinstance(error, ProviderError):
-        return True
+        return not isinstance(error, InputError)
     return error.sent and (error.status is None or error.status < 400 or error.status in _GATEWAY_STATUSES)
 
 

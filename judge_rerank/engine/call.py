@@ -35,6 +35,7 @@ from judge_rerank.spending import Price, Reservation, to_usd
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
+_INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
 _WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
 
 
@@ -302,9 +303,10 @@ class _CallUnderWay:
     def _asked_again(self, prepared: Prepared, read: _Read) -> Prepared | None:
         """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
         failed, request = read.outcome, prepared.request
-        if failed.failure not in _WORTH_ASKING_AGAIN or isinstance(self._call, ApiCall):
+        if failed.failure not in _WORTH_ASKING_AGAIN or isinstance(self._call, ApiCall) or read.reply.input_cut:
             return None
         limit = request.max_output_tokens * (2 if failed.failure == "truncated" else 1)
+        limit += self._info.reasoning_tokens if read.reply.thought_only else 0
         shown = read.reply.text.strip()[: 4 * request.max_output_tokens]
         complaint = f"{failed.message} Answer again, in exactly the format that was asked for."
         count = self._channel.backend.count_tokens
@@ -321,6 +323,8 @@ class _CallUnderWay:
 
     def _outcome(self, prepared: Prepared, reply: ChatReply) -> Outcome:
         call = self._call
+        if reply.input_cut:
+            return Failed(reason="truncated", message=_INPUT_CUT)
         return prepared.task.read(reply, len(call.candidates), options=call.options, explain=call.explain)
 
     def _key(self, prepared: Prepared) -> str:

@@ -22,6 +22,8 @@ from judge_rerank.core import (
     StrategyError,
     Usage,
     added,
+    judgments_of,
+    redact,
     total_usd,
 )
 from judge_rerank.engine.call import CallResult
@@ -98,37 +100,23 @@ class RankingBuilder:
             if candidate.passage is not None:
                 self._passages[candidate.index] = max(candidate.passage.end, self._passages.get(candidate.index, 0))
 
-    def _read(self, result: CallResult) -> list[Judgment]:
-        call, reply = result.call, result.reply
-        prepared = result.prepared
-
-        statements = result.outcome.statements(len(call.candidates))
-        window = tuple([each.index for each in call.candidates])
-        return [
-            Judgment(
-                stage=call.stage or call.task,
-                round=self.rounds,
-                score=said.score,
-                raw=said.raw,
-                label=said.label,
-                position=said.position,
-                reason=said.reason,
-                failure=said.failure,
-                window=window,
-                passage=candidate.passage,
-                prompt=prepared.prompt if prepared else None,
-                prompt_hash=prepared.prompt_hash if prepared else None,
-                model=reply.model if reply else result.model,
-                reply=reply.text if reply else None,
-                repairs=result.outcome.repairs,
-                input_tokens=reply.input_tokens or 0 if reply else 0,
-                output_tokens=reply.output_tokens or 0 if reply else 0,
-                cost_usd=result.usage.cost_usd,
-                latency_s=result.usage.latency_s,
-                cached=result.cached,
-            )
-            for candidate, said in zip(call.candidates, statements, strict=True)
-        ]
+    def _read(self, result: CallResult) -> Sequence[Judgment]:
+        call, reply, prepared, usage = result.call, result.reply, result.prepared, result.usage
+        shared = Judgment(
+            stage=call.stage or call.task,
+            round=self.rounds,
+            window=tuple(each.index for each in call.candidates),
+            prompt=prepared.prompt if prepared else None,
+            prompt_hash=prepared.prompt_hash if prepared else None,
+            model=reply.model if reply else result.model,
+            reply=reply.text if reply else None,
+            input_tokens=usage.input_tokens + usage.saved_input_tokens,
+            output_tokens=usage.output_tokens + usage.saved_output_tokens,
+            cost_usd=usage.cost_usd,
+            latency_s=usage.latency_s,
+            cached=result.cached,
+        )
+        return judgments_of(result.outcome, shared, [candidate.passage for candidate in call.candidates])
 
     def usage(self, latency_s: float) -> Usage:
         """The whole ranking's usage."""
@@ -173,7 +161,7 @@ class RankingBuilder:
         sentences: list[str] = []
         for reason, count in last.items():
             documents = "1 document" if count == 1 else f"{count} documents"
-            detail = f" ({messages[reason]})" if reason in messages else ""
+            detail = f" ({redact(messages[reason])})" if reason in messages else ""
             sentences.append(f"{reason}: the last judgment of {documents} {_WORDS[str(reason)]}{detail}")
         return sentences
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -262,11 +261,13 @@ def test_spend_adds_up(tmp_path: Path) -> None:
 
 @given(st.text(), st.lists(st.text(min_size=40, alphabet="ab \n\u00e9"), max_size=4), st.integers(0, 60))
 def test_messages_are_put_together_again_exactly(around: str, texts: list[str], kept: int) -> None:
-    from judge_rerank.tracing.store import SCHEMA, Texts, Writer
+    from judge_rerank.storage import open_database
+    from judge_rerank.tracing.rows import Texts
+    from judge_rerank.tracing.schema import TRACE
+    from judge_rerank.tracing.store import Writer
 
     content = around + "".join(f"\n[{n}] {text[: 50 + kept]}{around}" for n, text in enumerate(texts))
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+    with closing(open_database(TRACE, None)) as connection:
         parts = Writer(connection, ())._parts(content, texts)
         parts = json.loads(json.dumps(parts))
         assert Texts(connection).message("user", parts).content == content
@@ -330,7 +331,7 @@ def test_one_odd_record_does_not_take_others_with_it(tmp_path: Path, caplog: pyt
 
 def test_a_file_that_is_no_trace_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_bytes(b"something else" * 1000)
-    with pytest.raises(DataError, match=r"t\.db: The file cannot be read as a trace"):
+    with pytest.raises(DataError, match=r"t\.db: The trace is damaged \(file is not a database\)"):
         Trace(tmp_path / "t.db").runs()
 
 
