@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError
 from judge_rerank.prompting import Prepared
-from judge_rerank.spending import Metered, Price, bill, read_usage, to_usd, worst_case
+from judge_rerank.spending import Metered, Price, Reservation, bill, read_usage, to_usd, worst_case
 
 # What a provider adds to each message that no tokenizer shows.
 _TOKENS_PER_MESSAGE = 16
@@ -105,3 +105,13 @@ def may_be_billed(error: BaseException) -> bool:
 def micro_usd(usd: Decimal) -> int:
     """Dollars in whole micro-dollars, rounded up."""
     return int((usd * 1_000_000).to_integral_value(ROUND_CEILING))
+
+
+def settle_failure(reservation: Reservation, error: ProviderError | InputError) -> None:
+    """Give back what a failed attempt had set aside, or keep it charged where it may be billed."""
+    if isinstance(error, InputError) or not error.sent:
+        reservation.release()
+    elif may_be_billed(error):
+        reservation.forfeit()
+    else:
+        reservation.settle(0)

@@ -15,6 +15,7 @@ from judge_rerank.spending.budget import (
 )
 from judge_rerank.spending.ledger import Label, Ledger, Reservation
 from judge_rerank.spending.metering import Metered, read_usage
+from judge_rerank.spending.open_limits import OpenLimits
 from judge_rerank.spending.price import Price, bill, worst_case
 from judge_rerank.spending.pricing import Pricing
 
@@ -27,6 +28,7 @@ __all__ = [
     "Label",
     "Ledger",
     "Metered",
+    "OpenLimits",
     "Period",
     "Price",
     "Pricing",
