@@ -27,11 +27,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Compiled once: importing LiteLLM from source takes several seconds in every process.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	-$(BIN)/python -m compileall -q -j 0 .venv/lib
 	touch $(READY)
 
 clean:

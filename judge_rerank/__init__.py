@@ -18,6 +18,7 @@ from judge_rerank.core import (
     Document,
     Estimate,
     Forecast,
+    IncompleteRankings,
     InputError,
     Integrity,
     Judgment,
@@ -47,10 +48,11 @@ from judge_rerank.core import (
 
 if TYPE_CHECKING:
     from judge_rerank.cache import ReplyCache
-    from judge_rerank.core import CancelToken
-    from judge_rerank.engine import Progress
+    from judge_rerank.core import Backend, CancelToken, ChatReply, ChatRequest, ModelInfo
+    from judge_rerank.engine import Progress, RankOptions
     from judge_rerank.judge import Judge
     from judge_rerank.learning import Calibration
+    from judge_rerank.providers import backend
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
     from judge_rerank.routing import (
         Auto,
@@ -102,6 +104,11 @@ _LAZY = {
     "Trace": "tracing.trace",
     "Auto": "routing.auto",
     "Budget": "spending.budget",
+    "backend": "providers.backends",
+    "Backend": "core.backend",
+    "ChatReply": "core.backend",
+    "ChatRequest": "core.backend",
+    "ModelInfo": "core.backend",
     "ClassIs": "routing.auto",
     "DefaultCascade": "routing.auto",
     "Route": "routing.routes",
@@ -140,7 +147,8 @@ _LAZY = {
     "Pairwise": "strategies.pairwise",
     "Partition": "strategies.partition",
     "Passages": "strategies.passages",
-    "Progress": "engine.driver",
+    "Progress": "engine.job",
+    "RankOptions": "engine.job",
     "RerankAPI": "strategies.api",
     "Score": "strategies.score",
     "SelfConsistent": "strategies.self_consistent",
@@ -158,6 +166,7 @@ __all__ = [
     "AuthenticationError",
     "Auto",
     "BM25Retriever",
+    "Backend",
     "Binary",
     "Blitz",
     "Budget",
@@ -168,6 +177,8 @@ __all__ = [
     "CancelToken",
     "Candidate",
     "Cascade",
+    "ChatReply",
+    "ChatRequest",
     "ClassIs",
     "ColBERT",
     "ContextTooLong",
@@ -184,6 +195,7 @@ __all__ = [
     "FlashRank",
     "Forecast",
     "Hybrid",
+    "IncompleteRankings",
     "InputError",
     "Integrity",
     "Joint",
@@ -193,6 +205,7 @@ __all__ = [
     "LedgerError",
     "Listwise",
     "MissingExtra",
+    "ModelInfo",
     "ModelUnavailable",
     "Pairwise",
     "Partition",
@@ -209,6 +222,7 @@ __all__ = [
     "QueryClass",
     "QueryClassifier",
     "QuotaExhausted",
+    "RankOptions",
     "RankedDocument",
     "Ranking",
     "RateLimited",
@@ -237,6 +251,7 @@ __all__ = [
     "UnknownName",
     "Unsure",
     "Usage",
+    "backend",
     "condition",
     "scorer",
     "strategy",

@@ -4,68 +4,64 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeAlias, Unpack, cast
 
 from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
 from judge_rerank.core import (
     Backend,
-    CancelToken,
     Document,
-    Endpoint,
+    DocumentsLike,
     Estimate,
     InputError,
-    JudgeKind,
-    ModelInfo,
     Query,
     Ranking,
     Recommendation,
+    RerankError,
     SetupError,
     Strategy,
     as_documents,
     as_query,
-    check_number,
+    judge_kind,
     require_above_zero,
     secrets_in,
 )
 from judge_rerank.engine import (
-    CallExecutor,
+    ChannelSettings,
     Engine,
-    FallbackExecutor,
     Job,
-    ModelChannel,
-    Progress,
+    ModelChannels,
+    OnError,
+    OnExhausted,
+    RankKeywords,
+    RankOptions,
     gives_scores,
+    known_on_error,
     run,
+    run_many,
     submit,
     usual_latency_s,
 )
 from judge_rerank.learning import Calibration
-from judge_rerank.prompting import ApiRenderer, Library, Renderer, prompt_folders
-from judge_rerank.providers import ConcurrencyLimiter, Retrier, listed, named_by_environment, open_api, open_backend
-from judge_rerank.routing import judge_kind
+from judge_rerank.prompting import Library, prompt_folders
+from judge_rerank.providers import Retrier, listed, named_by_environment, open_backend
 from judge_rerank.scorers import LocalScorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, Price, Pricing, to_micro_usd
 from judge_rerank.strategies import Stage, fewest_kept, parse
 from judge_rerank.tracing import Trace, opened_trace
 
-T = TypeVar("T")
-
 _SCORED_AHEAD = 64
 """How many queries are open at once where a scorer is all that is asked: they share its batches."""
 
-OnExhausted = Literal["partial", "raise"]
-"""What happens when a cap is reached: the best order so far, or an error that holds it."""
+Pair: TypeAlias = tuple[str | Query, DocumentsLike]
+"""A query with its documents."""
 
-DocumentLike = str | Mapping[str, Any] | Document
-"""What counts as a document: a text, a mapping with a `text`, or a `Document`."""
+_PAIRS = "a list of pairs was expected: [(query, [doc, ...]), ...]."
 
 
 class Judge:
@@ -139,24 +135,30 @@ class Judge:
             msg = f"budget is {budget!r}; expected a Budget: Budget(usd='2.00')."
             raise InputError(msg)
         self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
-        self._concurrency, self._max_tokens_per_doc, self._timeout_s = concurrency, max_tokens_per_doc, timeout_s
-        self._retrier = Retrier(max_attempts=max_attempts)
-        self._library = Library(prompt_folders(prompts))
         self._strategy = parse(strategy) if strategy is not None else None
-        self._on_exhausted: OnExhausted = _known_choice(on_exhausted)
-        self._pricing = Pricing(prices)
+        self._on_exhausted: OnExhausted = RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial"
         self._ledger = Ledger.of(budget or Budget.from_environment())
         self._cache = opened_cache(cache_dir, listed(model))
         self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
         self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
         self._limits: dict[Cap, int] = {}
-        self._backends, self._unavailable = self._opened(listed(model))
-        self._executors: dict[str | Endpoint | None, CallExecutor | FallbackExecutor] = {}
-        self._limiters: dict[tuple[str, str | None, int], ConcurrencyLimiter] = {}
+        backends, unavailable = self._opened(listed(model))
+        self._channels = ModelChannels(
+            backends,
+            unavailable=unavailable,
+            open_model=self._open,
+            settings=ChannelSettings(
+                library=Library(prompt_folders(prompts)),
+                retrier=Retrier(max_attempts=max_attempts),
+                pricing=Pricing(prices),
+                cache=self._cache,
+                concurrency=concurrency,
+                max_tokens_per_doc=max_tokens_per_doc,
+                timeout_s=timeout_s,
+            ),
+        )
         self._engine = Engine(
-            self._executor,
-            model=lambda: self._backends[0].info.name if self._backends else "",
-            kind=judge_kind(self._backends[0].info if self._backends else None),
+            self._channels,
             ledger=self._ledger,
             trace=self._trace,
             calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
@@ -169,21 +171,14 @@ class Judge:
         Raises:
             ModelUnavailable: it has none; it can only run scorers.
         """
-        return self._own_backends()[0].info.name
+        return self._channels.own[0].info.name
 
     def rerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None = None,
-        *,
-        top_n: int | None = None,
-        min_score: float | None = None,
-        deadline_s: float | None = None,
-        max_usd: Amount | None = None,
-        on_exhausted: OnExhausted | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        cancel: CancelToken | None = None,
+        **options: Unpack[RankKeywords],
     ) -> Ranking:
         """Put documents in order, best first.
 
@@ -193,117 +188,84 @@ class Judge:
                 first-stage order. No documents make an empty ranking without a call.
             strategy: a name ("binary", "score", "listwise", "none"), a spec string ("listwise(window_size=10)") or an
                 object; None for the judge's own.
-            top_n: how many results to return; all of them by default. Every document is judged all the same.
-            min_score: leave out documents whose score is below it, from 0 to 1; they are in `integrity.cut`. Documents
-                without a score stay, after all that have one.
-            deadline_s: return what there is after this many seconds, as a partial ranking.
-            max_usd: the most that this ranking may cost. Documents that it does not reach follow those that were
-                judged, in first-stage order.
-            on_exhausted: as in `Judge`; None for the judge's own.
-            progress: called after every call, in another thread.
-            cancel: ends the ranking early when its `cancel()` is called, from any thread.
+            **options: `top_n`, `min_score`, `deadline_s`, `max_usd`, `on_exhausted`, `progress`, `cancel`, as in
+                `RankOptions`.
 
         Returns:
             Every document exactly once (or the first `top_n`, or those that `min_score` leaves); ties stand in
-            first-stage order. Calls and rounds are
-            those of the strategy; `estimate` tells them beforehand.
+            first-stage order. Calls and rounds are those of the strategy; `estimate` tells them beforehand.
 
         Raises:
             InputError: the query is empty, a document is not one, an option is out of range. Nothing was sent.
-            UnknownName: no strategy, prompt or model has that name.
+            UnknownName: no strategy, prompt, model or option has that name.
             SetupError: an extra or a model is missing.
             PricingUnknown: a cap in dollars holds, and nobody says what the model costs. Nothing was sent.
             BudgetExceeded: a cap was reached, and `on_exhausted` is "raise".
             ProviderError: no judgment could be had, and no retry can help.
         """
-        job = self._job(query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel)
-        return run(self._engine.run(job))
+        return run(self._engine.run(self._job(query, docs, strategy, RankOptions.of(options))))
 
     async def arerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         strategy: str | Strategy | None = None,
-        *,
-        top_n: int | None = None,
-        min_score: float | None = None,
-        deadline_s: float | None = None,
-        max_usd: Amount | None = None,
-        on_exhausted: OnExhausted | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        cancel: CancelToken | None = None,
+        **options: Unpack[RankKeywords],
     ) -> Ranking:
         """`rerank` for asynchronous code. Cancelling the task abandons the calls that are under way and raises."""
-        job = self._job(query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel)
+        job = self._job(query, docs, strategy, RankOptions.of(options))
         return await asyncio.wrap_future(submit(self._engine.run(job)))
 
     def rerank_many(
         self,
-        pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
+        pairs: Iterable[Pair],
         strategy: str | Strategy | None = None,
         *,
-        top_n: int | None = None,
-        min_score: float | None = None,
-        deadline_s: float | None = None,
-        max_usd: Amount | None = None,
-        on_exhausted: OnExhausted | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        cancel: CancelToken | None = None,
+        on_error: OnError = "raise",
+        **options: Unpack[RankKeywords],
     ) -> list[Ranking]:
         """Rerank for many queries side by side, under the judge's one concurrency limit; rankings in input order.
 
-        Arguments are those of `rerank`; `deadline_s` counts for each query from its own start.
+        All pairs are checked before anything is sent, so that one that cannot be ranked costs nothing.
+
+        Args:
+            pairs: queries with their documents.
+            strategy: as in `rerank`.
+            on_error: what happens when a pair cannot be ranked: "raise" raises its error, which names the pair and
+                holds the rankings made (`error.pair`, `error.rankings_made`); "return" puts the error in the place of
+                its ranking.
+            **options: as in `rerank`; `deadline_s` counts for each query from its own start.
         """
+        jobs = list(self._jobs(pairs, strategy, RankOptions.of(options)))
+        if known_on_error(on_error) == "raise":
+            for place, job in enumerate(jobs):
+                if isinstance(job, RerankError):
+                    job.at_pair(place, {})
+                    raise job
 
-        async def collect() -> list[Ranking]:
-            many = self.arerank_many(
-                pairs,
-                strategy,
-                top_n=top_n,
-                min_score=min_score,
-                deadline_s=deadline_s,
-                max_usd=max_usd,
-                on_exhausted=on_exhausted,
-                progress=progress,
-                cancel=cancel,
-            )
-            return [ranking async for ranking in many]
+        async def collect() -> list[Ranking | RerankError]:
+            return [made async for made in run_many(self._engine, jobs, ahead=self._ahead, on_error=on_error)]
 
-        return run(collect())
+        return cast("list[Ranking]", run(collect()))
 
     async def arerank_many(
         self,
-        pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
+        pairs: Iterable[Pair],
         strategy: str | Strategy | None = None,
         *,
-        top_n: int | None = None,
-        min_score: float | None = None,
-        deadline_s: float | None = None,
-        max_usd: Amount | None = None,
-        on_exhausted: OnExhausted | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        cancel: CancelToken | None = None,
+        on_error: OnError = "raise",
+        **options: Unpack[RankKeywords],
     ) -> AsyncIterator[Ranking]:
-        """Rankings in input order, each as soon as it and those before it are made.
+        """Rankings in input order, each as soon as it and those before it are made; errors as in `rerank_many`.
 
         `pairs` may be a generator: only as many queries are open at once as keep the concurrency limit busy, or, for a
-        scorer, as make a good batch.
+        scorer, as make a good batch. So a pair is checked when its turn comes.
         """
-        waiting: deque[Future[Ranking]] = deque()
-        ahead = 2 * (self._concurrency or (self._backends[0].info.concurrency if self._backends else 8))
-        try:
-            for query, docs in _paired(pairs):
-                job = self._job(
-                    query, docs, strategy, top_n, min_score, deadline_s, max_usd, on_exhausted, progress, cancel
-                )
-                waiting.append(submit(self._engine.run(job)))
-                if len(waiting) > (_SCORED_AHEAD if _only_scored(job.strategy) else ahead):
-                    yield await asyncio.wrap_future(waiting.popleft())
-            while waiting:
-                yield await asyncio.wrap_future(waiting.popleft())
-        finally:
-            for future in waiting:
-                future.cancel()
+        jobs = self._jobs(pairs, strategy, RankOptions.of(options))
+        many = run_many(self._engine, jobs, ahead=self._ahead, on_error=known_on_error(on_error))
+        async with aclosing(many):
+            async for made in many:
+                yield cast("Ranking", made)
 
     @contextmanager
     def limit(
@@ -332,14 +294,12 @@ class Judge:
             del self._limits[cap]
             self._caps.reset(before)
 
-    def estimate(
-        self, query: str | Query, docs: Iterable[DocumentLike], strategy: str | Strategy | None = None
-    ) -> Estimate:
+    def estimate(self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None = None) -> Estimate:
         """Calls, rounds and tokens of a ranking, and the most it can cost, found without a call.
 
         It is the strategy itself, run against neutral replies on the real prompts.
         """
-        return self._engine.estimate(self._job(query, docs, strategy))
+        return self._engine.estimate(self._job(query, docs, strategy, RankOptions()))
 
     def plan(
         self,
@@ -353,13 +313,14 @@ class Judge:
         """Which strategy to use for rankings of this size, and what it will take. Nothing is sent.
 
         The expected nDCG@10 was measured with simulated judges that can compare documents (`eval/bench/fit_plan.py`):
-        it tells strategies apart, and is no promise for a model. Small models are better at judging documents one at
-        a time ("score", "binary").
+        it orders strategies, and each says which ranks it is likely to have, since the order on other collections was
+        another (Kendall's tau .33). Small models are better at judging documents one at a time ("score", "binary").
 
         Args:
             n_docs: documents a ranking, at least 1.
             tokens_per_doc: their length, at least 1.
-            usd: the most that a ranking may cost, retries aside.
+            usd: the most that a ranking may be expected to cost. A cap holds by the most that it can cost, and so may
+                need to be higher.
             latency_s: the most that it may take, with the judge's concurrency.
             call_latency_s: how long a call lasts; None for two seconds, or one with a model that runs here.
 
@@ -379,16 +340,13 @@ class Judge:
         require_above_zero("call_latency_s", call_latency_s)
         if usd is not None:
             to_micro_usd(usd, "usd")  # says what is wrong with it
-        info = self._own_backends()[0].info
+        info = self._channels.own[0].info
         limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s or usual_latency_s(info))
         return recommend(self._engine, info, n_docs, tokens_per_doc, limits)
 
     def close(self) -> None:
         """Release connections and memory. The judge can be used again; it opens what it needs."""
-        executors, self._executors = self._executors, {}
-        opened = [backend for executor in executors.values() for backend in executor.backends]
-        for backend in {id(backend): backend for backend in (*self._backends, *opened)}.values():
-            run(_closed(backend))
+        run(self._channels.close())
         self._engine.close()
         for keeper in (self._ledger, self._cache, self._trace):
             if keeper is not None:
@@ -405,44 +363,47 @@ class Judge:
     def _job(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
-        strategy: str | Strategy | None = None,
-        top_n: int | None = None,
-        min_score: float | None = None,
-        deadline_s: float | None = None,
-        max_usd: Amount | None = None,
-        on_exhausted: OnExhausted | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        cancel: CancelToken | None = None,
+        docs: DocumentsLike,
+        strategy: str | Strategy | None,
+        options: RankOptions,
     ) -> Job:
-        require_above_zero("top_n", top_n, whole=True)
-        require_above_zero("deadline_s", deadline_s)
-        if progress is not None and not callable(progress):
-            msg = f"progress is {progress!r}; expected a function."
-            raise InputError(msg)
-        if cancel is not None and not isinstance(cancel, CancelToken):  # pyright: ignore[reportUnnecessaryIsInstance]
-            msg = f"cancel is {cancel!r}; expected a CancelToken."
-            raise InputError(msg)
+        """The ranking that is asked for, checked as far as that can be done without a call."""
         asked, documents = as_query(query), as_documents(docs)
         resolved = self._chosen(strategy, documents)
-        if min_score is not None:
-            _check_cut(min_score, resolved, self._engine.kind)
+        if options.min_score is not None and not gives_scores(resolved, judge_kind(self._channels.info)):
+            raise InputError(
+                f"Strategy {resolved.name!r} has no scores to cut by (min_score) or to calibrate; "
+                "use 'score' or 'binary'."
+            )
         kept = fewest_kept(resolved)
-        if top_n is not None and kept is not None and top_n > kept:
-            msg = f"top_n is {top_n}, but {resolved.name!r} keeps only {kept}; keep more, or ask for at most {kept}."
-            raise InputError(msg)
+        if options.top_n is not None and kept is not None and options.top_n > kept:
+            raise InputError(
+                f"top_n is {options.top_n}, but {resolved.name!r} keeps only {kept}; "
+                f"keep more, or ask for at most {kept}."
+            )
         return Job(
             query=asked,
             documents=documents,
             strategy=resolved,
-            top_n=top_n,
-            min_score=min_score,
-            deadline_s=deadline_s,
-            progress=progress,
-            cancel=cancel,
-            caps=self._caps_here() + ((Cap("max_usd", usd=max_usd),) if max_usd is not None else ()),
-            on_exhausted=_known_choice(on_exhausted or self._on_exhausted),
+            options=options,
+            caps=self._caps_here() + options.own_caps(),
+            on_exhausted=options.on_exhausted or self._on_exhausted,
         )
+
+    def _jobs(
+        self, pairs: Iterable[Pair], strategy: str | Strategy | None, options: RankOptions
+    ) -> Generator[Job | RerankError]:
+        """The rankings that are asked for, one at a time; the error of a pair stands in its place."""
+        for place, pair in enumerate(_several(pairs)):
+            try:
+                query, docs = _as_pair(pair, place)
+                yield self._job(query, docs, strategy, options)
+            except RerankError as error:
+                yield error
+
+    def _ahead(self, job: Job) -> int:
+        """How many queries are open at once with such a job under way."""
+        return _SCORED_AHEAD if _only_scored(job.strategy) else 2 * self._channels.concurrency
 
     def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
         """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
@@ -450,9 +411,9 @@ class Judge:
             return parse(strategy)
         if self._strategy is not None:
             return self._strategy
-        if self._unavailable is not None and not documents:
+        if self._channels.info is None and not documents:
             return parse("none")
-        return parse(self._own_backends()[0].info.strategy)
+        return parse(self._channels.own[0].info.strategy)
 
     def _caps_here(self) -> tuple[Cap, ...]:
         """The blocks of `limit` that a ranking begins in; in a thread that is in none, those of other threads."""
@@ -468,85 +429,22 @@ class Judge:
                 raise
             return [], unavailable
 
-    def _own_backends(self) -> Sequence[Backend]:
-        if self._unavailable is not None:
-            raise self._unavailable
-        return self._backends
-
-    def _executor(self, model: str | Endpoint | None) -> CallExecutor | FallbackExecutor:
-        """Where calls to a model or an API are answered; None is the judge's own model."""
-        if model not in self._executors:
-            if isinstance(model, Endpoint):
-                executors = [self._executor_of_api(open_api(model))]
-            else:
-                backends = self._own_backends() if model is None else [self._open(model)]
-                executors = [self._executor_of(backend) for backend in backends]
-            self._executors[model] = executors[0] if len(executors) == 1 else FallbackExecutor(executors)
-        return self._executors[model]
-
-    def _executor_of(self, backend: Backend) -> CallExecutor:
-        renderer = Renderer(
-            backend, self._library, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s
-        )
-        return CallExecutor(self._channel(backend), renderer, self._retrier, self._cache)
-
-    def _executor_of_api(self, backend: Backend) -> CallExecutor:
-        renderer = ApiRenderer(backend, max_tokens_per_doc=self._max_tokens_per_doc, timeout_s=self._timeout_s)
-        return CallExecutor(self._channel(backend), renderer, self._retrier, self._cache)
-
-    def _channel(self, backend: Backend) -> ModelChannel:
-        info = backend.info
-        return ModelChannel(
-            backend=backend,
-            limiter=self._limiter_of(info),
-            price=Price.free() if info.local else self._pricing.price(info.name),
-        )
-
-    def _limiter_of(self, info: ModelInfo) -> ConcurrencyLimiter:
-        """One limiter for all models of a provider: they share its limits."""
-        limit = self._concurrency or info.concurrency
-        return self._limiters.setdefault((info.name.partition("/")[0], info.endpoint, limit), ConcurrencyLimiter(limit))
-
 
 def _only_scored(strategy: Strategy) -> bool:
     """Whether a local scorer is all there is to ask, so that queries need not be kept from each other's calls."""
     return isinstance(strategy.strategy if isinstance(strategy, Stage) else strategy, LocalScorer)
 
 
-def _paired(
-    pairs: Iterable[tuple[str | Query, Iterable[DocumentLike]]],
-) -> Generator[tuple[str | Query, Iterable[DocumentLike]]]:
-    """The pairs, one at a time, each checked to be one."""
-    form = "a list of pairs was expected: [(query, [doc, ...]), ...]."
+def _several(pairs: Iterable[Pair]) -> Iterable[Pair]:
+    """The pairs, if they are several of anything."""
     given: object = pairs
     if isinstance(given, str) or hasattr(given, "keys") or not hasattr(given, "__iter__"):
-        msg = f"pairs is {type(given).__name__}; {form}"
-        raise InputError(msg)
-    for place, pair in enumerate(pairs):
-        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
-            msg = f"pairs[{place}] is not a query with its documents; {form}"
-            raise InputError(msg)
-        yield pair
+        raise InputError(f"pairs is {type(given).__name__}; {_PAIRS}")
+    return pairs
 
 
-def _check_cut(min_score: float, strategy: Strategy, kind: JudgeKind) -> None:
-    check_number("min_score", min_score)
-    if not 0 <= min_score <= 1:
-        msg = f"min_score is {min_score}; it has to be from 0 to 1."
-        raise InputError(msg)
-    if not gives_scores(strategy, kind):
-        msg = (
-            f"Strategy {strategy.name!r} has no scores to cut by (min_score) or to calibrate; use 'score' or 'binary'."
-        )
-        raise InputError(msg)
-
-
-def _known_choice(on_exhausted: OnExhausted) -> OnExhausted:
-    if on_exhausted not in ("partial", "raise"):
-        msg = f"on_exhausted is {on_exhausted!r}; expected 'partial' or 'raise'."
-        raise InputError(msg)
-    return on_exhausted
-
-
-async def _closed(backend: Backend) -> None:
-    await backend.aclose()
+def _as_pair(pair: object, place: int) -> Pair:
+    """A query with its documents, checked to be that."""
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(cast("Sequence[Any]", pair)) != 2:
+        raise InputError(f"pairs[{place}] is not a query with its documents; {_PAIRS}")
+    return cast("Pair", pair)

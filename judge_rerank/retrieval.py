@@ -12,8 +12,8 @@ from judge_rerank.core import Document, InputError, Query, Ranking, as_documents
 from judge_rerank.scorers import BM25
 
 if TYPE_CHECKING:
-    from judge_rerank.core import Strategy
-    from judge_rerank.judge import DocumentLike, Judge
+    from judge_rerank.core import DocumentLike, DocumentsLike, Strategy
+    from judge_rerank.judge import Judge
 
 
 class Retriever(Protocol):
@@ -44,30 +44,25 @@ class BM25Retriever:
     """Searches a collection in memory by BM25, without any other service.
 
     Attributes:
-        documents: the collection; texts, mappings or `Document`s.
+        documents: the collection; whatever `Judge.rerank` takes.
         bm25: its parameters.
     """
 
-    documents: Sequence[DocumentLike]
+    documents: DocumentsLike
     bm25: BM25 = field(default_factory=BM25, kw_only=True)
 
     @classmethod
     def from_files(cls, *paths: str | Path) -> BM25Retriever:
-        """A retriever over JSONL files (`text`, optional `id`, `title`), text and Markdown files, and folders of them.
+        """A retriever over files and folders, as `readers.read_documents` reads them.
 
-        Text is cut into passages, whose titles say where they are from.
+        Running text is cut into passages, whose titles say where they are from.
 
         Raises:
             DataError: a file cannot be read.
         """
-        from judge_rerank.readers import read_folder, read_jsonl, read_text
+        from judge_rerank.readers import read_documents
 
-        documents: list[Document] = []
-        for path in map(Path, paths):
-            if path.is_dir():
-                documents += read_folder(path)
-            else:
-                documents += read_jsonl(path) if path.suffix.lower() in {".jsonl", ".ndjson"} else read_text(path)
+        documents = [document for path in paths for document in read_documents(path)]
         return cls(documents)
 
     def retrieve(self, query: str, k: int) -> Sequence[Document]:

@@ -65,7 +65,12 @@ class FakeBackend:
         self._replies = replies
         self._latency_s = latency_s
         self._info = ModelInfo(
-            name="fake", context_tokens=context_tokens, logprobs=logprobs, concurrency=concurrency, local=local
+            name="fake",
+            context_tokens=context_tokens,
+            logprobs=logprobs,
+            concurrency=concurrency,
+            local=local,
+            exact_tokens=True,
         )
         self._under_way = 0
         self.requests: list[ChatRequest] = []

@@ -77,11 +77,12 @@ def on_dl19(folder: Path, keep: Path) -> list[str]:
     lines += [
         f"| {name} | {statistics.mean(found):.4f} | {difference(found, base)} |" for name, found in values.items()
     ]
+    gains = [a - b for a, b in zip(ours, base, strict=True)]
     lines += [
         "",
         f"Share of the gap between bi-encoder and GPT-4o's grades that is closed: "
         f"{(statistics.mean(ours) - statistics.mean(base)) / gap:.0%} "
-        f"(p = {sign_flip([a - b for a, b in zip(ours, base, strict=True)]):.3f}, one-sided sign flips).",
+        f"(p = {sign_flip(gains, alternative='greater'):.3f}, one-sided sign flips).",
         f"By GPT-4o's own grades: {result.before:.4f} → {result.after:.4f}, p = {result.p_value:.4f}.",
         f"Weights: {', '.join(f'{name} {weight:.2f}' for name, weight in recipe.weights.items())}.",
         f"{encoded:.0f} s for the signals of {sum(len(d) for _, d in pairs)} pairs, "

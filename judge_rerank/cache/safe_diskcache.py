@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import diskcache
+
+from judge_rerank.storage import claimed_folder
 
 T = TypeVar("T")
 
@@ -217,7 +218,7 @@ class Store:
         return default
 
     def _open(self) -> diskcache.Cache:
-        own_folder(self.folder)
+        claimed_folder(self.folder)
         if self.database.exists():
             self._distrust_settings()
         cache = diskcache.Cache(str(self.folder), timeout=_BUSY_S, disk=SafeDisk, **self._settings)
@@ -281,18 +282,6 @@ class Store:
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(self._connect()) as connection:
             return connection.execute(statement).fetchall()
-
-
-def own_folder(folder: Path) -> None:
-    """Make a folder that only this user can enter; raises OSError if there is one that belongs to somebody else."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(20, "it is not a folder of its own", str(folder))
-    if hasattr(os, "getuid") and found.st_uid != os.getuid():
-        raise PermissionError(13, "it belongs to another user", str(folder))
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        folder.chmod(0o700)
 
 
 def _lenient(text: bytes) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from judge_rerank.cli.output import counted, emit, on_stdout
 from judge_rerank.core import InputError
-from judge_rerank.evaluation import Agreement, kendalls_tau, measure_agreement, system_scores
+from judge_rerank.evaluation import Agreement, kendalls_tau, measure_agreement, shared, system_scores
 from judge_rerank.readers import read_qrels, read_run
 
 Systems = dict[str, tuple[float, float]]
@@ -36,6 +36,7 @@ def agreement(
 
     Cohen's kappa over the documents that both graded (1 is full agreement, 0 chance), over the grades and over relevant
     or not; and, with two runs or more, Kendall's tau between the orders in which the two sets of grades put them.
+    Systems are scored on the queries and documents that both graded; all other documents count as not relevant.
     """
     people, model = read_qrels(human), read_qrels(llm)
     found = measure_agreement(people, model, min_grade=min_grade)
@@ -45,7 +46,7 @@ def agreement(
     tau: float | None = None
     systems: Systems = {}
     if runs:
-        by_people, by_model = (system_scores(runs, grades, metric) for grades in (people, model))
+        by_people, by_model = (system_scores(runs, grades, metric) for grades in shared(people, model))
         tau = kendalls_tau(by_people, by_model)
         systems = {name: (by_people[name], by_model[name]) for name in runs}
     if style == "json":
@@ -61,9 +62,9 @@ def _run(path: Path) -> dict[str, list[str]]:
 
 def _as_tables(found: Agreement, metric: str, systems: Systems, tau: float | None) -> str:
     head = (
-        f"{counted(found.documents, 'document')} graded by both ({found.only_human:,} by people only, "
-        f"{found.only_model:,} by the model only)\n"
-        f"Cohen's kappa {found.kappa:.3f} over the grades, {found.kappa_binary:.3f} over relevant "
+        f"{counted(found.documents, 'document')} of {counted(found.queries, 'query', 'queries')} graded by both "
+        f"({found.only_human:,} by people only, {found.only_model:,} by the model only)\n"
+        f"Cohen's kappa {_kappa(found.kappa)} over the grades, {_kappa(found.kappa_binary)} over relevant "
         f"(from {found.min_grade:g}) or not; the same grade: {found.same:.1%}; "
         f"mean grade {found.mean_human:.2f} by people, {found.mean_model:.2f} by the model\n"
     )
@@ -81,4 +82,9 @@ def _as_tables(found: Agreement, metric: str, systems: Systems, tau: float | Non
         scores.add_column(column, justify="left" if column == metric else "right", no_wrap=True)
     for name, (by_people, by_model) in sorted(systems.items(), key=lambda item: -item[1][0]):
         scores.add_row(name, f"{by_people:.4f}", f"{by_model:.4f}")
-    return f"{text}\n{on_stdout(scores)}Kendall's tau of the two orders: {tau:.3f}\n"
+    over = f"{counted(found.queries, 'query', 'queries')} and {counted(found.documents, 'document')} graded by both"
+    return f"{text}\n{on_stdout(scores)}Kendall's tau of the two orders: {tau:.3f}, over {over}\n"
+
+
+def _kappa(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

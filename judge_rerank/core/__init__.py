@@ -14,12 +14,22 @@ from judge_rerank.core.backend import (
     prompt_text,
 )
 from judge_rerank.core.cancel import CancelToken
-from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind
-from judge_rerank.core.documents import Candidate, Document, Passage, Query, as_documents, as_query
+from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
+from judge_rerank.core.document_input import (
+    TEXT_KEYS,
+    DocumentLike,
+    DocumentsLike,
+    as_documents,
+    as_query,
+    document_from,
+    identifier_in,
+)
+from judge_rerank.core.documents import Candidate, Document, Passage, Query
 from judge_rerank.core.effects import (
     ApiCall,
     Effect,
     EmbedCall,
+    EmbedTexts,
     Endpoint,
     Group,
     JudgeCall,
@@ -34,6 +44,8 @@ from judge_rerank.core.errors import (
     BudgetExceeded,
     ContextTooLong,
     DataError,
+    DocumentRefused,
+    IncompleteRankings,
     InputError,
     LedgerError,
     MissingExtra,
@@ -46,6 +58,7 @@ from judge_rerank.core.errors import (
     QuotaExhausted,
     RateLimited,
     RequestRejected,
+    RequestTooLarge,
     RerankError,
     ScorerError,
     SetupError,
@@ -55,19 +68,33 @@ from judge_rerank.core.errors import (
 from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
+from judge_rerank.core.judged import judgments_of
 from judge_rerank.core.judgments import FailureReason, Judgment
-from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers, Vectors
-from judge_rerank.core.plan_runner import PlanRunner, Steps
+from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
+from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
+from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
+from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
-from judge_rerank.core.redaction import basic_auth, public_url, redact, redact_params, secrets_in, without, without_user
+from judge_rerank.core.redaction import (
+    basic_auth,
+    public_repr,
+    public_url,
+    redact,
+    redact_params,
+    secrets_in,
+    without,
+    without_user,
+)
 from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
 from judge_rerank.core.strategy import (
     ORDER_TASKS,
     Ordering,
     Plan,
     Strategy,
+    by_raw,
     by_score,
     neutral,
+    raw_scores,
     scored,
     spec_of,
     stating,
@@ -78,6 +105,7 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 __all__ = [
     "ORDER_TASKS",
     "PLUGINS_VARIABLE",
+    "TEXT_KEYS",
     "Addition",
     "ApiCall",
     "AuthenticationError",
@@ -95,8 +123,12 @@ __all__ = [
     "ContextTooLong",
     "DataError",
     "Document",
+    "DocumentLike",
+    "DocumentRefused",
+    "DocumentsLike",
     "Effect",
     "EmbedCall",
+    "EmbedTexts",
     "Endpoint",
     "Estimate",
     "Evidence",
@@ -106,6 +138,7 @@ __all__ = [
     "FinishReason",
     "Forecast",
     "Group",
+    "IncompleteRankings",
     "InputError",
     "Integrity",
     "JudgeCall",
@@ -138,6 +171,7 @@ __all__ = [
     "Recommendation",
     "Registry",
     "RequestRejected",
+    "RequestTooLarge",
     "RerankCall",
     "RerankError",
     "Round",
@@ -151,22 +185,33 @@ __all__ = [
     "Steps",
     "Strategy",
     "StrategyError",
+    "StrategyRunner",
     "Subject",
     "Tiers",
     "UnknownName",
     "Usage",
-    "Vectors",
     "added",
     "as_documents",
     "as_query",
+    "as_relevance",
     "basic_auth",
+    "billed_micro_usd",
+    "by_raw",
     "by_score",
     "check_number",
+    "document_from",
+    "dollars",
     "explain",
+    "identifier_in",
     "imported_plugins",
+    "judge_kind",
+    "judgments_of",
+    "kept_apart",
     "neutral",
     "prompt_text",
+    "public_repr",
     "public_url",
+    "raw_scores",
     "redact",
     "redact_params",
     "require",
@@ -174,8 +219,10 @@ __all__ = [
     "require_one_of",
     "scored",
     "secrets_in",
+    "sigmoid",
     "spec_of",
     "stating",
+    "to_usd",
     "total_usd",
     "without",
     "without_user",

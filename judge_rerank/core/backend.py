@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from judge_rerank.core.documents import Candidate, Query
+from judge_rerank.core.redaction import public_repr
 
 FinishReason = Literal["stop", "length", "refusal", "filter", "other"]
 
@@ -79,6 +80,8 @@ class ChatReply:
         cost_usd: the price, 0 for a model that runs here, None where it is not known.
         model: the model that answered, as the provider names it.
         usage: the provider's own usage block.
+        input_cut: the model was shown less than was sent, because its context is shorter; the reply is no judgment.
+        thought_only: thinking took all of the limit, so no answer came; asked again with head room, one may.
     """
 
     text: str
@@ -90,6 +93,8 @@ class ChatReply:
     cost_usd: Decimal | None = None
     model: str | None = None
     usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    input_cut: bool = False
+    thought_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,9 +109,14 @@ class ModelInfo:
         reasoning_tokens: head room that a reasoning model needs before its answer; 0 for others.
         concurrency: how many requests at once make sense.
         max_tokens_per_doc: where a document is cut when the caller does not say.
+        max_documents: the most documents that an API takes in one request; None where it has not said.
+        input_tokens: the most tokens of one input (a text, or query and document together) that an API takes; None
+            where it has not said.
         timeout_s: how long one attempt may take when the caller does not say.
         strategy: the strategy that measured best with this kind of model.
         local: whether it runs on this machine and costs nothing.
+        exact_tokens: whether `count_tokens` counts by the model's own vocabulary. Elsewhere only the bytes of a text
+            bound its tokens.
         endpoint: where it is asked, if not at its provider's usual address; or which file it is.
         params: the caller's own parameters. With the name and the endpoint they say whose answer a reply is.
     """
@@ -118,11 +128,16 @@ class ModelInfo:
     reasoning_tokens: int = 0
     concurrency: int = 8
     max_tokens_per_doc: int = 1024
+    max_documents: int | None = None
+    input_tokens: int | None = None
     timeout_s: float = 60.0
     strategy: str = "listwise"
     local: bool = False
+    exact_tokens: bool = False
     endpoint: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    __repr__ = public_repr
 
 
 @runtime_checkable

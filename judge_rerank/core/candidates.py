@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, overload
 
+from judge_rerank.core.backend import ModelInfo
 from judge_rerank.core.documents import Candidate
 from judge_rerank.core.effects import JudgeCall
 from judge_rerank.core.evidence import Evidence
@@ -41,6 +42,11 @@ class _NoLimits:
 
 JudgeKind: TypeAlias = Literal["hosted", "local", "none"]
 """Who would judge: a model that is paid for, one that runs here and is small, or nobody."""
+
+
+def judge_kind(info: ModelInfo | None) -> JudgeKind:
+    """Who judges: nobody, a model that runs here, or one that is paid for."""
+    return "none" if info is None else "local" if info.local else "hosted"
 
 
 def _nothing(strategy: Any, candidates: Candidates) -> str:  # noqa: ARG001

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from judge_rerank.core.documents import Candidate, Query
+from judge_rerank.core.redaction import public_repr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +93,8 @@ class Endpoint:
     params: tuple[tuple[str, Any], ...] = ()
     kind: Literal["rerank", "embedding"] = "rerank"
 
+    __repr__ = public_repr
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiCall(JudgeCall):
@@ -99,9 +102,11 @@ class ApiCall(JudgeCall):
 
     Attributes:
         api: which one, and how it is reached.
+        halvings: how often the text of each document is halved, because the API refused it as too long.
     """
 
     api: Endpoint
+    halvings: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,18 +115,52 @@ class RerankCall(ApiCall):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EmbedCall(ApiCall):
-    """Texts to an embedding API: those of the candidates, or, where there are none, the query.
-
-    Whoever performs the round compares the candidates with the query, so that the outcome is `Scores`.
+class EmbedTexts(ApiCall):
+    """One request to an embedding API: the texts of the candidates, or, where there are none, the query.
 
     Attributes:
         prefix: what stands before each text.
-        against: the call for the query's vector, in the same round; None for that call itself.
     """
 
     prefix: str = ""
-    against: EmbedCall | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbedCall(ApiCall):
+    """Candidates compared with the query by the vectors that an embedding API gives them; the outcome is `Scores`.
+
+    It takes a request for the candidates, and one for the query, which all such calls of a ranking share.
+
+    Attributes:
+        query_api: how the API is reached for the query's vector; `api` is for the documents'.
+        prefix, query_prefix: what stands before each document, and before the query.
+    """
+
+    query_api: Endpoint
+    prefix: str = ""
+    query_prefix: str = ""
+
+    @property
+    def of_query(self) -> EmbedTexts:
+        """The request for the query's vector."""
+        return self._request(self.query_api, (), self.query_prefix)
+
+    @property
+    def of_documents(self) -> EmbedTexts:
+        """The request for the candidates' vectors."""
+        return self._request(self.api, self.candidates, self.prefix)
+
+    def _request(self, api: Endpoint, candidates: tuple[Candidate, ...], prefix: str) -> EmbedTexts:
+        return EmbedTexts(
+            task=self.task,
+            query=self.query,
+            candidates=candidates,
+            model=self.model,
+            stage=self.stage,
+            api=api,
+            prefix=prefix,
+            halvings=self.halvings if candidates else 0,
+        )
 
 
 Effect: TypeAlias = JudgeCall | ScorePairs | RerankCall | EmbedCall

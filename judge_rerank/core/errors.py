@@ -13,11 +13,14 @@
     ├── BudgetError                a cap on spending keeps a call from being made
     │   ├── BudgetExceeded         the next call could cost more than is left; says of which cap
     │   └── PricingUnknown         there is a cap, and nobody said what the model costs
+    ├── IncompleteRankings         too many rankings are partial to learn or measure anything from; it holds them
     ├── LedgerError                the file that records the spending cannot be used, so nothing is spent
     └── ProviderError              the model's provider did not answer
         ├── AuthenticationError    no key, or a key that the provider does not accept
         ├── RequestRejected        the provider will not take this request (HTTP 400, 404, 413, 422)
-        │   └── ContextTooLong     the request is longer than the model's context
+        │   ├── RequestTooLarge    fewer or shorter documents would do
+        │   │   └── ContextTooLong the request is longer than the model's context
+        │   └── DocumentRefused    one of the documents is refused for what it holds; the others would do
         ├── QuotaExhausted         the account has no credit left; waiting does not help
         ├── RateLimited            too many requests; waiting helps (HTTP 429)
         ├── ProviderTimeout        no complete answer in time; it may have been billed
@@ -28,11 +31,14 @@ Every message says what was wrong, what was expected and what to do. None carrie
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
+
+from judge_rerank.core.redaction import redact
 
 if TYPE_CHECKING:
     from judge_rerank.core.ranking import Ranking
@@ -42,7 +48,24 @@ _MOST_NAMES = 40
 
 
 class RerankError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose. Whatever went into its message, no secret comes out.
+
+    Attributes:
+        pair: which of many rankings it ended, counted from 0; None for a single one.
+        rankings_made: the rankings that were made beside it, by their place; they are paid for.
+    """
+
+    pair: int | None = None
+    rankings_made: Mapping[int, Ranking] = MappingProxyType({})
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
+
+    def at_pair(self, place: int, rankings: Mapping[int, Ranking]) -> None:
+        """Say which of many rankings it ended, and hold what was made beside it."""
+        if self.pair is None:
+            self.args = (f"pairs[{place}]: {self}", *self.args[1:])
+        self.pair, self.rankings_made = place, rankings
 
 
 class InputError(RerankError, ValueError):
@@ -177,6 +200,19 @@ class PricingUnknown(BudgetError):
         )
 
 
+class IncompleteRankings(RerankError):
+    """Too many rankings are partial to learn or measure anything from them.
+
+    Args:
+        message: how many there are, why, and what to do.
+        rankings: all that were made, partial or not.
+    """
+
+    def __init__(self, message: str, rankings: Iterable[Ranking]) -> None:
+        self.rankings = tuple(rankings)
+        super().__init__(message)
+
+
 class LedgerError(RerankError):
     """The file that records the spending cannot be used. Nothing is sent while that is so."""
 
@@ -220,8 +256,16 @@ class RequestRejected(ProviderError):
     """The provider refuses this request as it stands; sending it again cannot help."""
 
 
-class ContextTooLong(RequestRejected):
+class RequestTooLarge(RequestRejected):
+    """More documents, or longer ones, than the provider takes in one request; fewer or shorter ones would do."""
+
+
+class ContextTooLong(RequestTooLarge):
     """The request is longer than the model's context."""
+
+
+class DocumentRefused(RequestRejected):
+    """The provider refuses the request for what one of its documents holds, or does not; the others would do."""
 
 
 class QuotaExhausted(ProviderError):

@@ -8,8 +8,11 @@ from typing import Literal
 
 from judge_rerank.core.documents import Passage
 
-FailureReason = Literal["refused", "unreadable", "truncated", "provider", "budget", "deadline", "cancelled", "scorer"]
-"""Why a call gave no judgment. The first three are replies that came and could not be used; the rest never came."""
+FailureReason = Literal[
+    "refused", "unreadable", "truncated", "oversized", "provider", "budget", "deadline", "cancelled", "scorer"
+]
+"""Why a call gave no judgment. The first three are replies that came and could not be used; the rest never came.
+"oversized" is a request that the provider would have taken with fewer or shorter documents."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,6 @@ Each outcome knows what it states of the candidates that its call showed (`state
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias, TypeVar
@@ -66,6 +65,7 @@ class Scores(_Judged, _Uncounted):
         labels: the judge's words ("yes", "7"), None where it gave none.
         reasons: explanations, None where there is none.
         repairs: what was mended while reading; empty for a clean reply.
+        refused: positions of candidates that had to be left out of the request, because they were refused.
     """
 
     values: tuple[float | None, ...]
@@ -73,6 +73,7 @@ class Scores(_Judged, _Uncounted):
     labels: tuple[str | None, ...] = ()
     reasons: tuple[str | None, ...] = ()
     repairs: tuple[str, ...] = ()
+    refused: tuple[int, ...] = ()
 
     compares: ClassVar[bool] = False
 
@@ -82,8 +83,10 @@ class Scores(_Judged, _Uncounted):
         missing: FailureReason = "scorer" if self.raw else "unreadable"
         parts = zip(self.values, self.raw or nothing, self.labels or nothing, self.reasons or nothing, strict=True)
         return tuple(
-            Statement(failure=missing) if value is None else Statement(score=value, raw=raw, label=label, reason=reason)
-            for value, raw, label, reason in parts
+            Statement(failure="refused" if shown in self.refused else missing)
+            if value is None
+            else Statement(score=value, raw=raw, label=label, reason=reason)
+            for shown, (value, raw, label, reason) in enumerate(parts)
         )
 
     def preferences(self, call: JudgeCall) -> Tiers:  # noqa: ARG002
@@ -103,19 +106,20 @@ class Scores(_Judged, _Uncounted):
             raw=_put_back(self.raw, places),
             labels=_put_back(self.labels, places),
             reasons=_put_back(self.reasons, places),
+            refused=tuple(places[shown] for shown in self.refused),
         )
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Vectors(Scores):
-    """What an embedding API said, before the candidates are compared with the query; no strategy is given it.
-
-    Attributes:
-        vectors: one a text, all of one length; None for a text whose vector is not of finite numbers, or of zeros.
-    """
-
-    values: tuple[float | None, ...] = ()
-    vectors: tuple[array[float] | None, ...] = ()
+    def widened(self, call: JudgeCall, places: Sequence[int]) -> Scores:
+        """The scores of the whole call, none for the candidates that were left out."""
+        n = len(call.candidates)
+        return replace(
+            self,
+            values=_spread(self.values, places, n),
+            raw=_spread(self.raw, places, n),
+            labels=_spread(self.labels, places, n),
+            reasons=_spread(self.reasons, places, n),
+            refused=_others(places, n),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +135,7 @@ class Order(_Judged):
         missing, duplicate, invented: ids that the reply left out, repeated, or made up.
         reason: the judge's explanation, where one was asked for.
         repairs: what was mended while reading; empty for a clean reply.
+        refused: positions of candidates that had to be left out of the request, because they were refused.
     """
 
     order: tuple[int, ...]
@@ -140,12 +145,15 @@ class Order(_Judged):
     invented: int = 0
     reason: str | None = None
     repairs: tuple[str, ...] = ()
+    refused: tuple[int, ...] = ()
 
     def statements(self, n: int) -> tuple[Statement, ...]:
         """A position each, from 1; a candidate that the reply left out has none."""
         ranks = {shown: rank for rank, shown in enumerate(self.order[: self.stated], start=1)}
         return tuple(
-            Statement(position=ranks[shown], reason=self.reason) if shown in ranks else Statement(failure="unreadable")
+            Statement(position=ranks[shown], reason=self.reason)
+            if shown in ranks
+            else Statement(failure="refused" if shown in self.refused else "unreadable")
             for shown in range(n)
         )
 
@@ -158,7 +166,15 @@ class Order(_Judged):
     def reordered(self, call: JudgeCall, places: Sequence[int]) -> Order:  # noqa: ARG002
         """The same order by the call's own positions; what was left out follows in the call's own order."""
         named = [places[shown] for shown in self.order[: self.stated]]
-        return replace(self, order=(*named, *sorted(set(places).difference(named))))
+        refused = tuple(places[shown] for shown in self.refused)
+        return replace(self, order=(*named, *sorted(set(places).difference(named))), refused=refused)
+
+    def widened(self, call: JudgeCall, places: Sequence[int]) -> Order:
+        """The order of the whole call; candidates that were left out follow, and are not stated."""
+        n = len(call.candidates)
+        named = [places[shown] for shown in self.order[: self.stated]]
+        rest = [shown for shown in range(n) if shown not in named]
+        return replace(self, order=(*named, *rest), refused=_others(places, n))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,16 +186,19 @@ class Choice(_Judged, _Uncounted):
         probabilities: by option, summing to 1; empty where the backend has no log-probabilities.
         reason: the judge's explanation, where one was asked for.
         repairs: what was mended while reading; empty for a clean reply.
+        refused: positions of candidates that had to be left out of the request, because they were refused.
     """
 
     label: str
     probabilities: Mapping[str, float] = field(default_factory=dict[str, float])
     reason: str | None = None
     repairs: tuple[str, ...] = ()
+    refused: tuple[int, ...] = ()
 
     def statements(self, n: int) -> tuple[Statement, ...]:
-        """The label, which is the same for each."""
-        return (Statement(label=self.label, reason=self.reason),) * n
+        """The label, which is the same for each that was shown."""
+        said, refused = Statement(label=self.label, reason=self.reason), Statement(failure="refused")
+        return tuple(refused if shown in self.refused else said for shown in range(n))
 
     def preferences(self, call: JudgeCall) -> Tiers:
         """The chosen candidate above the others, where the options stand for candidates."""
@@ -187,7 +206,8 @@ class Choice(_Judged, _Uncounted):
         if not (len(call.options) == len(indices) > 1 and self.label in call.options):
             return ()
         chosen = indices[call.options.index(self.label)]
-        return ((chosen,), tuple(index for index in indices if index != chosen))
+        others = (index for shown, index in enumerate(indices) if index != chosen and shown not in self.refused)
+        return ((chosen,), tuple(others))
 
     def reordered(self, call: JudgeCall, places: Sequence[int]) -> Choice:
         """The same candidate by its option in the call's own order."""
@@ -195,7 +215,15 @@ class Choice(_Judged, _Uncounted):
             return self  # its options do not stand for candidates
         own = {shown: call.options[place] for shown, place in zip(call.options, places, strict=True)}
         probabilities = {own.get(label, label): p for label, p in self.probabilities.items()}
-        return replace(self, label=own[self.label], probabilities=probabilities)
+        refused = tuple(places[shown] for shown in self.refused)
+        return replace(self, label=own[self.label], probabilities=probabilities, refused=refused)
+
+    def widened(self, call: JudgeCall, places: Sequence[int]) -> Choice:
+        """The choice by the whole call's options."""
+        own = {shown: call.options[place] for shown, place in zip(call.options, places, strict=False)}
+        probabilities = {own.get(label, label): p for label, p in self.probabilities.items()}
+        refused = _others(places, len(call.candidates))
+        return replace(self, label=own.get(self.label, self.label), probabilities=probabilities, refused=refused)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,6 +257,10 @@ class Failed(_Uncounted):
         """The same."""
         return self
 
+    def widened(self, call: JudgeCall, places: Sequence[int]) -> Failed:  # noqa: ARG002
+        """The same."""
+        return self
+
 
 Outcome: TypeAlias = Scores | Order | Choice | Failed
 """What comes of one effect. All have
@@ -238,7 +270,9 @@ Outcome: TypeAlias = Scores | Order | Choice | Failed
 - `compares`: whether it puts candidates above others, rather than judging each by itself;
 - `statements(n)`: what it says of each of the `n` candidates, in the order shown;
 - `preferences(call)`: whom it puts above whom; `scores(call)`: by `index`, the scores there are;
-- `reordered(call, places)`: the outcome of candidates that were shown as `places` of the call, in the call's own order.
+- `reordered(call, places)`: the outcome of candidates that were shown as `places` of the call, in the call's own order;
+- `widened(call, places)`: the outcome of only the candidates at `places` of the call, as one of the whole call, whose
+  other candidates were refused.
 """
 
 Outcomes: TypeAlias = Sequence[Outcome]
@@ -247,3 +281,12 @@ Outcomes: TypeAlias = Sequence[Outcome]
 def _put_back(values: Sequence[T], places: Sequence[int]) -> tuple[T, ...]:
     by_place = dict(zip(places, values, strict=True)) if values else {}
     return tuple(by_place[place] for place in sorted(by_place))
+
+
+def _spread(values: Sequence[T], places: Sequence[int], n: int) -> tuple[T | None, ...]:
+    by_place = dict(zip(places, values, strict=True)) if values else {}
+    return tuple(by_place.get(place) for place in range(n)) if values else ()
+
+
+def _others(places: Sequence[int], n: int) -> tuple[int, ...]:
+    return tuple(place for place in range(n) if place not in places)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Generic, TypeAlias, TypeVar
 
+from judge_rerank.core.candidates import Candidates
+from judge_rerank.core.documents import Query
 from judge_rerank.core.effects import Round
 from judge_rerank.core.outcomes import Outcomes
+from judge_rerank.core.strategy import Ordering, Strategy
 
 T = TypeVar("T")
 
@@ -51,3 +54,19 @@ class PlanRunner(Generic[T]):
         except StopIteration as end:
             self.round, self.done = (), True
             self._result.append(end.value)
+
+
+class StrategyRunner(PlanRunner[Ordering]):
+    """A strategy under way. What the outcomes of a round state is evidence before the strategy gets them."""
+
+    __slots__ = ("_candidates",)
+
+    def __init__(self, strategy: Strategy, query: Query, candidates: Candidates) -> None:
+        self._candidates = candidates
+        super().__init__(strategy.plan(query, candidates))
+
+    def send(self, outcomes: Outcomes) -> None:
+        """Answer the round under way, in its order, and run to the next."""
+        for call, outcome in zip(self.round, outcomes, strict=True):
+            self._candidates.evidence.add(call, outcome)
+        super().send(outcomes)

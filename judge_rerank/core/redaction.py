@@ -1,10 +1,23 @@
-"""Keeps keys out of whatever is written down: traces, logs, errors."""
+"""Keeps secrets out of whatever is written down: traces, logs, errors, reports, run folders, `repr`.
+
+The one place that knows what a secret looks like. A secret is known in one of four ways:
+
+- the caller passed it (`secrets_in` collects those of parameters and addresses);
+- a variable of the environment that names a key holds it;
+- it stands beside a name such as api_key, Authorization or password: in a mapping, in a header, in a query string;
+- it has the shape of a known provider's key, or stands in an address as its user and password.
+
+In doubt a text loses a harmless word rather than keeps a secret. Texts that have to stay as they are (prompts,
+documents, replies) lose the secrets that are known, and nothing for its shape alone: see `without`.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -12,33 +25,56 @@ REDACTED = "[redacted]"
 
 _SHORTEST = 6  # "none" and "EMPTY" stand where a server wants some key; they are no secrets
 
-_KEY_SHAPED = re.compile(
-    r"""
-    \b(?:sk|pk|rk|xai|pplx|gsk|hf|ghp|nvapi|tgp)[-_][A-Za-z0-9_\-]{16,}
-    | \bAIza[A-Za-z0-9_\-]{20,}
-    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b
-    | \beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}(?:\.[A-Za-z0-9_\-]*)?
-    | (?<=bearer\ )[A-Za-z0-9._~+/=\-]{6,}
-    | (?<=basic\ )[A-Za-z0-9+/=]{12,}
-    | (?<=api[-_]key[=:])[^\s"'&,;]{6,}
-    | (?<=[?&]key=)[^\s"'&]{6,}
-    """,
-    re.VERBOSE | re.IGNORECASE,
+_NAMES = (
+    r"(?:api[-_ ]?)?key|secret|passw(?:or)?d|passphrase|pwd|token|auth|authorization|credentials?|cookie"
+    r"|signature|sig|jwt"
 )
-_SECRET_NAME = re.compile(
-    r"(?:^|[-_])(?:api[-_]?key|key|secret|password|token|auth|authorization|credentials?|cookie)$", re.I
+_SECRET_NAME = re.compile(rf"(?:^|[-_ .]|(?-i:(?<=[a-z])(?=[A-Z])))(?:{_NAMES})$", re.IGNORECASE)
+_OF_ENVIRONMENT = ("API_KEY", "APIKEY", "_TOKEN", "_ACCESS_KEY", "_SECRET")
+
+# Keys by their shape. A `*` belongs to them: providers quote a refused key with its middle starred out.
+_SHAPED = re.compile(
+    r"""
+    \b(?:                                                      # OpenAI, Anthropic, OpenRouter, Stripe; Cerebras, xAI,
+        (?:sk|pk|rk|csk|xai|pplx|gsk|hf|gh[opsur]|github_pat   # Perplexity, Groq, Hugging Face, GitHub, NVIDIA,
+          |nvapi|tgp|jina|fw|lsv2|glpat|vck|xox[abeprs])[-_][\w*\-]{12,}   # Together, Jina, ...
+      | r8[-_][\w*]{12,}                                       # Replicate
+      | pa-(?=\w{20}|[a-z_\-]{0,40}[A-Z0-9*])[\w*\-]{16,}      # Voyage
+      | AIza[\w*\-]{12,} | AQ\.[\w\-]{20,} | ya29\.[\w.\-]{20,}                                # Google
+      | (?:AKIA|ASIA|ABIA)[A-Z0-9]{12,} | ABSK[\w+/=]{20,}                                     # AWS
+      | dapi[0-9a-f]{32}                                       # Databricks
+      | \w{40,90}JQQJ99\w{20,40}                               # Azure
+      | eyJ[\w\-]{10,4000}\.[\w\-]{10,4000}(?:\.[\w\-]*)?      # a JSON web token
+    )
+    | (?<![\w/+.\-])(?=[A-Za-z/+]{0,39}[0-9])(?=[a-z0-9/+]{0,39}[A-Z])(?=[A-Z0-9/+]{0,39}[a-z])[\w/+]{40}(?![\w/+=.\-])
+    | -----BEGIN\ [A-Z ]{0,30}PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]{0,30}PRIVATE\ KEY-----|\Z)
+    """,
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_ORDINARY = r"(?!(?:missing|invalid|is|not|was|none|null|required|expired|incorrect|provided|unset|empty|\[redacted)\b)"
+# What says that a secret follows; the first group stays.
+_ANNOUNCED = tuple(
+    re.compile(pattern, re.IGNORECASE | re.ASCII)
+    for pattern in (
+        r"(://)[^\s/@\"'<>]{1,500}(?=@)",
+        rf"([?&](?:[\w.\-]{{0,40}}[-_.])?(?:{_NAMES})=)[^\s\"'&#<>]{{4,}}",
+        r"(\bbearer\s+)(?!(?:token|auth|key|scheme|is)\w*\b)[\w.~+/=*\-]{6,}",
+        r"(\bbasic\s+)(?=[a-z+/]{0,200}(?-i:[A-Z0-9=]))[\w+/=]{8,}",
+        rf"(\b(?:[\w]{{1,40}}[-_])?(?:api[-_ ]?key|access[-_]?key|subscription[-_]key|secret|passw(?:or)?d|token"
+        rf"|authorization|cookie)[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?){_ORDINARY}(?!bearer\b|basic\b)[^\s\"'&,;}}\]<>]{{6,}}",
+    )
 )
 
 
 def secrets_in(params: Mapping[str, Any], url: str | None = None) -> tuple[str, ...]:
     """What must not be written down of a caller's parameters and address: every value under a name such as api_key,
     headers included, and the user and password in the address."""
-    found = [text for name, value in params.items() for text in _secret_texts(name, value)]
+    found = [text for name, value in params.items() for text in _secret_texts(str(name), value)]
     if url:
         parts = urlsplit(url)
         found += [text for part in (parts.username, parts.password) if part for text in {part, unquote(part)}]
         found += [text for header in basic_auth(url).values() for text in (header, header.rpartition(" ")[2])]
-        found += [value for name, value in parse_qsl(parts.query) if _SECRET_NAME.search(name)]
+        found += [value for name, value in parse_qsl(parts.query) if _is_secret(name)]
     return tuple(found)
 
 
@@ -61,13 +97,13 @@ def public_url(url: str) -> str:
     """The address without the user, the password and the keys in it."""
     parts = urlsplit(without_user(url))
     pairs = parts.query.split("&")
-    public = [pair for pair in pairs if not _SECRET_NAME.search(pair.partition("=")[0])]
+    public = [pair for pair in pairs if not _is_secret(pair.partition("=")[0])]
     return url if public == pairs and "@" not in url else urlunsplit(parts._replace(query="&".join(public)))
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given secrets, and without what looks like a provider's key."""
-    return _KEY_SHAPED.sub(REDACTED, without(text, secrets))
+    """The text without the given secrets, those of the environment, and what looks like one."""
+    return _redacted(text, (*secrets, *_of_environment()))
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
@@ -79,28 +115,73 @@ def without(text: str, secrets: Iterable[str]) -> str:
 
 
 def redact_params(params: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
-    """Parameters without secrets: known ones, key-shaped ones, and whatever stands under a name such as api_key."""
-    known = tuple(secrets)
-    return {
-        str(name): REDACTED if _SECRET_NAME.search(str(name)) and value else _redacted(value, known)
-        for name, value in params.items()
-    }
+    """Parameters in JSON types, without secrets: known ones, key-shaped ones, and what stands under a secret's name."""
+    return _redacted(params, (*secrets, *secrets_in(params), *_of_environment()))
+
+
+def public_repr(self: Any) -> str:
+    """A dataclass as `repr` shows it, without the secrets in its parameters and addresses: `__repr__ = public_repr`."""
+    values = {each.name: getattr(self, each.name) for each in fields(self)}
+    known = (*secrets_in(values), *_of_environment())
+    shown = [each.name for each in fields(self) if each.repr]
+    parts = (f"{name}={_redacted(values[name], known, plain=False)!r}" for name in shown)
+    return f"{type(self).__qualname__}({', '.join(parts)})"
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
+def _of_environment() -> list[str]:
+    return [value for name, value in os.environ.items() if name.endswith(_OF_ENVIRONMENT)]
 
 
 def _secret_texts(name: str, value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for inner, held in cast("Mapping[str, Any]", value).items():
-            yield from _secret_texts(str(inner), held)
-    elif isinstance(value, str) and _SECRET_NAME.search(name):
-        # The provider may quote "Bearer abc" as "abc".
+    """The secrets in a parameter; the provider may quote "Bearer abc" as "abc"."""
+    if isinstance(value, str) and _is_secret(name):
         yield from {value, value.rpartition(" ")[2]}
+    elif isinstance(value, str) and "://" in value:
+        yield from secrets_in({}, value)
+    elif isinstance(value, Mapping):
+        for inner, held in cast("Mapping[str, Any]", value).items():
+            yield from _secret_texts(str(inner) if not _is_secret(name) else name, held)
+    elif isinstance(value, (list, tuple)):
+        items = cast("Sequence[Any]", value)
+        for item in items:
+            yield from _secret_texts(*item) if _is_pair(item) else _secret_texts(name, item)
 
 
-def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:
+def _redacted(value: Any, secrets: Sequence[str], *, plain: bool = True) -> Any:
+    """The value without secrets; in JSON types if it has to be `plain`."""
     if isinstance(value, str):
-        return redact(value, secrets)
+        value = _SHAPED.sub(REDACTED, without(value, secrets))
+        for pattern in _ANNOUNCED:
+            value = pattern.sub(rf"\g<1>{REDACTED}", value)
+        return value
     if isinstance(value, Mapping):
-        return redact_params(cast("Mapping[str, Any]", value), secrets)
+        items = cast("Mapping[Any, Any]", value).items()
+        return {str(name): _held(str(name), held, secrets, plain=plain) for name, held in items}
     if isinstance(value, (list, tuple)):
-        return [_redacted(item, secrets) for item in cast("list[Any]", value)]
-    return value if value is None or isinstance(value, (bool, int, float)) else redact(str(value), secrets)
+        return [_redacted_item(item, secrets, plain=plain) for item in cast("Sequence[Any]", value)]
+    if value is None or isinstance(value, (bool, int, float)) or not plain:
+        return value
+    return _redacted(str(value), secrets)
+
+
+def _held(name: str, value: Any, secrets: Sequence[str], *, plain: bool) -> Any:
+    return REDACTED if value and _is_secret(name) else _redacted(value, secrets, plain=plain)
+
+
+def _redacted_item(item: Any, secrets: Sequence[str], *, plain: bool) -> Any:
+    if not _is_pair(item):
+        return _redacted(item, secrets, plain=plain)
+    name, value = item
+    return [name, _held(name, value, secrets, plain=plain)]
+
+
+def _is_pair(item: Any) -> bool:
+    """Whether an item of a list is a name with its value, as in a list of headers."""
+    if not isinstance(item, (list, tuple)):
+        return False
+    pair = cast("Sequence[Any]", item)
+    return len(pair) == 2 and isinstance(pair[0], str)

@@ -7,14 +7,14 @@ sees the same run.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from judge_rerank.core.candidates import Candidates
 from judge_rerank.core.documents import Candidate, Passage, Query
 from judge_rerank.core.effects import JudgeCall, Round
-from judge_rerank.core.outcomes import Choice, Order, Outcome, Outcomes, Scores
+from judge_rerank.core.outcomes import Choice, Order, Outcome, Outcomes, Scores, Statement
 from judge_rerank.core.ranking import Kept
 
 ORDER_TASKS = frozenset({"listwise", "first"})
@@ -96,11 +96,25 @@ def by_score(candidates: Candidates, scores: Mapping[int, float]) -> Ordering:
     return Ordering(order=tuple(order), scores=dict(scores))
 
 
-def scored(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> dict[int, float]:
-    """By `index`, the scores that calls about these candidates gave; without those that have none."""
+def by_raw(candidates: Candidates, raw: Mapping[int, float], relevance: Mapping[int, float]) -> Ordering:
+    """As `by_score`, by the scores on the scorer's own scale; `relevance` says the same in [0, 1]."""
+    return replace(by_score(candidates, raw), scores=dict(relevance))
+
+
+def raw_scores(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> dict[int, float]:
+    """As `scored`, on the scorer's own scale where the outcome has one."""
     return {
-        candidate.index: said.score
-        for shown, outcome in zip(asked, outcomes, strict=True)
-        for candidate, said in zip(shown, outcome.statements(len(shown)), strict=True)
+        candidate.index: said.score if said.raw is None else said.raw
+        for candidate, said in _stated(asked, outcomes)
         if said.score is not None
     }
+
+
+def scored(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> dict[int, float]:
+    """By `index`, the scores that calls about these candidates gave; without those that have none."""
+    return {candidate.index: said.score for candidate, said in _stated(asked, outcomes) if said.score is not None}
+
+
+def _stated(asked: Iterable[Sequence[Candidate]], outcomes: Outcomes) -> Iterator[tuple[Candidate, Statement]]:
+    for shown, outcome in zip(asked, outcomes, strict=True):
+        yield from zip(shown, outcome.statements(len(shown)), strict=True)

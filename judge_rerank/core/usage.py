@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,21 +52,16 @@ def total_usd(costs: Iterable[Decimal | None]) -> Decimal | None:
     return total
 
 
+_COUNTED = tuple(each.name for each in fields(Usage) if each.name not in {"cost_usd", "saved_usd"})
+
+
 def added(*usages: Usage) -> Usage:
     """What several pieces of work took together, one after the other; the cost is unknown if any of them is."""
+    if len(usages) == 1:
+        return usages[0]
+    sums: dict[str, Any] = {name: sum([getattr(usage, name) for usage in usages]) for name in _COUNTED}
     return Usage(
-        calls=sum(usage.calls for usage in usages),
-        cached_calls=sum(usage.cached_calls for usage in usages),
-        retries=sum(usage.retries for usage in usages),
-        reasks=sum(usage.reasks for usage in usages),
-        rounds=sum(usage.rounds for usage in usages),
-        scored_pairs=sum(usage.scored_pairs for usage in usages),
-        input_tokens=sum(usage.input_tokens for usage in usages),
-        output_tokens=sum(usage.output_tokens for usage in usages),
-        cached_input_tokens=sum(usage.cached_input_tokens for usage in usages),
-        cost_usd=total_usd(usage.cost_usd for usage in usages),
-        saved_input_tokens=sum(usage.saved_input_tokens for usage in usages),
-        saved_output_tokens=sum(usage.saved_output_tokens for usage in usages),
-        saved_usd=total_usd(usage.saved_usd for usage in usages),
-        latency_s=sum(usage.latency_s for usage in usages),
+        **sums,
+        cost_usd=total_usd([usage.cost_usd for usage in usages]),
+        saved_usd=total_usd([usage.saved_usd for usage in usages]),
     )

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from judge_rerank.engine.attempt import ModelChannel
-from judge_rerank.engine.call import CallExecutor, FallbackExecutor
+from judge_rerank.engine.channels import ChannelSettings, ModelChannels
 from judge_rerank.engine.conformance import Run, check_strategy, drive, failing, perfect
-from judge_rerank.engine.driver import Engine, Job, Progress, gives_scores, usual_latency_s
+from judge_rerank.engine.driver import Engine
+from judge_rerank.engine.estimates import gives_scores, usual_latency_s
 from judge_rerank.engine.event_loop import run, submit
+from judge_rerank.engine.job import Job, OnExhausted, Progress, RankKeywords, RankOptions
+from judge_rerank.engine.many import OnError, known_on_error, run_many
 
 __all__ = [
-    "CallExecutor",
+    "ChannelSettings",
     "Engine",
-    "FallbackExecutor",
     "Job",
-    "ModelChannel",
+    "ModelChannels",
+    "OnError",
+    "OnExhausted",
     "Progress",
+    "RankKeywords",
+    "RankOptions",
     "Run",
     "check_strategy",
     "drive",
     "failing",
     "gives_scores",
+    "known_on_error",
     "perfect",
     "run",
+    "run_many",
     "submit",
     "usual_latency_s",
 ]

@@ -1,34 +1,42 @@
-"""One call from question to judgment: render, send, read, ask once more."""
+"""One call from question to judgment: render, look up, pay, send, read, ask once more."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
-from judge_rerank.cache import ReplyCache, storable
+from judge_rerank.cache import ReplyCache
 from judge_rerank.core import (
     ApiCall,
     Backend,
     BudgetExceeded,
     ChatReply,
+    ChatRequest,
+    DocumentRefused,
     Failed,
+    FailureReason,
+    InputError,
     JudgeCall,
     Message,
     ModelInfo,
     Outcome,
-    PricingUnknown,
     ProviderError,
+    RequestTooLarge,
     ScorerError,
     Usage,
-    added,
+    total_usd,
 )
-from judge_rerank.engine.attempt import Attempts, ModelChannel, RankingContext, dearest
-from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer
-from judge_rerank.providers import Retrier
+from judge_rerank.engine.billing import cost_of, may_be_billed, micro_usd, most_input_tokens, used_by, worst_micro_usd
+from judge_rerank.engine.context import RankingContext
+from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
+from judge_rerank.providers import ConcurrencyLimiter, Retrier
+from judge_rerank.spending import Price, Reservation, to_usd
+from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
+_INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
 _WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
 
 
@@ -57,208 +65,363 @@ class CallResult:
     model: str | None = None
 
 
-class CallExecutor:
-    """Where calls to one model are answered.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChannel:
+    """The way to one model.
 
-    One call costs one request; one more if the reply cannot be read, and one for each retried attempt; none if the
-    cache has it.
-
-    Args:
-        channel: the way to the model.
+    Attributes:
+        backend: the model.
         renderer: makes requests that fit it.
-        retrier: makes attempts until one succeeds.
+        limiter: how many requests it gets at once.
+        price: what it costs; None where nobody says.
+        retrier: when an attempt is made again.
         cache: replies to earlier requests; None to ask every time.
     """
 
-    def __init__(
-        self, channel: ModelChannel, renderer: Renderer | ApiRenderer, retrier: Retrier, cache: ReplyCache | None = None
-    ) -> None:
-        self.channel = channel
-        self.renderer = renderer
-        self._retrier = retrier
-        self._cache = cache
+    backend: Backend
+    renderer: Renderer | ApiRenderer
+    limiter: ConcurrencyLimiter
+    price: Price | None
+    retrier: Retrier
+    cache: ReplyCache | None = None
 
     @property
     def info(self) -> ModelInfo:
         """What is known of the model."""
-        return self.channel.backend.info
-
-    def worst_case(self, prepared: Prepared) -> int | None:
-        """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
-        return None if self.channel.price is None else dearest(self.channel.price, prepared)
+        return self.backend.info
 
     @property
     def backends(self) -> tuple[Backend, ...]:
         """The model."""
-        return (self.channel.backend,)
+        return (self.backend,)
 
-    async def answer(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
-        """The judgment of one call. What the provider or a budget denies comes back in the answer."""
+    def worst_case(self, prepared: Prepared) -> int | None:
+        """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
+        return worst_micro_usd(self.price, prepared, self.info)
+
+    async def ask(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
+        """The judgment of one call. What the provider or a budget denies comes back in the result.
+
+        One call costs one request; one more if the reply cannot be read, and one for each retried attempt; none if the
+        cache has it.
+        """
+        return await _CallUnderWay(self, context, call, number=number, round_=round_).perform()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A reply as it was read."""
+
+    reply: ChatReply
+    outcome: Outcome
+    cached: bool = False
+
+
+class _CallUnderWay:
+    """One call while it is performed: its attempts are counted, paid for, and written down."""
+
+    def __init__(
+        self, channel: ModelChannel, context: RankingContext, call: JudgeCall, *, number: int, round_: int
+    ) -> None:
+        self._channel, self._context, self._call = channel, context, call
+        self._info = channel.info
+        self._number, self._round = number, round_
+        self._attempt = self._retries = self._reasks = 0
+        self._replies: list[ChatReply] = []
+        self._cached: list[ChatReply] = []
+        self._micro_usd: int | None = 0
+        self._sent_at, self._latency_s = time.time(), 0.0
+
+    async def perform(self) -> CallResult:
         started = time.perf_counter()
-        attempts = Attempts(self.channel, context, call=number, round_=round_)
         prepared: Prepared | None = None
-        got: _Got | None = None
+        read: _Read | None = None
         error: ProviderError | BudgetExceeded | None = None
+        stop = self._context.stop
         try:
-            async with context.preparing:
-                prepared = await asyncio.to_thread(self.renderer.prepare, call)
-            got = await self._obtained(prepared, attempts, context)
-            again = self._asked_again(prepared, got.reply, got.outcome) if isinstance(got.outcome, Failed) else None
-            if again is not None:
-                attempts.reasks += 1
-                got = await self._obtained(again, attempts, context)
-            outcome = got.outcome
+            async with self._context.preparing:
+                prepared = await asyncio.to_thread(self._channel.renderer.prepare, self._call)
+            read = await self._obtained(prepared)
+            outcome: Outcome = read.outcome
         except (ProviderError, BudgetExceeded) as failure:
-            error = failure
-            reason = "budget" if isinstance(failure, BudgetExceeded) else "provider"
-            outcome = Failed(reason=reason, message=str(failure))
+            outcome = Failed(reason=_reason(failure, self._call), message=str(failure))
+            error = failure if outcome.failure in {"provider", "budget"} else None
         except asyncio.CancelledError:
-            if context.stop.reason is None:
+            if stop.reason is None:
                 raise
-            outcome = Failed(reason=context.stop.reason, message=context.stop.message)
+            outcome = Failed(reason=stop.reason, message=stop.message)
         return CallResult(
-            call=call,
+            call=self._call,
             outcome=outcome,
             prepared=prepared,
-            reply=got.reply if got else None,
-            cached=got.cached if got else False,
-            usage=attempts.usage(time.perf_counter() - started),
+            reply=read.reply if read else None,
+            cached=read.cached if read else False,
+            usage=self._usage(time.perf_counter() - started),
             error=error,
-            model=call.model,
+            model=self._call.model,
         )
 
-    async def _obtained(self, prepared: Prepared, attempts: Attempts, context: RankingContext) -> _Got:
-        """A reply, read: from the cache, from a twin that is under way, or from the model."""
-        if self._cache is None:
-            return await self._bought(prepared, attempts, context)
-        got: _Got | None = None
+    async def _obtained(self, prepared: Prepared) -> _Read:
+        """A reply, read: from the cache, from a twin that is under way, or from the model.
+
+        The cache keeps what the call ended with: where the first reply could not be read, that is the second one.
+        """
+        cache = self._channel.cache
+        if cache is None:
+            return await self._judged(prepared)
+        read: _Read | None = None
         try:
-            async with self._cache.flight(self._key(prepared)) as flight:
+            async with cache.flight(self._key(prepared)) as flight:
                 if flight.reply is not None:
-                    outcome = self._read(prepared, flight.reply)
-                    attempts.read(prepared, flight.reply, outcome, cached=True)
-                    return _Got(flight.reply, outcome, cached=True)
-                got = await self._bought(prepared, attempts, context)
-                flight.land(got.reply, store=_storable(prepared, got))
+                    self._cached.append(flight.reply)
+                    outcome = self._outcome(prepared, flight.reply)
+                    self._trace(prepared, reply=flight.reply, outcome=outcome, cached=True)
+                    return _Read(flight.reply, outcome, cached=True)
+                read = await self._judged(prepared)
+                flight.land(read.reply, store=read.outcome.failure is None)
         except asyncio.CancelledError:
             # The ranking ended while the reply was being stored: it was paid for and read, so it counts.
-            if got is None or context.stop.reason is None:
+            if read is None or self._context.stop.reason is None:
                 raise
-        return got
+        return read
 
-    async def _bought(self, prepared: Prepared, attempts: Attempts, context: RankingContext) -> _Got:
+    async def _judged(self, prepared: Prepared) -> _Read:
+        """The model's reply, or, where that cannot be read, its second one."""
+        read = await self._bought(prepared)
+        again = self._asked_again(prepared, read)
+        if again is None:
+            return read
+        self._reasks += 1
+        return await self._bought(again)
+
+    async def _bought(self, prepared: Prepared) -> _Read:
+        """A reply from the model, after as many attempts as it takes."""
+
         def count(_number: int, _error: ProviderError, _wait_s: float) -> None:
-            attempts.retries += 1
+            self._retries += 1
 
-        reply = await self._retrier.run(
-            lambda _number: attempts.make(prepared), deadline=context.stop.deadline, on_retry=count
+        deadline = self._context.stop.deadline
+        reply = await self._channel.retrier.run(
+            lambda _number: self._attempted(prepared), deadline=deadline, on_retry=count
         )
-        outcome = self._read(prepared, reply)
-        attempts.read(prepared, reply, outcome)
-        return _Got(reply, outcome)
+        outcome = self._outcome(prepared, reply)
+        self._trace(prepared, reply=reply, outcome=outcome)
+        return _Read(reply, outcome)
 
-    def _key(self, prepared: Prepared) -> str:
-        return ReplyCache.key(
-            prepared.request,
-            model=self.info.name,
-            endpoint=self.info.endpoint,
-            params=self.info.params,
-            parser_version=PARSER_VERSION,
-        )
+    async def _attempted(self, prepared: Prepared) -> ChatReply:
+        """One attempt.
 
-    def _asked_again(self, prepared: Prepared, reply: ChatReply, failed: Failed) -> Prepared | None:
+        Raises:
+            ProviderError: the provider gave no answer.
+            BudgetExceeded: there is no room for it; nothing was sent.
+            PricingUnknown: a cap in dollars holds, and nobody says what the model costs; nothing was sent.
+            asyncio.CancelledError: the ranking has ended.
+        """
+        name = self._info.name
+        async with self._channel.limiter:
+            self._context.stop.check()
+            self._attempt += 1
+            attributes = chat_attributes(prepared.request, model=name, attempt=self._attempt)
+            with span(chat_span_name(name), attributes, client=True) as open_span:
+                reply = await self._paid(prepared)
+                open_span.set(reply_attributes(reply))
+        self._replies.append(reply)
+        return reply
+
+    async def _paid(self, prepared: Prepared) -> ChatReply:
+        """The reply, priced. Where something caps the ranking, its worst case is set aside first."""
+        worst = worst_micro_usd(self._channel.price, prepared, self._info)
+        if self._context.ledger is None:
+            return await self._sent(prepared, worst, None)
+        with await self._reserved(prepared, worst) as reservation:
+            await reservation.sent()
+            # An attempt that is cut off after it was sent stays charged in full.
+            return await self._sent(prepared, worst, reservation)
+
+    async def _reserved(self, prepared: Prepared, worst: int | None) -> Reservation:
+        """Room for the attempt. Calls reserve in their order, so the first is decided before the others are."""
+        context, ledger = self._context, self._context.ledger
+        assert ledger is not None
+        if context.refusal is not None:
+            raise context.refusal
+        try:
+            reservation = await ledger.reserve(
+                worst,
+                tokens=most_input_tokens(prepared, self._info) + prepared.request.max_output_tokens,
+                caps=context.caps,
+                label=replace(context.label, model=self._info.name, prompt=prepared.prompt or ""),
+            )
+        except BudgetExceeded as refusal:
+            if self._number == self._attempt == 1:
+                context.refusal = refusal
+            raise
+        if context.refusal is not None:
+            reservation.release()
+            raise context.refusal
+        return reservation
+
+    async def _sent(self, prepared: Prepared, worst: int | None, reservation: Reservation | None) -> ChatReply:
+        """The reply, priced and settled. A failure is written down with what it may have cost."""
+        self._sent_at, started = time.time(), time.perf_counter()
+        try:
+            reply = await self._channel.backend.complete(self._bounded(prepared.request))
+        except BaseException as error:
+            self._latency_s = time.perf_counter() - started
+            cost = worst if may_be_billed(error) else 0
+            self._count(cost)
+            if reservation is not None and isinstance(error, (ProviderError, InputError)):
+                _settle_failure(reservation, error)
+            self._trace(prepared, error=self._described(error), cost_usd=None if cost is None else to_usd(cost))
+            raise
+        self._latency_s = time.perf_counter() - started
+        return self._settled(prepared, reply, worst, reservation)
+
+    def _settled(
+        self, prepared: Prepared, reply: ChatReply, worst: int | None, reservation: Reservation | None
+    ) -> ChatReply:
+        """The reply with its price, which is what the ledger gets for it."""
+        price = self._channel.price
+        used = used_by(prepared, reply, price)
+        cost_usd = cost_of(price, reply, used, worst)
+        cost = None if cost_usd is None else micro_usd(cost_usd)
+        self._count(cost)
+        if reservation is not None and used is None:
+            reservation.forfeit()  # the provider did not say what it used
+        elif reservation is not None and used is not None:
+            # What only the backend knows a price of had nothing set aside, and no cap in dollars.
+            billed = 0 if price is None else cost or 0
+            reservation.settle(billed, input_tokens=used.input_tokens, output_tokens=used.output_tokens)
+        return replace(reply, cost_usd=cost_usd)
+
+    def _bounded(self, request: ChatRequest) -> ChatRequest:
+        """The request with no more time than the ranking has."""
+        deadline = self._context.stop.deadline
+        if deadline is None:
+            return request
+        left_s = deadline - asyncio.get_running_loop().time()
+        return replace(request, timeout_s=max(0.001, min(request.timeout_s, left_s)))
+
+    def _asked_again(self, prepared: Prepared, read: _Read) -> Prepared | None:
         """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
-        if failed.reason not in _WORTH_ASKING_AGAIN or isinstance(prepared.call, ApiCall):
+        failed, request = read.outcome, prepared.request
+        if failed.failure not in _WORTH_ASKING_AGAIN or isinstance(self._call, ApiCall) or read.reply.input_cut:
             return None
-        request = prepared.request
-        limit = request.max_output_tokens * (2 if failed.reason == "truncated" else 1)
-        shown = reply.text.strip()[: 4 * request.max_output_tokens]
-        complaint = f"{failed.message} CallResult again, in exactly the format that was asked for."
-        added = self.channel.backend.count_tokens(shown) + self.channel.backend.count_tokens(complaint) + MARGIN_TOKENS
-        if prepared.input_tokens + added + limit > self.info.context_tokens:
+        limit = request.max_output_tokens * (2 if failed.failure == "truncated" else 1)
+        limit += self._info.reasoning_tokens if read.reply.thought_only else 0
+        shown = read.reply.text.strip()[: 4 * request.max_output_tokens]
+        complaint = f"{failed.message} Answer again, in exactly the format that was asked for."
+        count = self._channel.backend.count_tokens
+        input_tokens = prepared.input_tokens + count(shown) + count(complaint) + MARGIN_TOKENS
+        if input_tokens + limit > self._info.context_tokens:
             return None
         messages = (
             *request.messages,
             Message(role="assistant", content=shown or "(empty)"),
             Message(role="user", content=complaint),
         )
-        return replace(prepared, request=replace(request, messages=messages, max_output_tokens=limit))
+        request = replace(request, messages=messages, max_output_tokens=limit)
+        return replace(prepared, request=request, input_tokens=input_tokens)
 
-    def _read(self, prepared: Prepared, reply: ChatReply) -> Outcome:
-        call = prepared.call
+    def _outcome(self, prepared: Prepared, reply: ChatReply) -> Outcome:
+        call = self._call
+        if reply.input_cut:
+            return Failed(reason="truncated", message=_INPUT_CUT)
         return prepared.task.read(reply, len(call.candidates), options=call.options, explain=call.explain)
 
+    def _key(self, prepared: Prepared) -> str:
+        info = self._info
+        return ReplyCache.key(
+            prepared.request,
+            model=info.name,
+            endpoint=info.endpoint,
+            params=info.params,
+            parser_version=PARSER_VERSION,
+        )
 
-class FallbackExecutor:
-    """Several executors of which each answers what those before it cannot, because their provider fails."""
+    def _count(self, cost: int | None) -> None:
+        """Add to the bill, which is unknown once any part of it is."""
+        self._micro_usd = None if self._micro_usd is None or cost is None else self._micro_usd + cost
 
-    def __init__(self, executors: Sequence[CallExecutor]) -> None:
-        self._executors = tuple(executors)
-        self.renderer = _Tightest([executor.renderer for executor in executors])
+    def _usage(self, latency_s: float) -> Usage:
+        """All attempts together. What was sent and never answered counts in full, as in the ledger."""
+        bought, cached = self._replies, self._cached
+        return Usage(
+            calls=len(bought),
+            cached_calls=len(cached),
+            retries=self._retries,
+            reasks=self._reasks,
+            input_tokens=sum([reply.input_tokens or 0 for reply in bought]),
+            output_tokens=sum([reply.output_tokens or 0 for reply in bought]),
+            cached_input_tokens=sum([reply.cached_input_tokens or 0 for reply in bought]),
+            cost_usd=None if self._micro_usd is None else Decimal(self._micro_usd).scaleb(-6),
+            saved_input_tokens=sum([reply.input_tokens or 0 for reply in cached]),
+            saved_output_tokens=sum([reply.output_tokens or 0 for reply in cached]),
+            saved_usd=total_usd([reply.cost_usd for reply in cached]),
+            latency_s=latency_s,
+        )
 
-    @property
-    def info(self) -> ModelInfo:
-        """What is known of the first model."""
-        return self._executors[0].info
+    def _described(self, error: BaseException) -> str:
+        if isinstance(error, asyncio.CancelledError):
+            return f"Cut off before the answer came. {self._context.stop.message}".rstrip()
+        return f"{type(error).__name__}: {error}"
 
-    @property
-    def backends(self) -> tuple[Backend, ...]:
-        """All models, first choice first."""
-        return tuple(executor.channel.backend for executor in self._executors)
-
-    def worst_case(self, prepared: Prepared) -> int | None:
-        """The most that the call can cost with the dearest of the models; None where a price is not known."""
-        costs = [executor.worst_case(prepared) for executor in self._executors]
-        return None if None in costs else max(cost or 0 for cost in costs)
-
-    async def answer(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
-        """The first answer that a provider gives; its usage holds that of the attempts before it."""
-        unpriced = [executor.info.name for executor in self._executors if executor.channel.price is None]
-        if unpriced and context.capped_in_usd:
-            raise PricingUnknown(unpriced[0])
-        answer = await self._executors[0].answer(call, context, number=number, round_=round_)
-        for executor in self._executors[1:]:
-            if not isinstance(answer.error, ProviderError):
-                break
-            earlier = answer.usage
-            answer = await executor.answer(call, context, number=number, round_=round_)
-            answer = replace(answer, usage=added(earlier, answer.usage))
-        return answer
-
-
-class _Tightest:
-    """What fits every one of several models."""
-
-    def __init__(self, renderers: Sequence[Renderer | ApiRenderer]) -> None:
-        self._renderers = renderers
-
-    def largest(self, call: JudgeCall, at_most: int) -> int:
-        """As in `Renderer`, for the model with the least room."""
-        return min(renderer.largest(call, at_most) for renderer in self._renderers)
-
-    @property
-    def per_document(self) -> int:
-        """As in `Renderer`, for the model that is shown the least."""
-        return min(renderer.per_document for renderer in self._renderers)
-
-    def tokens(self, text: str) -> int:
-        """As in `Renderer`, for the model that counts the most."""
-        return max(renderer.tokens(text) for renderer in self._renderers)
-
-    def prepare(self, call: JudgeCall) -> Prepared:
-        """The request as the first model would get it."""
-        return self._renderers[0].prepare(call)
+    def _trace(
+        self,
+        prepared: Prepared,
+        *,
+        reply: ChatReply | None = None,
+        outcome: Outcome | None = None,
+        cached: bool = False,
+        error: str | None = None,
+        cost_usd: Decimal | None = None,
+    ) -> None:
+        """Write an attempt down, or what the cache held."""
+        if self._context.trace is None:
+            return
+        call, info = self._call, self._info
+        self._context.trace.record(
+            CallRecord(
+                ranking=self._context.ranking,
+                call=self._number,
+                attempt=max(1, self._attempt),
+                time=time.time() if cached else self._sent_at,
+                task=call.task,
+                stage=call.stage or call.task,
+                round=self._round,
+                candidates=call.candidates,
+                prompt=prepared.prompt,
+                prompt_hash=prepared.prompt_hash,
+                messages=prepared.request.messages,
+                params=info.params,
+                model=reply.model if reply and reply.model else info.name,
+                latency_s=0.0 if cached else self._latency_s,
+                input_tokens=reply.input_tokens if reply else None,
+                output_tokens=reply.output_tokens if reply else None,
+                cached_input_tokens=reply.cached_input_tokens if reply else None,
+                cost_usd=Decimal(0) if cached else reply.cost_usd if reply else cost_usd,
+                cached=cached,
+                reply=reply.text if reply else None,
+                finish_reason=reply.finish_reason if reply else None,
+                # Vectors are no judgment yet: what they say is written down once they are compared.
+                outcome=None if isinstance(outcome, Vectors) else outcome,
+                error=error,
+            )
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class _Got:
-    reply: ChatReply
-    outcome: Outcome
-    cached: bool = False
+def _settle_failure(reservation: Reservation, error: ProviderError | InputError) -> None:
+    if isinstance(error, InputError) or not error.sent:
+        reservation.release()
+    elif may_be_billed(error):
+        reservation.forfeit()
+    else:
+        reservation.settle(0)
 
 
-def _storable(prepared: Prepared, got: _Got) -> bool:
-    """A one-word answer is complete where the limit cut it off, if its log-probabilities could be read."""
-    worded = bool(prepared.request.labels and got.reply.branches)
-    reply = replace(got.reply, finish_reason="stop") if worded and got.reply.finish_reason == "length" else got.reply
-    return storable(reply, got.outcome)
+def _reason(error: ProviderError | BudgetExceeded, call: JudgeCall) -> FailureReason:
+    """What an API refuses for the documents that were sent says nothing against the provider, nor against the rest."""
+    if isinstance(error, BudgetExceeded):
+        return "budget"
+    if isinstance(error, DocumentRefused):
+        return "refused"
+    return "oversized" if isinstance(error, RequestTooLarge) and isinstance(call, ApiCall) else "provider"

@@ -16,9 +16,9 @@ from judge_rerank.core import (
     JudgeCall,
     Order,
     Outcome,
-    PlanRunner,
     Query,
     Strategy,
+    StrategyRunner,
     as_documents,
     as_query,
     stating,
@@ -71,7 +71,7 @@ def drive(
         (Candidate(index=index, document=document) for index, document in enumerate(documents)),
         circumstances=circumstances,
     )
-    runner = PlanRunner(strategy.plan(as_query(query), candidates))
+    runner = StrategyRunner(strategy, as_query(query), candidates)
     rounds: list[tuple[JudgeCall, ...]] = []
     while not runner.done:
         effects = tuple(runner.round)
@@ -82,10 +82,7 @@ def drive(
             indices = {index for index, _ in shown}
             assert indices <= set(range(len(documents))), f"{strategy.name}: a document it was not given"
         rounds.append(effects)
-        outcomes = [answer(call) for call in effects]
-        for call, outcome in zip(effects, outcomes, strict=True):
-            candidates.evidence.add(call, outcome)
-        runner.send(outcomes)
+        runner.send([answer(call) for call in effects])
     ordering = runner.result
     return Run(order=ordering.order, scores=ordering.scores, rounds=tuple(rounds), confidence=ordering.confidence)
 

@@ -15,20 +15,26 @@ from judge_rerank.core import (
     Judgment,
     Ordering,
     Outcome,
-    Query,
     RankedDocument,
     Ranking,
+    Round,
     ScorerError,
     StrategyError,
     Usage,
     added,
+    judgments_of,
+    redact,
+    spec_of,
+    total_usd,
 )
 from judge_rerank.engine.call import CallResult
+from judge_rerank.engine.job import Job
 
 _WORDS = {
     "refused": "was refused by the model",
     "unreadable": "could not be read",
     "truncated": "was cut off",
+    "oversized": "was more than the provider takes",
     "provider": "did not come",
     "budget": "was not asked for: the budget is used up",
     "deadline": "did not come in time",
@@ -43,7 +49,7 @@ class RankingBuilder:
     def __init__(self) -> None:
         self.rounds = 0
         self.exhausted: BudgetExceeded | None = None
-        self.scorer_failed: ScorerError | None = None
+        self._scorer_failed: ScorerError | None = None
         self._judgments: dict[int, list[Judgment]] = defaultdict(list)
         self._outcomes: list[Outcome] = []
         self._truncated: set[int] = set()
@@ -60,60 +66,58 @@ class RankingBuilder:
         """Calls finished in earlier rounds."""
         return len(self._outcomes)
 
-    def latest(self, n: int) -> list[Outcome]:
-        """The outcomes of the last `n` calls, in the order in which they were added."""
-        return self._outcomes[len(self._outcomes) - n :]
-
     @property
     def cost_usd(self) -> Decimal | None:
         """Spent so far; None when a price is not known."""
-        return self.usage(0.0).cost_usd
+        return total_usd(usage.cost_usd for usage in self._usages)
 
-    def add(self, answer: CallResult) -> None:
-        """Note one answered (or failed) call of the current round."""
-        self._outcomes.append(answer.outcome)
-        if isinstance(answer.error, BudgetExceeded):
-            self.exhausted = self.exhausted or answer.error
-        if isinstance(answer.error, ScorerError):
-            self.scorer_failed = self.scorer_failed or answer.error
-        if answer.prepared is not None:
-            self._truncated.update(answer.prepared.truncated)
-        self._usages.append(answer.usage)
-        for candidate, judgment in zip(answer.call.candidates, self._read(answer), strict=True):
+    def begin_round(self, effects: Round) -> int:
+        """Note that a round begins; returns how many calls there were in earlier ones."""
+        self.rounds += bool(effects)
+        return self.calls
+
+    def add_round(self, results: Sequence[CallResult]) -> list[Outcome]:
+        """Note the answered (and failed) calls of the current round; returns their outcomes."""
+        for result in results:
+            self._add(result)
+        return [result.outcome for result in results]
+
+    def raise_where_only_a_scorer_was_asked(self) -> None:
+        """Raise what a scorer said, if nothing was judged at all."""
+        if self._scorer_failed is not None and not self.judged:
+            raise self._scorer_failed
+
+    def _add(self, result: CallResult) -> None:
+        self._outcomes.append(result.outcome)
+        if isinstance(result.error, BudgetExceeded):
+            self.exhausted = self.exhausted or result.error
+        if isinstance(result.error, ScorerError):
+            self._scorer_failed = self._scorer_failed or result.error
+        if result.prepared is not None:
+            self._truncated.update(result.prepared.truncated)
+        self._usages.append(result.usage)
+        for candidate, judgment in zip(result.call.candidates, self._read(result), strict=True):
             self._judgments[candidate.index].append(judgment)
             if candidate.passage is not None:
                 self._passages[candidate.index] = max(candidate.passage.end, self._passages.get(candidate.index, 0))
 
-    def _read(self, answer: CallResult) -> list[Judgment]:
-        call, reply = answer.call, answer.reply
-        prepared = answer.prepared
-
-        statements = answer.outcome.statements(len(call.candidates))
-        return [
-            Judgment(
-                stage=call.stage or call.task,
-                round=self.rounds,
-                score=said.score,
-                raw=said.raw,
-                label=said.label,
-                position=said.position,
-                reason=said.reason,
-                failure=said.failure,
-                window=tuple(each.index for each in call.candidates),
-                passage=candidate.passage,
-                prompt=prepared.prompt if prepared else None,
-                prompt_hash=prepared.prompt_hash if prepared else None,
-                model=reply.model if reply else answer.model,
-                reply=reply.text if reply else None,
-                repairs=answer.outcome.repairs,
-                input_tokens=reply.input_tokens or 0 if reply else 0,
-                output_tokens=reply.output_tokens or 0 if reply else 0,
-                cost_usd=answer.usage.cost_usd,
-                latency_s=answer.usage.latency_s,
-                cached=answer.cached,
-            )
-            for candidate, said in zip(call.candidates, statements, strict=True)
-        ]
+    def _read(self, result: CallResult) -> Sequence[Judgment]:
+        call, reply, prepared, usage = result.call, result.reply, result.prepared, result.usage
+        shared = Judgment(
+            stage=call.stage or call.task,
+            round=self.rounds,
+            window=tuple(each.index for each in call.candidates),
+            prompt=prepared.prompt if prepared else None,
+            prompt_hash=prepared.prompt_hash if prepared else None,
+            model=reply.model if reply else result.model,
+            reply=reply.text if reply else None,
+            input_tokens=usage.input_tokens + usage.saved_input_tokens,
+            output_tokens=usage.output_tokens + usage.saved_output_tokens,
+            cost_usd=usage.cost_usd,
+            latency_s=usage.latency_s,
+            cached=result.cached,
+        )
+        return judgments_of(result.outcome, shared, [candidate.passage for candidate in call.candidates])
 
     def usage(self, latency_s: float) -> Usage:
         """The whole ranking's usage."""
@@ -130,14 +134,14 @@ class RankingBuilder:
         read = [o for o in self._outcomes if o.failure is None]
         failed = Counter(str(o.failure) for o in self._outcomes if o.failure is not None)
         return Integrity(
-            parsed=sum(not o.repairs for o in read),
-            repaired=sum(bool(o.repairs) for o in read),
+            parsed=sum([not o.repairs for o in read]),
+            repaired=sum([bool(o.repairs) for o in read]),
             failed=dict(failed),
-            missing=sum(o.missing for o in read),
-            duplicate=sum(o.duplicate for o in read),
-            invented=sum(o.invented for o in read),
-            unjudged=tuple(c.index for c in candidates if not self._was_judged(c.index)),
-            truncated=tuple(c.index for c in candidates if c.index in self._truncated or self._has_unread(c)),
+            missing=sum([o.missing for o in read]),
+            duplicate=sum([o.duplicate for o in read]),
+            invented=sum([o.invented for o in read]),
+            unjudged=tuple([c.index for c in candidates if not self._was_judged(c.index)]),
+            truncated=tuple([c.index for c in candidates if c.index in self._truncated or self._has_unread(c)]),
             cut=tuple(cut),
         )
 
@@ -150,7 +154,7 @@ class RankingBuilder:
         return end is not None and bool(candidate.document.text[end:].strip())
 
     def reasons(self) -> list[str]:
-        """Why the ranking is partial: documents whose last question, of any passage, went without an answer."""
+        """Why the ranking is partial: documents whose last question, of any passage, went without an result."""
         asked_last = {(index, j.passage): j.failure for index, js in self._judgments.items() for j in js}
         failed = {(index, failure) for (index, _), failure in asked_last.items() if failure is not None}
         last = Counter(failure for _, failure in sorted(failed))
@@ -158,26 +162,15 @@ class RankingBuilder:
         sentences: list[str] = []
         for reason, count in last.items():
             documents = "1 document" if count == 1 else f"{count} documents"
-            detail = f" ({messages[reason]})" if reason in messages else ""
+            detail = f" ({redact(messages[reason])})" if reason in messages else ""
             sentences.append(f"{reason}: the last judgment of {documents} {_WORDS[str(reason)]}{detail}")
         return sentences
 
-    def ranking(
-        self,
-        ordering: Ordering,
-        *,
-        query: Query,
-        candidates: Candidates,
-        strategy: str,
-        model: str,
-        top_n: int | None,
-        min_score: float | None = None,
-        latency_s: float,
-    ) -> Ranking:
+    def ranking(self, job: Job, ordering: Ordering, candidates: Candidates, *, model: str, latency_s: float) -> Ranking:
         """The finished ranking, without the documents whose score is below `min_score`."""
-        documents = {c.index: c.document for c in candidates}
-        reasons = self.reasons()
-        cut = _below(min_score, ordering) if min_score is not None else set[int]()
+        documents = [candidate.document for candidate in candidates]
+        options, reasons = job.options, self.reasons()
+        cut = _below(options.min_score, ordering) if options.min_score is not None else set[int]()
         kept = [index for index in ordering.order if index not in cut]
         return Ranking(
             [
@@ -190,10 +183,10 @@ class RankingBuilder:
                     confidence=ordering.confidence.get(index),
                     evidence=ordering.passages.get(index),
                 )
-                for rank, index in enumerate(kept[:top_n], start=1)
+                for rank, index in enumerate(kept[: options.top_n], start=1)
             ],
-            query=query,
-            strategy=strategy,
+            query=job.query,
+            strategy=spec_of(job.strategy),
             model=model,
             status="partial" if reasons else "complete",
             reasons=reasons,

@@ -9,12 +9,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from judge_rerank.core import Failed, Group, Outcome, RerankError, ScorePairs, Scorer, ScorerError, Scores, Usage
-from judge_rerank.engine.attempt import RankingContext
 from judge_rerank.engine.call import CallResult
-from judge_rerank.tracing import CallRecord
+from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.recording import record_outcome
 
 logger = logging.getLogger("judge_rerank.engine")
 
@@ -33,13 +32,13 @@ class ScoringExecutor:
     def __init__(self) -> None:
         self._queues: dict[tuple[asyncio.AbstractEventLoop, Scorer], _Queue] = {}
 
-    async def answer(self, call: ScorePairs, context: RankingContext, *, number: int, round_: int) -> CallResult:
+    async def perform(self, call: ScorePairs, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The scores of one call. What the scorer fails to do comes back in the answer.
 
         Raises:
             SetupError: the scorer has to be installed or downloaded first.
         """
-        started, began = time.perf_counter(), time.time()
+        started = time.perf_counter()
         queue = self._queue(call.scorer)
         try:
             outcome: Outcome = _read(call, await queue.scored((call.query, call.candidates)))
@@ -50,16 +49,15 @@ class ScoringExecutor:
             if context.stop.reason is None:
                 raise
             outcome, error = Failed(reason=context.stop.reason, message=context.stop.message), None
-        answer = CallResult(
+        result = CallResult(
             call=call,
             outcome=outcome,
             usage=Usage(scored_pairs=len(call.candidates), latency_s=time.perf_counter() - started),
             error=error,
             model=call.scorer.name,
         )
-        if context.trace is not None:
-            context.trace.record(_record(answer, context, number=number, round_=round_, began=began))
-        return answer
+        record_outcome(result, context, number=number, round_=round_)
+        return result
 
     def close(self) -> None:
         """End the threads. They start again when they are needed."""
@@ -156,23 +154,3 @@ def _read(call: ScorePairs, raw: Sequence[float]) -> Scores:
     finite = [score if math.isfinite(score) else None for score in raw]
     values = tuple(None if score is None else min(1.0, max(0.0, call.scorer.unit(score))) for score in finite)
     return Scores(values=values, raw=tuple(finite))
-
-
-def _record(answer: CallResult, context: RankingContext, *, number: int, round_: int, began: float) -> CallRecord:
-    call, outcome = answer.call, answer.outcome
-    return CallRecord(
-        ranking=context.ranking,
-        call=number,
-        attempt=1,
-        time=began,
-        task=call.task,
-        stage=call.stage or call.task,
-        round=round_,
-        candidates=call.candidates,
-        messages=(),
-        model=answer.model or call.task,
-        latency_s=answer.usage.latency_s,
-        cost_usd=Decimal(0),
-        outcome=outcome,
-        error=outcome.message if isinstance(outcome, Failed) else None,
-    )

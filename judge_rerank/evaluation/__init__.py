@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from judge_rerank.evaluation.ab_statistics import fixed_effect
     from judge_rerank.evaluation.abreport import reported
-    from judge_rerank.evaluation.agreement import Agreement, Run, kendalls_tau, measure_agreement, system_scores
+    from judge_rerank.evaluation.agreement import Agreement, Run, kendalls_tau, measure_agreement, shared, system_scores
     from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
+    from judge_rerank.evaluation.complete_runs import CompleteRuns
     from judge_rerank.evaluation.datasets import Dataset, NoRelevant, Topic, overview, selected
     from judge_rerank.evaluation.experiment import Experiment, schema
     from judge_rerank.evaluation.grading import Grader, Grades, Qrels, qrels_lines
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.judges import Forecast, Judges, forecast
     from judge_rerank.evaluation.metrics import Metrics
     from judge_rerank.evaluation.outcomes import Exposed
+    from judge_rerank.evaluation.planning import Measured, measured_plan
     from judge_rerank.evaluation.power import queries_needed
     from judge_rerank.evaluation.preparing import design
     from judge_rerank.evaluation.racing import Race
@@ -28,12 +30,13 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.report.scope import Scope, scopes
     from judge_rerank.evaluation.report.texts import run_as_csv, run_as_json, run_as_latex, run_as_markdown, trec_runs
     from judge_rerank.evaluation.report.verdict import too_few
+    from judge_rerank.evaluation.route_fitting import FittedClass, FittedRoutes, fit_routes
     from judge_rerank.evaluation.runfolder import RunFolder
     from judge_rerank.evaluation.runner import Evaluation, RunProgress, evaluate
     from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
     from judge_rerank.evaluation.sources import Files, load
     from judge_rerank.evaluation.summary import Row, Summary, summarize
-    from judge_rerank.evaluation.tuning import fit_routes, shuffled, tune
+    from judge_rerank.evaluation.tuning import Tuned, shuffled, tune
 
 _LAZY = {
     "shown_quality": "report.figures",
@@ -43,21 +46,25 @@ _LAZY = {
     "run_as_latex": "report.texts",
     "run_as_json": "report.texts",
     "run_as_csv": "report.texts",
-    "fit_routes": "tuning",
+    "fit_routes": "route_fitting",
     "cascade_lines": "report.cascades",
     "cascade_headings": "report.cascades",
     "CASCADE_NOTE": "report.cascades",
     "Agreement": "agreement",
     "BiasProbe": "bias",
+    "CompleteRuns": "complete_runs",
     "Dataset": "datasets",
     "Evaluation": "runner",
     "Experiment": "experiment",
     "Exposed": "outcomes",
     "Files": "sources",
+    "FittedClass": "route_fitting",
+    "FittedRoutes": "route_fitting",
     "Forecast": "judges",
     "Grader": "grading",
     "Grades": "grading",
     "Judges": "judges",
+    "Measured": "planning",
     "Metrics": "metrics",
     "NoRelevant": "datasets",
     "Pair": "report.diff",
@@ -75,7 +82,9 @@ _LAZY = {
     "Summary": "summary",
     "Task": "bias",
     "Topic": "datasets",
+    "Tuned": "tuning",
     "measure_agreement": "agreement",
+    "measured_plan": "planning",
     "bootstrap_interval": "significance",
     "design": "preparing",
     "evaluate": "runner",
@@ -96,6 +105,7 @@ _LAZY = {
     "schema": "experiment",
     "scopes": "report.scope",
     "selected": "datasets",
+    "shared": "agreement",
     "shuffled": "tuning",
     "side": "report.diff",
     "summarize": "summary",
@@ -109,15 +119,19 @@ __all__ = [
     "CASCADE_NOTE",
     "Agreement",
     "BiasProbe",
+    "CompleteRuns",
     "Dataset",
     "Evaluation",
     "Experiment",
     "Exposed",
     "Files",
+    "FittedClass",
+    "FittedRoutes",
     "Forecast",
     "Grader",
     "Grades",
     "Judges",
+    "Measured",
     "Metrics",
     "NoRelevant",
     "Pair",
@@ -135,6 +149,7 @@ __all__ = [
     "Summary",
     "Task",
     "Topic",
+    "Tuned",
     "bootstrap_interval",
     "cascade_headings",
     "cascade_lines",
@@ -147,6 +162,7 @@ __all__ = [
     "kendalls_tau",
     "load",
     "measure_agreement",
+    "measured_plan",
     "outcome",
     "overview",
     "page",
@@ -163,6 +179,7 @@ __all__ = [
     "schema",
     "scopes",
     "selected",
+    "shared",
     "shown_change",
     "shown_probability",
     "shown_quality",

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +34,8 @@ from judge_rerank.evaluation.power import check_level
 from judge_rerank.strategies import parse
 
 if TYPE_CHECKING:
-    from judge_rerank.core import Query, Ranking, Strategy
-    from judge_rerank.judge import DocumentLike, Judge
+    from judge_rerank.core import DocumentsLike, Query, Ranking, Strategy
+    from judge_rerank.judge import Judge
     from judge_rerank.spending import Amount
 
 __all__ = ["ABReport", "ABTest", "Arm", "ArmSummary", "Moved", "Versus", "versus"]
@@ -117,7 +116,7 @@ class ABTest:
     def rerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         *,
         unit: str,
         top_n: int | None = None,
@@ -136,7 +135,7 @@ class ABTest:
     async def arerank(
         self,
         query: str | Query,
-        docs: Iterable[DocumentLike],
+        docs: DocumentsLike,
         *,
         unit: str,
         top_n: int | None = None,

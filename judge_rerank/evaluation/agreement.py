@@ -1,4 +1,8 @@
-"""How far two sets of relevance grades agree: on each document, and on which system is better."""
+"""How far two sets of relevance grades agree: on each document, and on which system is better.
+
+Both questions are asked of the same queries and documents on both sides: those that both graded. People grade more
+queries and other documents than a model does, and a mean over other queries says nothing about the agreement.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +25,28 @@ class Agreement:
     """How far a model's grades agree with people's, on the documents that both graded.
 
     Attributes:
-        documents: how many these are.
+        queries, documents: how many these are.
         only_human, only_model: documents that only one of them graded.
         levels: the grades there are, rising.
         confusion: how many documents have the human grade `levels[row]` and the model's `levels[column]`.
         same: the share of documents with the same grade.
-        kappa: Cohen's κ over the grades: agreement beyond chance, 1 if complete, 0 for chance.
+        kappa: Cohen's κ over the grades: agreement beyond chance, 1 if complete, 0 for chance; None where it is not
+            defined, as for a single document.
         min_grade: from where on a document counts as relevant.
         kappa_binary: Cohen's κ over relevant or not.
         mean_human, mean_model: the mean grade; the difference says who is stricter.
     """
 
+    queries: int
     documents: int
     only_human: int
     only_model: int
     levels: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
     same: float
-    kappa: float
+    kappa: float | None
     min_grade: float
-    kappa_binary: float
+    kappa_binary: float | None
     mean_human: float
     mean_model: float
 
@@ -55,17 +61,12 @@ def measure_agreement(human: Qrels, model: Qrels, *, min_grade: float = 2.0) -> 
     Raises:
         InputError: no document is graded by both.
     """
-    pairs = [
-        (grade, model[query][name])
-        for query, grades in human.items()
-        for name, grade in grades.items()
-        if name in model.get(query, {})
-    ]
-    if not pairs:
-        raise InputError("No document is graded by both; do the files have the same query and document ids?")
+    people, by_model = shared(human, model)
+    pairs = [(grade, by_model[query][name]) for query, grades in people.items() for name, grade in grades.items()]
     counts = Counter(pairs)
     levels = tuple(sorted({grade for pair in pairs for grade in pair}))
     return Agreement(
+        queries=len(people),
         documents=len(pairs),
         only_human=sum(map(len, human.values())) - len(pairs),
         only_model=sum(map(len, model.values())) - len(pairs),
@@ -80,9 +81,32 @@ def measure_agreement(human: Qrels, model: Qrels, *, min_grade: float = 2.0) -> 
     )
 
 
-def cohens_kappa(pairs: Sequence[tuple[object, object]]) -> float:
-    """Agreement beyond what the two would reach by chance (Cohen, 1960); 1 where both always say the same one thing."""
+def shared(human: Qrels, model: Qrels) -> tuple[Qrels, Qrels]:
+    """The grades of the documents that both have, of either side; queries without such a document are left out.
+
+    Raises:
+        InputError: no document is graded by both.
+    """
+    both = {
+        query: [name for name in grades if name in model[query]] for query, grades in human.items() if query in model
+    }
+    kept = {query: names for query, names in both.items() if names}
+    if not kept:
+        raise InputError("No document is graded by both; do the files have the same query and document ids?")
+    people, by_model = (
+        {query: {name: side[query][name] for name in names} for query, names in kept.items()} for side in (human, model)
+    )
+    return people, by_model
+
+
+def cohens_kappa(pairs: Sequence[tuple[object, object]]) -> float | None:
+    """Agreement beyond what the two would reach by chance (Cohen, 1960).
+
+    1 where both always give the same one label; None for fewer than two pairs, of which chance says nothing.
+    """
     n = len(pairs)
+    if n < 2:
+        return None
     left, right = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
     chance = sum(count * right[label] for label, count in left.items()) / n**2
     observed = sum(a == b for a, b in pairs) / n
@@ -104,6 +128,8 @@ def kendalls_tau(a: Mapping[str, float], b: Mapping[str, float]) -> float:
 
 def system_scores(runs: Mapping[str, Run], qrels: Qrels, metric: str = "nDCG@10") -> dict[str, float]:
     """The mean of a metric for each system over all queries that have grades; 0 for one that a system did not answer.
+
+    To compare two sets of grades, give either its half of `shared`.
 
     Raises:
         UnknownName: there is no such metric.

@@ -15,7 +15,8 @@ from judge_rerank.core import Candidates, InputError, JudgeCall, Ordering, Outco
 from judge_rerank.strategies import batches
 
 if TYPE_CHECKING:
-    from judge_rerank.judge import DocumentLike, Judge
+    from judge_rerank.core import DocumentsLike
+    from judge_rerank.judge import Judge
 
 Task = Literal["listwise", "first", "setwise", "pairwise"]
 # How many documents each can show; letters end at Z.
@@ -226,7 +227,7 @@ class BiasProbe:
 
 
 def position_bias(
-    judge: Judge, sets: Iterable[tuple[str | Query, Iterable[DocumentLike]]], *, probe: BiasProbe | None = None
+    judge: Judge, sets: Iterable[tuple[str | Query, DocumentsLike]], *, probe: BiasProbe | None = None
 ) -> PositionBias:
     """How far a judge's answers depend on the order in which documents are shown.
 

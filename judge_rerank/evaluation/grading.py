@@ -11,29 +11,60 @@ same model has ranked.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar
 
-from judge_rerank.core import Document, InputError, Query, Ranking, as_documents, as_query
+from judge_rerank.core import (
+    Candidates,
+    Document,
+    InputError,
+    Plan,
+    Query,
+    Ranking,
+    as_documents,
+    as_query,
+    by_score,
+)
+from judge_rerank.evaluation.streaming import ranked_until
 from judge_rerank.strategies import Pointwise
 
 if TYPE_CHECKING:
+    from judge_rerank.core import DocumentsLike
     from judge_rerank.engine import Progress
-    from judge_rerank.judge import DocumentLike, Judge
+    from judge_rerank.judge import Judge
 
 Qrels = Mapping[str, Mapping[str, float]]
 """Grades by query id and document id."""
+
+
+PROBE = 20
+"""Calls after which it is looked at whether the model gives grades."""
+MOST_FAILED = 0.5
+"""The greatest share of calls without a grade; beyond it, asking is given up."""
+_NOT_THE_MODELS = frozenset({"budget", "deadline", "cancelled"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grade(Pointwise):
     """Asks for an assessor's grade from 0 to 3; the score is grade / 3, and the judgment's label is the grade.
 
-    ⌈n / batch_size⌉ calls in one round.
+    ⌈n / batch_size⌉ calls in two rounds: the first `PROBE` calls, and the rest only where at least half of the
+    documents in them got a grade, so that a model that cannot give grades is not asked about every document.
     """
 
     task: ClassVar[str] = "grade"
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        """The first calls, then the rest."""
+        probe = [candidate.index for candidate in candidates][: PROBE * self.batch_size]
+        rest = [candidate.index for candidate in candidates][len(probe) :]
+        scores = dict((yield from super().plan(query, candidates.arranged(probe))).scores)
+        if rest and len(scores) >= MOST_FAILED * len(probe):
+            scores |= (yield from super().plan(query, candidates.arranged(rest))).scores
+        return by_score(candidates, scores)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +74,14 @@ class Grades:
     Attributes:
         qrels: its grades by query id and document id, whole numbers from 0 to 3.
         missing: documents that were asked about and got no grade, by query id; never a 0 instead.
-        rankings: how they were had, with replies, costs and reasons; one for each query.
+        rankings: how they were had, with replies, costs and reasons; one for each query that was asked about.
+        stopped: why not all were asked about; "" where they were.
     """
 
     qrels: Mapping[str, Mapping[str, int]]
     missing: Mapping[str, tuple[str, ...]]
     rankings: tuple[Ranking, ...] = field(repr=False)
+    stopped: str = ""
 
 
 class Grader:
@@ -70,12 +103,15 @@ class Grader:
 
     def grade(
         self,
-        pairs: Iterable[tuple[Query, Iterable[DocumentLike]]],
+        pairs: Iterable[tuple[Query, DocumentsLike]],
         *,
         known: Qrels | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Grades:
-        """Grade documents: one call for each, all in one round, or as `batch_size` says.
+        """Grade documents: one call for each, or as `batch_size` says.
+
+        The first query is graded by itself. When more than half of the calls so far, of at least `PROBE`, gave no grade
+        (refused, unreadable, cut off, or without a reply), nothing more is asked: what is left is `missing`.
 
         Args:
             pairs: queries with documents; each has an id.
@@ -87,16 +123,43 @@ class Grader:
             ProviderError: no grade could be had, and no retry can help.
         """
         asked = list(_asked(pairs, known or {}))
-        rankings = self._judge.rerank_many(asked, self._strategy, progress=progress)
+        tally = _Tally()
+        rankings: list[Ranking] = []
+        for part in (asked[:1], asked[1:]):
+            if part and not tally.stopped:
+                rankings += ranked_until(self._judge, part, self._strategy, tally.note, progress=progress)
         qrels: dict[str, dict[str, int]] = {}
         missing: dict[str, tuple[str, ...]] = {}
-        for (query, documents), ranking in zip(asked, rankings, strict=True):
-            query_id, found = query.id or "", _found(ranking)
+        for (query, documents), ranking in zip_longest(asked, rankings):
+            query_id, found = query.id or "", _found(ranking) if ranking is not None else {}
             names = [document.id or "" for document in documents]
             qrels[query_id] = {name: found[name] for name in names if name in found}
             if left := tuple(name for name in names if name not in found):
                 missing[query_id] = left
-        return Grades(qrels=qrels, missing=missing, rankings=tuple(rankings))
+        return Grades(qrels=qrels, missing=missing, rankings=tuple(rankings), stopped=tally.stopped)
+
+
+class _Tally:
+    """Counts calls with and without a grade, and says when there are too many without."""
+
+    def __init__(self) -> None:
+        self._read, self._failed = 0, Counter[str]()
+        self.stopped = ""
+
+    def note(self, ranking: Ranking) -> bool:
+        """Whether to stop after this ranking."""
+        integrity = ranking.integrity
+        self._read += integrity.parsed + integrity.repaired
+        self._failed.update({why: n for why, n in integrity.failed.items() if why not in _NOT_THE_MODELS})
+        failed = self._failed.total()
+        calls = self._read + failed
+        if calls >= PROBE and failed > MOST_FAILED * calls:
+            counts = ", ".join(f"{why} {count}" for why, count in self._failed.most_common())
+            self.stopped = (
+                f"{failed} of {calls} calls gave no grade ({counts}), so no more documents are asked about. "
+                "Try another model or prompt."
+            )
+        return bool(self.stopped)
 
 
 def qrels_lines(qrels: Qrels) -> str:
@@ -114,9 +177,7 @@ def qrels_lines(qrels: Qrels) -> str:
     )
 
 
-def _asked(
-    pairs: Iterable[tuple[Query, Iterable[DocumentLike]]], known: Qrels
-) -> Iterator[tuple[Query, Sequence[Document]]]:
+def _asked(pairs: Iterable[tuple[Query, DocumentsLike]], known: Qrels) -> Iterator[tuple[Query, Sequence[Document]]]:
     """The queries with the documents that are still to be graded, checked."""
     queries: set[str] = set()
     for given, documents in pairs:

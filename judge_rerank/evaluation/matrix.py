@@ -21,6 +21,9 @@ from judge_rerank.core import (
     Strategy,
     UnknownName,
     neutral,
+    public_url,
+    redact_params,
+    secrets_in,
     spec_of,
 )
 from judge_rerank.engine import drive
@@ -231,7 +234,11 @@ def _planned(
 
 
 def _settings(model: ModelSpec) -> dict[str, Any]:
-    return {"api_base": model.api_base, "params": model.params} if model.api_base or model.params else {}
+    """What else the model is given, as it may be written into a run: without secrets."""
+    if not (model.api_base or model.params):
+        return {}
+    secrets = secrets_in(model.params, model.api_base)
+    return {"api_base": model.api_base and public_url(model.api_base), "params": redact_params(model.params, secrets)}
 
 
 def _matches(each: Planned, pattern: str) -> bool:

@@ -13,16 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from judge_rerank.core import DataError, Document
 from judge_rerank.evaluation.record import DOCUMENTS_FILE, RESULTS_FILE, RUN_FILE, Result, RunInfo
 from judge_rerank.readers import reading
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
+from judge_rerank.storage import private_folder
 
 T = TypeVar("T")
 
@@ -32,7 +29,8 @@ _BLOCK = 1 << 16
 class RunFolder:
     """What a run has left so far.
 
-    A line that a killed process left unfinished is not read, and is cut off before more is written.
+    A line that a killed process left unfinished is not read, and is cut off before more is written. The folder is made
+    for this user alone, since queries, documents and replies stand in it.
 
     Args:
         path: the folder; it need not exist before something is written.
@@ -84,8 +82,9 @@ class RunFolder:
     def write_info(self, info: RunInfo) -> None:
         """Replace the description of the experiment, all at once."""
         with _writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            private_folder(self.path)
             new = self.path / f"{RUN_FILE}.new"
+            new.touch(mode=0o600)
             new.write_text(json.dumps(asdict(info), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
             new.replace(self.path / RUN_FILE)
 
@@ -114,9 +113,10 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self._path = path
         with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
+            self._lock = _locked(path)
+            path.touch(mode=0o600)
             self._file = path.open("a+b", buffering=0)
-            _claim(self._file)
             _mend(self._file)
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -128,6 +128,7 @@ class Lines:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -155,15 +156,14 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _claim(file: FileIO) -> None:
-    """Keep other processes from writing; the claim is gone with the process, however that ends."""
-    if fcntl is None:
-        return
+def _locked(path: Path) -> FileLock:
+    """Keep other processes from writing to a file; the lock is gone with the process, however that ends."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"), mode=0o600, thread_local=False)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
+        lock.acquire(timeout=0)
+    except Timeout:
         raise DataError("Another process is writing to this file; wait for it, or use another folder.") from None
+    return lock
 
 
 def _mend(file: FileIO) -> None:

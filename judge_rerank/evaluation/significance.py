@@ -14,7 +14,7 @@ seed, so that the same values always give the same figures.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from judge_rerank.core import InputError, MissingExtra
 from judge_rerank.evaluation.power import check_level, detectable_effect, t_quantile
 from judge_rerank.evaluation.record import Result
+from judge_rerank.learning import RESAMPLES, TOLERANCE, chunks, sign_flip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,12 +32,6 @@ if TYPE_CHECKING:
 
 Values: TypeAlias = Mapping[str, float]
 """One metric of one variant, by query."""
-
-RESAMPLES = 10_000
-# So many differences have half a million assignments of signs, which are tried all.
-_EXACT = 20
-_CHUNK = 2_000_000
-_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +110,7 @@ def compared(
     rows: list[Comparison] = []
     for name, values in results.items():
         differences = paired(values, results[baseline])
-        wins, losses = int((differences > _TOLERANCE).sum()), int((differences < -_TOLERANCE).sum())
+        wins, losses = int((differences > TOLERANCE).sum()), int((differences < -TOLERANCE).sum())
         beside = {} if name == baseline else {"p": p[name], "p_adjusted": adjusted[name]}
         rows.append(
             Comparison(
@@ -188,30 +183,13 @@ def paired(a: Values, b: Values) -> Array:
 def randomization_test(a: Values, b: Values, *, resamples: int = RESAMPLES, seed: int = 0) -> float:
     """The two-sided p-value of the paired randomization test of the difference in means.
 
-    Under the hypothesis that the variants are alike, each query's two values could as well be the other way round. The
-    p-value is the share of such exchanges whose difference is at least as great as the one observed. With at most 20
-    queries that differ it is exact; otherwise it is (1 + hits) / (1 + resamples).
+    As `judge_rerank.learning.sign_flip`, over the queries that both have.
 
     Raises:
         InputError: no query is in both, or a value is not a finite number.
         MissingExtra: numpy is not installed.
     """
-    np = _numpy()
-    differences = paired(a, b)
-    differences = differences[np.abs(differences) > _TOLERANCE]
-    if not len(differences):
-        return 1.0
-    threshold = abs(float(differences.sum())) - _TOLERANCE
-    if len(differences) <= _EXACT:
-        sums: Array = differences[:1]  # of the first sign alone: the other half is the mirror image
-        for difference in differences[1:]:
-            sums = np.concatenate((sums + difference, sums - difference))
-        return float((np.abs(sums) >= threshold).mean())
-    dice, hits, total = np.random.default_rng(seed), 0, float(differences.sum())
-    for rows in _chunks(resamples, len(differences)):
-        kept = dice.integers(0, 2, size=(rows, len(differences)), dtype=np.int8) @ differences
-        hits += int((np.abs(2 * kept - total) >= threshold).sum())
-    return (1 + hits) / (1 + resamples)
+    return sign_flip(paired(a, b), resamples=resamples, seed=seed)
 
 
 def bootstrap_interval(
@@ -268,7 +246,7 @@ def _bootstrap(differences: Array, alpha: float, resamples: int, seed: int) -> t
         return float(differences[0]), float(differences[0])
     dice = np.random.default_rng(seed)
     means = np.concatenate(
-        [differences[dice.integers(0, n, size=(rows, n))].mean(axis=1) for rows in _chunks(resamples, n)]
+        [differences[dice.integers(0, n, size=(rows, n))].mean(axis=1) for rows in chunks(resamples, n)]
     )
     # Bootstrap samples vary less than samples of the population do, by the factor n / (n - 1) and the tails of t.
     tail = NormalDist().cdf(math.sqrt(n / (n - 1)) * t_quantile(alpha / 2, n - 1))
@@ -281,16 +259,9 @@ def _detectable(differences: Array, alpha: float) -> float | None:
     return detectable_effect(float(differences.std(ddof=1)), n, alpha=alpha) if n > 1 else None
 
 
-def _chunks(resamples: int, width: int) -> Iterator[int]:
-    """Row counts that add up to `resamples`, each small enough for memory."""
-    most = max(1, _CHUNK // width)
-    for start in range(0, resamples, most):
-        yield min(most, resamples - start)
-
-
 def _numpy() -> Any:
     try:
         import numpy as np
-    except ModuleNotFoundError as error:
-        raise MissingExtra("Testing for significance", "eval", "numpy") from error
+    except ModuleNotFoundError:
+        raise MissingExtra("Testing for significance", "eval", "numpy") from None
     return np

@@ -19,15 +19,16 @@ from judge_rerank.readers import (
     read_queries,
     read_run,
     read_trec,
-    reading,
     record_id,
+    suffix_of,
+    whole,
 )
 
 CATALOGUE = "ir_datasets:"
 """What a path begins with that is an id of the ir_datasets catalogue."""
 
 _PLACES: Mapping[str, tuple[str, ...]] = {
-    "corpus": ("corpus.jsonl",),
+    "corpus": ("corpus.jsonl", "corpus.tsv", "corpus.csv", "corpus.parquet"),
     "topics": ("queries.jsonl", "queries.tsv", "topics.txt", "topics.tsv", "topics"),
     "qrels": ("qrels.tsv", "qrels/test.tsv", "qrels.txt", "qrels"),
     "run": ("candidates.trec", "run.trec", "run.txt"),
@@ -97,15 +98,12 @@ def _place(folder: Path, part: str, given: str | None) -> Path:
     if given is not None:
         return folder / Path(given).expanduser()
     for usual in _PLACES[part]:
-        if (folder / usual).is_file():
-            return folder / usual
+        for packed in ("", ".gz"):
+            if (found := folder / f"{usual}{packed}").is_file():
+                return found
     raise DataError(
         f"There is no {_PLACES[part][0]} in this folder. Name the file with '{part}:', or check the path.", path=folder
     )
-
-
-def _plain(path: Path) -> bool:
-    return path.suffix in {".jsonl", ".tsv"}
 
 
 def read_topics(path: Path | str) -> dict[str, Query]:
@@ -114,10 +112,9 @@ def read_topics(path: Path | str) -> dict[str, Query]:
     Raises:
         DataError: a line or topic is not a query, or an id stands twice.
     """
-    if _plain(Path(path)):
+    if suffix_of(path) in {".jsonl", ".tsv"}:
         return read_queries(path)
-    with reading(path) as file:
-        text = file.read_text(encoding="utf-8", errors="replace")
+    text = whole(path).decode("utf-8", "replace")
     queries: dict[str, Query] = {}
     for topic in _TOPIC.finditer(text):
         line = text.count("\n", 0, topic.start()) + 1

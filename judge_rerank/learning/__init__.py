@@ -7,25 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judge_rerank.learning.calibration import Calibration, calibrate
-    from judge_rerank.learning.distil import Distillation, distill, examples, kinds_for, sign_flip, traced
+    from judge_rerank.learning.completeness import check_complete, complete
+    from judge_rerank.learning.distil import Distillation, Example, distill, examples, kinds_for, traced
     from judge_rerank.learning.finetune import finetuning_available
+    from judge_rerank.learning.randomization import RESAMPLES, TOLERANCE, chunks, sign_flip
 
 _LAZY = {
+    "RESAMPLES": "randomization",
+    "TOLERANCE": "randomization",
+    "chunks": "randomization",
     "kinds_for": "distil",
     "finetuning_available": "finetune",
     "calibrate": "calibration",
+    "check_complete": "completeness",
+    "complete": "completeness",
     "Calibration": "calibration",
     "Distillation": "distil",
+    "Example": "distil",
     "distill": "distil",
     "examples": "distil",
-    "sign_flip": "distil",
+    "sign_flip": "randomization",
     "traced": "distil",
 }
 
 __all__ = [
+    "RESAMPLES",
+    "TOLERANCE",
     "Calibration",
     "Distillation",
+    "Example",
     "calibrate",
+    "check_complete",
+    "chunks",
+    "complete",
     "distill",
     "examples",
     "finetuning_available",

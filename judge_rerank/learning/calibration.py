@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from judge_rerank.core import DataError, InputError, Ranking
+from judge_rerank.learning.completeness import complete
 
 Unjudged = Literal["skip", "irrelevant"]
 """What becomes of documents that the relevance judgments do not name."""
@@ -55,6 +56,7 @@ class Calibration:
         min_grade: the lowest grade that counted as relevant.
         queries, documents, relevant: how many there were.
         held_out: how good it is on queries that it was not fitted on, by cross-validation.
+        left_out: how many rankings were partial, and so not fitted on.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -66,6 +68,7 @@ class Calibration:
     documents: int
     relevant: int
     held_out: Fit
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         scores, probabilities = [p[0] for p in self.points], [p[1] for p in self.points]
@@ -132,7 +135,7 @@ def calibrate(
 
     Args:
         rankings: made by one model and one strategy that has scores, without a calibration; queries and documents need
-            ids. Documents without a score are left out.
+            ids. Partial rankings are left out, and documents without a score.
         qrels: grades by query id and document id.
         min_grade: the lowest grade that counts as relevant.
         unjudged: whether documents that `qrels` does not name are left out, or count as irrelevant.
@@ -140,8 +143,10 @@ def calibrate(
     Raises:
         InputError: there are fewer than two queries with scored documents whose grades are known, or all documents are
             relevant, or none is.
+        IncompleteRankings: more than a fifth of the rankings are partial.
     """
-    made = list(rankings)
+    given = list(rankings)
+    made = complete(given)
     by_query = {ranking.query.id: _samples(ranking, qrels, min_grade, unjudged) for ranking in made}
     groups = [samples for samples in by_query.values() if samples]
     everything = [sample for samples in groups for sample in samples]
@@ -169,6 +174,7 @@ def calibrate(
         documents=len(everything),
         relevant=relevant,
         held_out=_cross_validated(groups),
+        left_out=len(given) - len(made),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from judge_rerank.core import Candidate, Document, Group, InputError, Query
 from judge_rerank.learning.finetune import cross_fitted, fine_tune
 from judge_rerank.learning.listnet import cross_weighed, ndcg, weighed
+from judge_rerank.learning.randomization import sign_flip
 from judge_rerank.scorers import MODEL, Embedding, Kind, LocalScorer, Recipe, signals_of
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ Grades = Mapping[str, Mapping[str, float]]
 FEWEST_QUERIES = 10
 ENOUGH: Mapping[Kind, int] = {"bi-encoder": 100, "cross-encoder": 1000}
 """How many judged queries a kind needs; it learns by heart what is fewer."""
-_LEVEL, _FLIPS = 0.05, 10_000
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +217,8 @@ def distill(
         for kind, held_out in found.items()
     }
     best = max(kinds, key=lambda kind: fmean(scored[kind]))
-    p_value = sign_flip([a - b for a, b in zip(scored[best], before, strict=True)])
+    gains = [a - b for a, b in zip(scored[best], before, strict=True)]
+    p_value = sign_flip(gains, alternative="greater")
     return Distillation(
         kind=best,
         base=bases[best],
@@ -234,13 +234,3 @@ def distill(
 
 def _cross_fitted(seen: Sequence[Example], kind: Kind, base: str) -> list[list[float]]:
     return cross_weighed(seen) if kind == "weights" else cross_fitted(seen, kind, base)
-
-
-def sign_flip(gains: Sequence[float]) -> float:
-    """How probable a mean at least as great is if each query's gain might as well have been a loss."""
-    draw = random.Random(0)  # noqa: S311  a test of significance, no secret
-    observed = math.fsum(gains)
-    as_great = sum(
-        math.fsum(gain if draw.random() < 0.5 else -gain for gain in gains) >= observed for _ in range(_FLIPS)
-    )
-    return (as_great + 1) / (_FLIPS + 1)

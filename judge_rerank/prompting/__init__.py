@@ -6,7 +6,7 @@ from judge_rerank.prompting.api_rendering import ApiRenderer
 from judge_rerank.prompting.library import DEFAULT, Library, Shown, Template, load, prompt_folders, template_files
 from judge_rerank.prompting.rendering import COUNT_MARGIN, MARGIN_TOKENS, Prepared, Renderer
 from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, task
-from judge_rerank.prompting.tasks.embedding import compared, packed
+from judge_rerank.prompting.tasks.embedding import Vectors, compared, packed
 
 __all__ = [
     "COUNT_MARGIN",
@@ -20,6 +20,7 @@ __all__ = [
     "Renderer",
     "Shown",
     "Template",
+    "Vectors",
     "compared",
     "load",
     "packed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.core import ChatRequest, EmbedCall, JudgeCall, Message, Subject
+from judge_rerank.core import ApiCall, ChatRequest, EmbedTexts, JudgeCall, Message, Subject
 from judge_rerank.prompting.rendering import COUNT_MARGIN, Cut, Cutter, Prepared
 from judge_rerank.prompting.tasks.base import Reader
 from judge_rerank.prompting.tasks.embedding import Embedding
@@ -14,28 +14,43 @@ from judge_rerank.prompting.tasks.rerank import Rerank
 # Cohere's search unit: one query with 100 documents of at most 500 tokens, the query's included; a longer one counts
 # as several. https://docs.cohere.com/docs/rerank-overview
 _DOCUMENTS_PER_UNIT, _TOKENS_PER_CHUNK, _LEAST_CHUNK = 100, 500, 50
+# What a tokenizer adds to an input: its beginning and end, and what stands between query and document.
+_SPECIAL_TOKENS = 8
+# Where the query alone is about as long as what the API takes, it is for the API to refuse.
+_LEAST_TOKENS_PER_DOC = 16
 
 
 class ApiRenderer(Cutter):
     """Makes requests to one rerank or embedding API; there is no template."""
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
-        """As many as there are."""
-        return max(1, min(at_most, len(call.candidates)))
+        """As many as there are, and as the API has not refused."""
+        return max(1, min(at_most, len(call.candidates), self._backend.info.max_documents or at_most))
 
     def prepare(self, call: JudgeCall) -> Prepared:
         """The texts, each a message, and the most that the API can bill."""
-        cuts = [self.cut(candidate.document, self.per_document) for candidate in call.candidates]
-        return self._embedding(call, cuts) if isinstance(call, EmbedCall) else self._rerank(call, cuts)
+        beside = call.prefix if isinstance(call, EmbedTexts) else call.query.text
+        limit = self._limit(self.tokens(beside) if beside else 0)
+        cuts = [self.cut(candidate.document, limit) for candidate in call.candidates]
+        if isinstance(call, ApiCall) and call.halvings:
+            halves = [max(_LEAST_TOKENS_PER_DOC, cut.tokens >> call.halvings) for cut in cuts]
+            cuts = [self.cut(c.document, half) for c, half in zip(call.candidates, halves, strict=True)]
+        return self._embedding(call, cuts) if isinstance(call, EmbedTexts) else self._rerank(call, cuts)
 
-    def _embedding(self, call: EmbedCall, cuts: Sequence[Cut]) -> Prepared:
-        texts = [_text(cut) for cut in cuts] if call.against is not None else [call.query.text]
-        tokens = sum(cut.tokens for cut in cuts) if call.against is not None else self.tokens(call.query.text)
+    def _limit(self, beside: int) -> int:
+        """The most tokens of a document, where `beside` tokens more are one input with it."""
+        takes = self._backend.info.input_tokens
+        if takes is None:
+            return self.per_document
+        return min(self.per_document, max(_LEAST_TOKENS_PER_DOC, takes - beside - _SPECIAL_TOKENS))
+
+    def _embedding(self, call: EmbedTexts, cuts: Sequence[Cut]) -> Prepared:
+        texts = [_text(cut) for cut in cuts] or [call.query.text]
+        tokens = sum(cut.tokens for cut in cuts) if cuts else self.tokens(call.query.text)
         return self._prepared(
             call,
             Embedding(len(texts)),
-            # Some APIs refuse an empty text.
-            [call.prefix + text or " " for text in texts],
+            [call.prefix + text for text in texts],
             cuts,
             input_tokens=tokens + len(texts) * (self.tokens(call.prefix) if call.prefix else 0),
         )

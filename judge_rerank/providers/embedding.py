@@ -6,7 +6,7 @@ Each message of a request is a text; the reply has a vector for each.
 from __future__ import annotations
 
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, cast
 
 from judge_rerank.core import ChatReply, ChatRequest, ProviderUnavailable
@@ -56,6 +56,9 @@ class LiteLLMEmbedder(LiteLLMApi):
         # LiteLLM knows only OpenAI's own models to have it; whether others do, they say themselves.
         allowed = {"allowed_openai_params": ["dimensions"]} if "dimensions" in self._params else {}
         return {"input": texts, **allowed, **self._common}
+
+    def _inputs(self, request: ChatRequest) -> Sequence[str]:
+        return [message.content for message in request.messages]
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         data: Any = response.data

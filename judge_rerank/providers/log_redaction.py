@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from judge_rerank.providers.errors import scrubbed
+from judge_rerank.core import redact
 
 _LOGGERS = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai._base_client", "httpx")
 
 
 class _Redaction(logging.Filter):
-    """Lets every record through, without the secrets that it knows."""
+    """Lets every record through, with its traceback, without the secrets in them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.secrets: list[str] = []
+        self._formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        cleaned = scrubbed(text, self.secrets)
+        cleaned = redact(text, self.secrets)
         if cleaned != text:
             record.msg, record.args = cleaned, ()
+        if record.exc_info:  # every formatter takes the text where there is one
+            record.exc_text = redact(self._formatter.formatException(record.exc_info), self.secrets)
         return True
 
 

@@ -6,7 +6,7 @@ The first message of a request is the query, each of the others a document.
 from __future__ import annotations
 
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, cast
 
 from judge_rerank.core import ChatReply, ChatRequest, ProviderUnavailable
@@ -44,6 +44,10 @@ class LiteLLMReranker(LiteLLMApi):
             "return_documents": False,
             **self._common,
         }
+
+    def _inputs(self, request: ChatRequest) -> Sequence[str]:
+        query, *documents = (message.content for message in request.messages)
+        return [f"{query} {document}" for document in documents]
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         results: Any = response.results

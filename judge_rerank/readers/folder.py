@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judge_rerank.core import DataError
-from judge_rerank.readers.lines import reading
+from judge_rerank.readers.lines import encoding_of, reading, suffix_of, whole
 from judge_rerank.readers.passages import Markup, passages
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ TEXT_SUFFIXES = frozenset(_MARKUPS)
 def read_text(path: Path | str, *, name: str | None = None, max_chars: int = 1200) -> list[Document]:
     """The passages of one text file, of any suffix; see `passages` for how it is cut.
 
-    Bytes that are not UTF-8 are replaced by U+FFFD, with a warning that says how many lines and where.
+    UTF-8, or UTF-16 or UTF-32 as the first bytes tell; the file may be packed by gzip. Bytes that do not fit the
+    encoding are replaced by U+FFFD, with a warning that says how many and where.
 
     Args:
         path: the file.
@@ -37,28 +38,29 @@ def read_text(path: Path | str, *, name: str | None = None, max_chars: int = 120
     Raises:
         DataError: the file cannot be read, or is not text.
     """
-    with reading(path) as file:
-        raw = file.read_bytes()
-    if b"\0" in raw:
+    raw = whole(path)
+    encoding = encoding_of(raw[:4])
+    if encoding == "utf-8" and b"\0" in raw:
         raise DataError("This is a binary file; text was expected. Convert it to text first.", path=path)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        text = raw.decode("utf-8-sig", "replace")
+        text = raw.decode(encoding, "replace")
         broken = text.count("\ufffd")
         if broken * 10 > len(text):
-            raise DataError("This is not text in UTF-8; convert it first.", path=path) from error
+            raise DataError(f"This is not text in {encoding.upper()}; convert it first.", path=path) from error
         line = raw.count(b"\n", 0, error.start) + 1
-        _log.warning("%s:%d: %d characters are not UTF-8 and are replaced.", path, line, broken)
-    markup = _MARKUPS.get(Path(path).suffix.lower(), "text")
+        _log.warning("%s:%d: %d characters are not %s and are replaced.", path, line, broken, encoding.upper())
+    markup = _MARKUPS.get(suffix_of(path), "text")
     return passages(text, title=name or Path(path).name, path=str(path), markup=markup, max_chars=max_chars)
 
 
 def read_folder(path: Path | str, *, max_chars: int = 1200) -> list[Document]:
     """The passages of every text, Markdown and reStructuredText file under a folder, in the order of the paths.
 
-    Hidden files and folders are passed over, as are links to folders. A file that cannot be read or is not text is
-    left out with a warning.
+    Hidden files and folders are passed over, as are links to folders. A link to a file outside the folder is left out
+    with a warning, so that a folder from elsewhere cannot have the reader's own files read; so is a file that cannot be
+    read or is not text.
 
     Raises:
         DataError: there is no such folder, or there is no text file in it.
@@ -80,12 +82,15 @@ def read_folder(path: Path | str, *, max_chars: int = 1200) -> list[Document]:
 
 
 def _text_files(folder: Path) -> Iterator[Path]:
+    root = folder.resolve()
     for parent, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in TEXT_SUFFIXES:
+            if not name.startswith(".") and suffix_of(name) in TEXT_SUFFIXES:
                 file = Path(parent, name)
-                if file.is_file():
+                if not file.resolve().is_relative_to(root):
+                    _log.warning("%s: this link leads out of the folder; it is left out.", file)
+                elif file.is_file():
                     yield file
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from judge_rerank.core import DataError, Document
+from judge_rerank.core import DataError, Document, InputError, document_from, identifier_in
 from judge_rerank.readers.lines import numbered_lines, source_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
-
-_KNOWN = frozenset({"text", "title", "id", "_id", "score"})
 
 
 def read_jsonl(source: Path | str | BinaryIO) -> list[Document]:
     """The documents of a JSONL file or binary stream, in file order.
 
-    A line is an object with `text` and, as far as they are known, `title`, `id` (or `_id`, as BEIR has it) and `score`;
-    other keys become metadata. A line may also be a bare JSON string. Blank lines are skipped.
+    A line is an object with `text` (or another of `TEXT_KEYS`) and, as far as they are known, `title`, `id` (or `_id`,
+    as BEIR has it) and `score`; other keys become metadata. A line may also be a bare JSON string. Blank lines are
+    skipped.
 
     Raises:
         DataError: the file cannot be read, or a line is not such an object; path and line are in the error.
@@ -30,11 +31,11 @@ def read_jsonl(source: Path | str | BinaryIO) -> list[Document]:
 
 def iter_jsonl(source: Path | str | BinaryIO) -> Iterator[Document]:
     """The same as `read_jsonl`, one document in memory at a time."""
-    for _, document in numbered_documents(source):
+    for _, document in json_lines(source):
         yield document
 
 
-def numbered_documents(source: Path | str | BinaryIO) -> Iterator[tuple[int, Document]]:
+def json_lines(source: Path | str | BinaryIO) -> Iterator[tuple[int, Document]]:
     """Documents with the numbers of their lines."""
     name = source_name(source)
     for number, line in numbered_lines(source):
@@ -69,35 +70,35 @@ def json_value(line: str, name: str, number: int) -> object:
         raise DataError(f"This line is not usable JSON: {error}.", path=name, line=number) from error
 
 
-def document_of(record: Mapping[str, Any], name: str, number: int) -> Document:
-    """One parsed line as a document."""
-    if "text" not in record:
-        found = ", ".join(repr(key) for key in list(record)[:6]) or "none"
-        raise DataError(f'"text" is missing (keys found: {found}); {_EXPECTED}', path=name, line=number)
-    text, title, score = record["text"], record.get("title"), record.get("score")
-    if not isinstance(text, str):
-        raise DataError(f'"text" is {_kind(text)}; a string was expected.', path=name, line=number)
-    if title is not None and not isinstance(title, str):
-        raise DataError(f'"title" is {_kind(title)}; a string was expected.', path=name, line=number)
-    if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float)) or not _finite(score)):
-        raise DataError(f'"score" is {_kind(score)}; a finite number was expected.', path=name, line=number)
-    return Document(
-        text=_sendable(text),
-        title=_sendable(title) if title else None,
-        id=record_id(record, name, number),
-        score=None if score is None else float(score),
-        metadata={key: value for key, value in record.items() if key not in _KNOWN},
-    )
+def document_of(record: Mapping[str, Any], name: str, number: int | None = None) -> Document:
+    """One parsed record as a document.
+
+    Raises:
+        DataError: it has no text, or something in it is of the wrong kind.
+    """
+    with _placed(name, number):
+        document = document_from(record, _quoted, _kind)
+    title = document.title
+    return replace(document, text=_sendable(document.text), title=_sendable(title) if title else None, source=None)
 
 
 def record_id(record: Mapping[str, Any], name: str, number: int) -> str | None:
     """The record's `id` or `_id` as a string; None where it has neither."""
-    value = record.get("id", record.get("_id"))
-    if value is None or isinstance(value, str):
-        return value or None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise DataError(f'"id" is {_kind(value)}; a string or a whole number was expected.', path=name, line=number)
+    with _placed(name, number):
+        return identifier_in(record, _quoted, _kind)
+
+
+@contextmanager
+def _placed(name: str, number: int | None) -> Generator[None]:
+    """Say where in a file something was not as expected."""
+    try:
+        yield
+    except InputError as error:
+        raise DataError(str(error), path=name, line=number) from error
+
+
+def _quoted(key: str) -> str:
+    return f'"{key}"'
 
 
 def _finite(value: float) -> bool:

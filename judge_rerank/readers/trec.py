@@ -1,4 +1,8 @@
-"""TREC runs with their corpus and queries."""
+"""TREC runs with their corpus, queries and grades.
+
+Columns are separated by tabs in a line that has tabs, as BEIR writes them, so that an id may hold spaces; else by any
+blanks, as TREC writes them.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from judge_rerank.core import DataError, Document, InputError, Query
-from judge_rerank.readers.jsonl import json_value, numbered_documents, record_id
-from judge_rerank.readers.lines import numbered_lines
+from judge_rerank.readers.files import numbered_documents
+from judge_rerank.readers.jsonl import json_value, record_id
+from judge_rerank.readers.lines import numbered_lines, suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
+
+
+_GRADE_HEADERS = frozenset({"score", "grade", "rel", "relevance", "label"})
+_QUERY_HEADERS = frozenset({"id", "_id", "qid", "query-id", "query_id", "query", "text", "question", "title"})
+"""What first rows that name their columns hold, and rows of grades or queries do not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +58,8 @@ def read_trec(
 
     Args:
         run: lines of `qid Q0 docid rank score tag`.
-        corpus: JSONL with `_id` (or `id`), `text` and perhaps `title`.
+        corpus: JSONL with `_id` (or `id`), `text` and perhaps `title`; or another file of records that
+            `read_documents` knows.
         queries: JSONL with `_id` (or `id`) and `text`, or a `.tsv` of id and text; or queries by id.
         depth: how many documents to keep of each query, from the top; None for all.
         query_ids: only these queries, in this order.
@@ -82,7 +93,7 @@ def read_trec(
 
 
 def read_run(path: Path | str) -> dict[str, list[RunEntry]]:
-    """The lines of a run by query id, in the order of the file, each query's by rank.
+    """The lines of a run by query id, in the order of the file, each query's by rank; a first row of names is no line.
 
     Where ranks are equal (some tools write 0 everywhere) the higher score comes first, then the earlier line.
 
@@ -91,6 +102,8 @@ def read_run(path: Path | str) -> dict[str, list[RunEntry]]:
     """
     entries: dict[str, dict[str, RunEntry]] = {}
     for number, line in numbered_lines(path):
+        if not entries and _columns(line)[3:4] == ["rank"]:
+            continue
         query_id, entry = _entry(line, path, number)
         listed = entries.setdefault(query_id, {})
         if earlier := listed.get(entry.document_id):
@@ -111,12 +124,16 @@ def read_run(path: Path | str) -> dict[str, list[RunEntry]]:
 def read_queries(path: Path | str) -> dict[str, Query]:
     """Queries by id, in file order: JSONL with `_id` (or `id`) and `text`, or a `.tsv` of id and text.
 
+    A first row of a `.tsv` that names its columns is passed over.
+
     Raises:
         DataError: a line is not a query, or an id stands twice.
     """
     queries: dict[str, Query] = {}
-    tabbed = str(path).endswith(".tsv")
+    tabbed = suffix_of(path) == ".tsv"
     for number, line in numbered_lines(path):
+        if tabbed and not queries and [column.lower() in _QUERY_HEADERS for column in _columns(line)] == [True, True]:
+            continue
         query_id, text = _tabbed_query(line, path, number) if tabbed else _json_query(line, path, number)
         if not text.strip():
             raise DataError(f"Query {query_id!r} has no text.", path=path, line=number)
@@ -134,8 +151,8 @@ def read_qrels(path: Path | str) -> dict[str, dict[str, float]]:
     """
     grades: dict[str, dict[str, float]] = {}
     for number, line in numbered_lines(path):
-        columns = line.split()
-        if number == 1 and columns[-1] in {"score", "grade", "rel", "relevance"}:
+        columns = _columns(line)
+        if not grades and columns[-1].lower() in _GRADE_HEADERS:
             continue
         if len(columns) not in (3, 4):
             raise DataError(
@@ -153,6 +170,11 @@ def read_qrels(path: Path | str) -> dict[str, dict[str, float]]:
     return grades
 
 
+def _columns(line: str) -> list[str]:
+    """The columns of a line, without blanks around them."""
+    return [column.strip() for column in line.split("\t")] if "\t" in line else line.split()
+
+
 def _grade(text: str, path: Path | str, number: int) -> float:
     try:
         grade = float(text)
@@ -164,7 +186,7 @@ def _grade(text: str, path: Path | str, number: int) -> float:
 
 
 def _entry(line: str, path: Path | str, number: int) -> tuple[str, RunEntry]:
-    columns = line.split()
+    columns = _columns(line)
     if len(columns) != 6:
         raise DataError(
             f"{len(columns)} columns were found; the six of 'qid Q0 docid rank score tag' were expected.",

@@ -11,7 +11,6 @@ from judge_rerank.routing.auto import (
     ClassIs,
     DefaultCascade,
     default_cascade,
-    judge_kind,
     prefilter,
     resolved,
 )
@@ -42,7 +41,6 @@ __all__ = [
     "asks",
     "default_cascade",
     "features",
-    "judge_kind",
     "prefilter",
     "recommend",
     "resolved",

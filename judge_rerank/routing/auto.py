@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from judge_rerank.core import Candidates, InputError, JudgeKind, Ordering, Plan, Query, Strategy, spec_of
+from judge_rerank.core import Candidates, InputError, JudgeKind, Ordering, Plan, Query, Strategy, judge_kind, spec_of
 from judge_rerank.routing.classifier import QueryClass, QueryClassifier
 from judge_rerank.routing.routes import Route, Routes
 from judge_rerank.routing.trained import TrainedClassifier
@@ -21,11 +21,6 @@ CASCADES: dict[JudgeKind, str] = {
     "none": "{prefilter}",
 }
 """The default cascade by who judges."""
-
-
-def judge_kind(info: ModelInfo | None) -> JudgeKind:
-    """Who judges: nobody, a model that runs here, or one that is paid for."""
-    return "none" if info is None else "local" if info.local else "hosted"
 
 
 def prefilter() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from judge_rerank.core import DataError
+from judge_rerank.core import DataError, sigmoid
 from judge_rerank.routing.classifier import QueryClass, checked
 from judge_rerank.routing.features import asks, features, in_words, words
 from judge_rerank.strategies import option_value
@@ -68,12 +67,12 @@ class TrainedModel:
 
     def complex(self, found: Iterable[str]) -> float:
         """The probability that a query with these features is complex."""
-        return _sigmoid(self.slope[0] * self._log_odds(found, 0))
+        return sigmoid(self.slope[0] * self._log_odds(found, 0))
 
     def semantic(self, found: Iterable[str], *, asks: bool) -> float:
         """The probability that it is semantic, if it is not complex."""
         offset, slope = (0.0, self.slope[1]) if asks else self.no_question
-        return _sigmoid(offset + slope * self._log_odds(found, 1))
+        return sigmoid(offset + slope * self._log_odds(found, 1))
 
     def _log_odds(self, found: Iterable[str], question: int) -> float:
         total = sum(pair[question] for name in found if (pair := self.weights.get(name)))
@@ -169,7 +168,3 @@ def _reasons(model: TrainedModel, found: Iterable[str], label: str) -> tuple[str
         if len(said) == _REASONS:
             break
     return tuple(said.values())
-
-
-def _sigmoid(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0

@@ -5,12 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from judge_rerank.core import Candidates, Document, Group, InputError, Plan, Query, ScorePairs, by_score, scored
+from judge_rerank.core import (
+    Candidates,
+    Document,
+    Group,
+    InputError,
+    Plan,
+    Query,
+    ScorePairs,
+    by_raw,
+    by_score,
+    kept_apart,
+    raw_scores,
+    scored,
+)
 from judge_rerank.strategies import Composable
 
 
 class LocalScorer(Composable, ABC):
-    """Scores every candidate in one round, without a call, and sorts by the score; ties stand in first-stage order.
+    """Scores every candidate in one round, without a call, and sorts by the raw score; ties stand in first-stage order.
+
+    Relevance is what `unit` makes of the raw score, so it means the same in every ranking. Where `unit` makes raw
+    scores equal that differ, as the logistic function does with logits of 45, it is kept apart by a last digit.
 
     Scorers are frozen dataclasses: equal ones share their model, and the batches in which many queries are scored.
     """
@@ -33,7 +49,8 @@ class LocalScorer(Composable, ABC):
             return by_score(candidates, {})
         asked = ScorePairs(scorer=self, task=self.name, query=query, candidates=candidates[:], stage=self.name)
         outcomes = yield [asked]
-        return by_score(candidates, scored([candidates], outcomes))
+        raw = raw_scores([candidates], outcomes)
+        return by_raw(candidates, raw, kept_apart(raw, scored([candidates], outcomes)))
 
 
 def full_text(document: Document) -> str:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from judge_rerank.core import Group, InputError, ModelUnavailable
+from judge_rerank.core import Group, InputError, ModelUnavailable, sigmoid
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.strategies import scorer
@@ -79,11 +79,6 @@ class CrossEncoder(LocalScorer):
 
     def _scores(self, logits: Sequence[Sequence[float]]) -> list[float]:
         return [log_odds(row, self.label, self.model) for row in logits]
-
-
-def sigmoid(logit: float) -> float:
-    """1 / (1 + e⁻ˣ), without an overflow."""
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
 
 def log_odds(logits: Sequence[float], label: int | None, model: str) -> float:

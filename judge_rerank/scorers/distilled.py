@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from judge_rerank.core import DataError, Group
+from judge_rerank.core import DataError, Group, sigmoid
 from judge_rerank.scorers.base import LocalScorer, positive
 from judge_rerank.scorers.computing import TURN
-from judge_rerank.scorers.cross_encoder import CrossEncoder, sigmoid
+from judge_rerank.scorers.cross_encoder import CrossEncoder
 from judge_rerank.scorers.embedding import Embedding
 from judge_rerank.scorers.weights import needed_weights
 from judge_rerank.strategies import scorer

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.core import Group, ModelUnavailable, UnknownName
+from judge_rerank.core import Group, ModelUnavailable, UnknownName, sigmoid
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
-from judge_rerank.scorers.cross_encoder import Pair, log_odds, sigmoid
+from judge_rerank.scorers.cross_encoder import Pair, log_odds
 from judge_rerank.storage import cache_dir
 from judge_rerank.strategies import scorer
 

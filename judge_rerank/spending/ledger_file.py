@@ -18,8 +18,8 @@ from typing import Literal
 
 from judge_rerank.core import LedgerError
 from judge_rerank.spending.budget import Period
-from judge_rerank.spending.ledger_schema import connect, translated
-from judge_rerank.storage import claim_process_lock, owner_is_gone
+from judge_rerank.spending.ledger_schema import LEDGER
+from judge_rerank.storage import as_ours, claim_process_lock, open_database, owner_is_gone
 
 State = Literal["reserved", "sent", "settled", "released", "forfeited", "orphaned"]
 
@@ -66,8 +66,8 @@ class LedgerFile:
         self._lock_file = Path(f"{path}.lock") if path is not None else None
         self._session = secrets.randbits(48)
         _refuse_after_fork(path)
-        with translated(path):
-            self.connection = connect(path)
+        with as_ours(LEDGER, path):
+            self.connection = open_database(LEDGER, path)
             _open_files[os.getpid(), path] += 1
             try:
                 with self.transaction():
@@ -80,7 +80,7 @@ class LedgerFile:
     @contextmanager
     def transaction(self) -> Generator[None, None, None]:
         """Alone with the file: nobody else can write between what is read in here and what is written."""
-        with translated(self.path):
+        with as_ours(LEDGER, self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -165,7 +165,7 @@ class LedgerFile:
 
     def others_wrote(self) -> int:
         """A number that changes when another connection has written; outside a transaction, without a lock."""
-        with translated(self.path):
+        with as_ours(LEDGER, self.path):
             return self.connection.execute("PRAGMA data_version").fetchone()[0]
 
     def close(self) -> None:

@@ -6,8 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from judge_rerank.core import Candidates, EmbedCall, Endpoint, InputError, Plan, Query, RerankCall, by_score, scored
-from judge_rerank.strategies.algorithms.windows import batches
+from judge_rerank.core import (
+    Candidate,
+    Candidates,
+    Document,
+    EmbedCall,
+    Endpoint,
+    InputError,
+    Ordering,
+    Plan,
+    Query,
+    RerankCall,
+    as_relevance,
+    by_raw,
+    kept_apart,
+    public_repr,
+    raw_scores,
+    scored,
+)
+from judge_rerank.strategies.algorithms.api_calls import asked_in_parts
 from judge_rerank.strategies.cascade import Composable
 from judge_rerank.strategies.decorators import strategy
 
@@ -18,8 +35,17 @@ class RerankAPI(Composable):
     """Sorts by the scores of a rerank API: Cohere, Jina, Voyage, Together, Bedrock; vLLM, TEI or Infinity of one's own.
 
     ⌈n / batch_size⌉ calls in one round, each priced as the API bills it: by search unit (up to 100 documents; a long
-    document counts as several), by token, or as `Judge(prices=...)` says. Scores outside [0, 1] count as logits. Ties
-    stand in first-stage order; documents that a reply leaves out follow those that have a score.
+    document counts as several), by token, or as `Judge(prices=...)` says.
+
+    Documents are sorted by the raw scores of all calls together. These are probabilities, logits, sums or grades, as
+    the API likes; what they are as relevance is decided once, over all of them (`judge_rerank.core.as_relevance`), so
+    that a batch of logits and one of numbers that look like probabilities are not put on two scales. Ties stand in
+    first-stage order; documents that a reply leaves out follow those that have a score.
+
+    A document without text is not sent. A call that the API refuses for its documents (more than it takes at once, one
+    too long, empty or filtered) is asked again in halves, or in batches as large as the API says; one document alone
+    that is too long, with half of its text, five times at most. What it still refuses is unjudged. Refused requests are
+    not billed, and the others' scores count.
 
     Attributes:
         model: LiteLLM's name, "cohere/rerank-v3.5"; for a server of one's own "hosted_vllm/NAME", "infinity/NAME" or
@@ -27,7 +53,7 @@ class RerankAPI(Composable):
         api_base: another address than the provider's own.
         api_key: the key; None for the provider's environment variable. It is no part of what identifies the strategy.
         params: LiteLLM's further parameters for every call.
-        batch_size: the most documents a call; scores of different calls can be compared.
+        batch_size: the most documents a call, where the API does not say that it takes fewer.
     """
 
     model: str
@@ -35,6 +61,8 @@ class RerankAPI(Composable):
     api_key: str | None = field(default=None, kw_only=True, repr=False, compare=False)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
     batch_size: int = field(default=1000, kw_only=True)
+
+    __repr__ = public_repr
 
     def __post_init__(self) -> None:
         _check(self, "RerankAPI('cohere/rerank-v3.5')")
@@ -44,14 +72,11 @@ class RerankAPI(Composable):
         api = Endpoint(
             model=self.model, api_base=self.api_base, api_key=self.api_key, params=tuple(sorted(self.params.items()))
         )
-        asked = [tuple(batch) for batch in batches(candidates[:], self.batch_size)]
-        if not asked:
-            return by_score(candidates, {})
-        outcomes = yield [
-            RerankCall(api=api, task="rerank", model=self.model, query=query, candidates=batch, stage=self.name)
-            for batch in asked
-        ]
-        return by_score(candidates, scored(asked, outcomes))
+        shown = _with_text(candidates)
+        call = RerankCall(api=api, task="rerank", model=self.model, query=query, candidates=shown, stage=self.name)
+        asked, outcomes = yield from asked_in_parts(call, candidates.limits, self.batch_size)
+        raw = raw_scores(asked, outcomes)
+        return _noted(by_raw(candidates, raw, as_relevance(raw)), self.name, len(candidates) - len(shown))
 
 
 @strategy("embedding-api")
@@ -61,7 +86,7 @@ class EmbeddingAPI(Composable):
 
     Any embedding model that LiteLLM speaks to. 1 + ⌈n / batch_size⌉ calls in one round, billed by token. Raw scores are
     cosines; as relevance, (1 + cosine) / 2. Ties stand in first-stage order; documents without a vector follow those
-    that have a score.
+    that have a score. Documents without text, and those that the API refuses, as in `RerankAPI`.
 
     Attributes:
         model: LiteLLM's name, "openai/text-embedding-3-small"; for a server of one's own "hosted_vllm/NAME",
@@ -73,7 +98,7 @@ class EmbeddingAPI(Composable):
         query_prefix, document_prefix: what the model wants before each text, as in "query: " of E5.
         query_input_type, document_input_type: LiteLLM's `input_type`, for models that tell queries from documents;
             None for the provider's own where it is known (Cohere, Voyage), else none.
-        batch_size: the most documents a call.
+        batch_size: the most documents a call, where the API does not say that it takes fewer.
     """
 
     model: str
@@ -87,6 +112,8 @@ class EmbeddingAPI(Composable):
     document_input_type: str | None = field(default=None, kw_only=True)
     batch_size: int = field(default=96, kw_only=True)
 
+    __repr__ = public_repr
+
     def __post_init__(self) -> None:
         _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
         if self.dimensions is not None and self.dimensions < 1:
@@ -94,27 +121,23 @@ class EmbeddingAPI(Composable):
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round: the query's vector, and those of the documents."""
-        asked = [tuple(batch) for batch in batches(candidates[:], self.batch_size)]
-        if not asked:
-            return by_score(candidates, {})
+        shown = _with_text(candidates)
         of_query, of_document = _INPUT_TYPES.get(self.model.partition("/")[0], (None, None))
-        embed = EmbedCall(
-            api=self._endpoint(self.query_input_type or of_query),
+        call = EmbedCall(
             task="embedding",
-            model=self.model,
             query=query,
-            candidates=(),
+            candidates=shown,
+            model=self.model,
             stage=self.name,
-            prefix=self.query_prefix,
-        )
-        documents = replace(
-            embed,
             api=self._endpoint(self.document_input_type or of_document),
+            query_api=self._endpoint(self.query_input_type or of_query),
             prefix=self.document_prefix,
-            against=embed,
+            query_prefix=self.query_prefix,
         )
-        _, *outcomes = yield [embed, *(replace(documents, candidates=batch) for batch in asked)]
-        return by_score(candidates, scored(asked, outcomes))
+        asked, outcomes = yield from asked_in_parts(call, candidates.limits, self.batch_size)
+        raw = raw_scores(asked, outcomes)
+        ordering = by_raw(candidates, raw, kept_apart(raw, scored(asked, outcomes)))
+        return _noted(ordering, self.name, len(candidates) - len(shown))
 
     def _endpoint(self, input_type: str | None) -> Endpoint:
         given = {"dimensions": self.dimensions, "input_type": input_type}
@@ -133,6 +156,22 @@ _INPUT_TYPES: Mapping[str, tuple[str, str]] = {
     "cohere": ("search_query", "search_document"),
     "voyage": ("query", "document"),
 }
+
+
+def _with_text(candidates: Candidates) -> tuple[Candidate, ...]:
+    """Those that show something. Some APIs refuse an empty text and with it all others; none can judge it."""
+    return tuple(candidate for candidate in candidates if _shows_something(candidate.document))
+
+
+def _shows_something(document: Document) -> bool:
+    return any(char.isprintable() and not char.isspace() for char in f"{document.title or ''}{document.text}")
+
+
+def _noted(ordering: Ordering, name: str, blank: int) -> Ordering:
+    if not blank:
+        return ordering
+    which = "1 document has no text and was" if blank == 1 else f"{blank} documents have no text and were"
+    return replace(ordering, notes=(f"{name}: {which} not sent",))
 
 
 def _check(strategy: RerankAPI | EmbeddingAPI, example: str) -> None:

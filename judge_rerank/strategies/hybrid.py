@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from judge_rerank.core import Candidates, InputError, Outcome, Plan, Query, Steps, Strategy, by_score, spec_of
+from judge_rerank.core import Candidates, InputError, Outcome, Plan, Query, Steps, Strategy, by_score, sigmoid, spec_of
 from judge_rerank.strategies.algorithms.combinators import side_by_side, watched
-from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, logistic, minmax, ranks, rounded, zscores
+from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, minmax, ranks, rounded, zscores
 from judge_rerank.strategies.canonical import called, written
 from judge_rerank.strategies.cascade import Composable
 from judge_rerank.strategies.decorators import strategy
@@ -143,7 +143,7 @@ def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str)
     for index in sorted({index for values in scaled.values() for index in values}):
         parts = [(weights[name], values[index]) for name, values in scaled.items() if index in values]
         sums[index] = rounded(sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts))
-    return {index: logistic(total) for index, total in sums.items()} if norm == "zscore" else sums
+    return {index: sigmoid(total) for index, total in sums.items()} if norm == "zscore" else sums
 
 
 def reciprocal(values: Signal) -> dict[int, float]:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, Literal, get_args
 
 from judge_rerank.core import (
+    Document,
     InputError,
     Judgment,
-    Query,
     RankedDocument,
     Ranking,
     UnknownName,
-    Usage,
+    judgments_of,
+    to_usd,
     total_usd,
 )
-from judge_rerank.tracing.store import Texts, TracedCall, read_call, read_documents
+from judge_rerank.tracing.records import TracedCall
+from judge_rerank.tracing.rows import Texts, read_call, read_documents, read_query
+from judge_rerank.tracing.store import storable
+from judge_rerank.tracing.stored_ranking import rest_of, results_in
 
 SpendKey = Literal["model", "day", "strategy", "prompt", "run"]
 
@@ -31,6 +35,7 @@ _KEYS: Mapping[str, str] = {
     "prompt": "COALESCE(calls.prompt, '')",
     "run": "rankings.run",
 }
+_UNFINISHED: Mapping[str, Any] = {"status": "partial", "reasons": ["the run ended before this ranking did"]}
 _CALLS = "FROM calls JOIN rankings ON rankings.id = calls.ranking"
 
 
@@ -92,7 +97,7 @@ def read_runs(connection: sqlite3.Connection) -> list[RunSummary]:
             started=row["started"],
             rankings=row["rankings"],
             calls=row["calls"],
-            cost_usd=Decimal(row["cost"]).scaleb(-6),
+            cost_usd=to_usd(row["cost"]),
             strategies=tuple(sorted((row["strategies"] or "").split(","))),
             models=tuple(sorted(filter(None, (row["models"] or "").split(",")))),
         )
@@ -117,7 +122,7 @@ def read_spend(connection: sqlite3.Connection, by: SpendKey) -> list[TraceSpend]
             key=row["key"],
             calls=row["calls"],
             cached_calls=row["cached_calls"],
-            cost_usd=Decimal(row["cost"]).scaleb(-6),
+            cost_usd=to_usd(row["cost"]),
             input_tokens=row["input_tokens"],
             output_tokens=row["output_tokens"],
             unpriced_calls=row["unpriced_calls"],
@@ -162,39 +167,42 @@ def read_calls(
 
 
 def read_ranking(connection: sqlite3.Connection, run: str, query: str) -> Ranking:
-    """The last ranking for a query (its id or text) in a run, with the judgments that its calls made.
+    """The last ranking for a query (its id or text) in a run, as it was returned.
 
-    One that was cut short is in first-stage order, and partial.
+    One that was cut short is in first-stage order, and partial, with the judgments that its calls made.
     """
     name = find_run(connection, run)
     row = connection.execute(
         "SELECT * FROM rankings WHERE run = ? AND (query_id = ? OR query = ?) ORDER BY started DESC, rowid DESC",
-        (name, query, query),
+        (name, storable(query), storable(query)),
     ).fetchone()
     if row is None:
         known = connection.execute("SELECT DISTINCT COALESCE(query_id, query) FROM rankings WHERE run = ?", (name,))
         raise UnknownName(f"query in run {name}", query, [item[0] for item in known])
     documents = read_documents(row, Texts(connection))
-    judgments = _judgments(connection, row["id"], len(documents))
+    if row["details"]:
+        results, rest = results_in(row, documents), rest_of(row)
+    else:
+        results = _from_calls(row, documents, _judgments(connection, row["id"], len(documents)))
+        rest = rest_of(row) if row["results"] else _UNFINISHED
+    return Ranking(results, query=read_query(row), strategy=row["strategy"], model=row["model"], **rest)
+
+
+def _from_calls(
+    row: Mapping[str, Any], documents: Sequence[Document], said: Sequence[Sequence[Judgment]]
+) -> list[RankedDocument]:
+    """The results of a ranking that did not end, or of one in a file of the first version."""
     held = json.loads(row["results"]) if row["results"] else [(index, None) for index in range(len(documents))]
-    return Ranking(
-        [
-            RankedDocument(
-                rank=rank,
-                index=index,
-                relevance_score=score,
-                document=documents[index],
-                judgments=tuple(judgments[index]),
-            )
-            for rank, (index, score) in enumerate(held, start=1)
-        ],
-        query=Query(text=row["query"], id=row["query_id"]),
-        strategy=row["strategy"],
-        model=row["model"],
-        status="complete" if row["status"] == "complete" else "partial",
-        reasons=json.loads(row["reasons"]) if row["reasons"] else ["the run ended before this ranking did"],
-        usage=_usage(row["usage"]),
-    )
+    return [
+        RankedDocument(
+            rank=rank,
+            index=index,
+            relevance_score=score,
+            document=documents[index],
+            judgments=tuple(said[index]),
+        )
+        for rank, (index, score) in enumerate(held, start=1)
+    ]
 
 
 def find_run(connection: sqlite3.Connection, run: str) -> str:
@@ -227,20 +235,22 @@ def _judgments(connection: sqlite3.Connection, ranking: str, n: int) -> list[lis
         (ranking,),
     )
     texts = Texts(connection)
-    judgments: list[list[Judgment]] = [[] for _ in range(n)]
+    found: list[list[Judgment]] = [[] for _ in range(n)]
     calls = (read_call(row, texts) for row in rows)
     for _, attempts in groupby(calls, key=lambda call: call.call):
         made = list(attempts)
         judged = [call for call in made if call.outcome is not None]
-        for shown, index in enumerate(judged[-1].window if judged else ()):
-            judgments[index].append(_judgment(judged[-1], shown, made))
-    return judgments
+        for index, judgment in zip(judged[-1].window, _said(judged[-1], made), strict=True) if judged else ():
+            found[index].append(judgment)
+    return found
 
 
-def _judgment(call: TracedCall, shown: int, attempts: Sequence[TracedCall]) -> Judgment:
-    """What a call said of the document at place `shown`; tokens and price are of all its attempts."""
+def _said(call: TracedCall, attempts: Sequence[TracedCall]) -> Sequence[Judgment]:
+    """What a call said of the documents it showed; tokens and price are of all its attempts."""
+    if call.outcome is None:
+        return ()
     costs = [attempt.cost_usd for attempt in attempts if attempt.cost_usd is not None or attempt.outcome is not None]
-    return Judgment(
+    shared = Judgment(
         stage=call.stage,
         round=call.round,
         window=call.window,
@@ -253,17 +263,8 @@ def _judgment(call: TracedCall, shown: int, attempts: Sequence[TracedCall]) -> J
         cost_usd=total_usd(costs),
         latency_s=sum(attempt.latency_s for attempt in attempts),
         cached=call.cached,
-        repairs=call.outcome.repairs if call.outcome is not None else (),
-        **(asdict(call.outcome.statements(len(call.window))[shown]) if call.outcome is not None else {}),
     )
-
-
-def _usage(stored: str | None) -> Usage:
-    if not stored:
-        return Usage()
-    values = json.loads(stored)
-    dollars = {name: None if values[name] is None else Decimal(values[name]) for name in ("cost_usd", "saved_usd")}
-    return Usage(**values | dollars)
+    return judgments_of(call.outcome, shared, call.passages)
 
 
 def _shows(row: Mapping[str, Any], doc: str | int) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from judge_rerank.core import ChatReply, ChatRequest, Usage
+from judge_rerank.core import ChatReply, ChatRequest, Ranking
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -96,16 +96,17 @@ def reply_attributes(reply: ChatReply, *, cached: bool = False) -> dict[str, Val
     return {name: value for name, value in known.items() if value is not None}
 
 
-def ranking_attributes(usage: Usage, *, strategy: str, model: str, documents: int, status: str) -> dict[str, Value]:
-    """What the span of a whole ranking ("rerank MODEL") holds."""
+def ranking_attributes(ranking: Ranking, *, documents: int) -> dict[str, Value]:
+    """What the span of a whole ranking of so many documents ("rerank MODEL") holds."""
+    usage = ranking.usage
     return {
         "gen_ai.operation.name": "rerank",
-        "gen_ai.request.model": model,
+        "gen_ai.request.model": ranking.model or "",
         "gen_ai.usage.input_tokens": usage.input_tokens,
         "gen_ai.usage.output_tokens": usage.output_tokens,
-        "judge_rerank.strategy": strategy,
+        "judge_rerank.strategy": ranking.strategy,
         "judge_rerank.documents": documents,
-        "judge_rerank.status": status,
+        "judge_rerank.status": ranking.status,
         "judge_rerank.calls": usage.calls,
         "judge_rerank.rounds": usage.rounds,
     }

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from judge_rerank.core import DataError, Document, Explanation, InputError, Query, Ranking, Step, explain
+from judge_rerank.storage import open_database, open_for_reading
 from judge_rerank.tracing.reader import (
     RunSummary,
     SpendKey,
@@ -37,7 +38,9 @@ from judge_rerank.tracing.reader import (
     read_runs,
     read_spend,
 )
-from judge_rerank.tracing.store import SCHEMA, CallRecord, TracedCall, Writer
+from judge_rerank.tracing.records import CallRecord, TracedCall
+from judge_rerank.tracing.schema import TRACE
+from judge_rerank.tracing.store import Writer
 
 __all__ = ["CallRecord", "Explanation", "RunSummary", "Step", "Trace", "TraceSpend", "TracedCall", "explain"]
 
@@ -80,7 +83,7 @@ class Trace:
         ranking, run, started = tokens.token_hex(8), self.run, time.time()
         self._write(
             lambda writer: writer.begin(
-                ranking, run=run, started=started, query=query, strategy=strategy, model=model, documents=documents
+                ranking, query, documents, run=run, started=started, strategy=strategy, model=model
             )
         )
         return ranking
@@ -148,9 +151,9 @@ class Trace:
         )
 
     def ranking(self, run: str, query: str) -> Ranking:
-        """The last ranking for a query (its id or whole text) in a run, with its judgments, put together again.
+        """The last ranking for a query (its id or whole text) in a run, as it was returned.
 
-        Counts of repairs (`integrity`) and metadata are not in the trace.
+        Metadata that JSON does not know come back as text.
         """
         return self._read(lambda connection: read_ranking(connection, run, query))
 
@@ -179,12 +182,12 @@ class Trace:
                 path=self.file,
             )
         try:
-            with closing(sqlite3.connect(f"{self.file.as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)) as connection:
+            with closing(open_for_reading(TRACE, self.file)) as connection:
                 connection.row_factory = sqlite3.Row
                 return question(connection)
         except InputError:
             raise
-        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
             raise DataError(f"The file cannot be read as a trace ({error}).", path=self.file) from error
 
 
@@ -228,9 +231,10 @@ class _WriterThread(threading.Thread):
         try:
             connection = self._connection = self._connection or self._open()
             writer = self._writer = self._writer or Writer(connection, self._secrets)
-            with connection:
-                for job in jobs:
-                    self._do(job, writer)
+            connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                self._do(job, writer)
+            connection.execute("COMMIT")
         except Exception as error:  # a trace must not end what it is the trace of
             self._failures += 1
             self._warn("cannot be written", error)
@@ -256,17 +260,7 @@ class _WriterThread(threading.Thread):
         return batch
 
     def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.touch(mode=0o600)  # it holds prompts and documents
-        connection = sqlite3.connect(self._path, timeout=_BUSY_S)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(SCHEMA)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return open_database(TRACE, self._path)
 
     def _close(self) -> None:
         connection, self._connection, self._writer = self._connection, None, None

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.cli import cache, logs
-from judge_rerank.core import Candidate, Document, Query, RankedDocument, Ranking, Scores
+from judge_rerank.core import Candidate, Document, Judgment, Query, RankedDocument, Ranking, Scores
 from judge_rerank.core.backend import ChatReply, Message
 from judge_rerank.core.errors import InputError
 from judge_rerank.tracing.trace import CallRecord, Trace
@@ -76,8 +76,14 @@ def trace(tmp_path: Path) -> Path:
                 )
             )
         results = [
-            RankedDocument(rank=rank, index=index, relevance_score=score, document=documents[index])
-            for rank, (index, score) in enumerate(((1, 0.9), (0, 0.2)), 1)
+            RankedDocument(
+                rank=rank,
+                index=index,
+                relevance_score=score,
+                document=documents[index],
+                judgments=(Judgment(stage="score", round=1, score=score, label=label, cost_usd=Decimal("0.000123")),),
+            )
+            for rank, (index, score, label) in enumerate(((1, 0.9, "9"), (0, 0.2, "2")), 1)
         ]
         made.finish(ranking, Ranking(results, query=query, strategy="score", model="openai/m"))
     return file

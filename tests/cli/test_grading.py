@@ -35,7 +35,24 @@ def test_from_grades_to_agreement(
     table = command("agreement", "--human", human, "--llm", graded, *runs)
     assert table.code == 0, table.err
     assert "Cohen's kappa 1.000" in table.out
-    assert "tau of the two orders: 1.000" in table.out
+    assert "tau of the two orders: 1.000, over 2 queries and 8 documents graded by both" in " ".join(table.out.split())
+
+
+def test_both_sides_of_an_agreement_are_the_same_queries(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "human").write_text("q1 0 a 3\nq1 0 b 0\nq2 0 a 0\nq2 0 b 3\nq3 0 a 0\nq3 0 b 3\n")
+    (tmp_path / "llm").write_text("q1 0 a 3\nq1 0 b 0\n")
+    for name, order in (("one", "ab"), ("two", "ba")):
+        lines = (f"{q} Q0 {d} {n} {9 - n} {name}\n" for q in ("q1", "q2", "q3") for n, d in enumerate(order, 1))
+        (tmp_path / f"{name}.trec").write_text("".join(lines))
+    runs = ["--run", tmp_path / "one.trec", "--run", tmp_path / "two.trec"]
+    ran = command("agreement", "--human", tmp_path / "human", "--llm", tmp_path / "llm", *runs, "-f", "json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert (found["tau"], found["queries"], found["documents"]) == (1, 1, 2)
+    (tmp_path / "llm").write_text("q1 0 a 3\n")
+    ran = command("agreement", "--human", tmp_path / "human", "--llm", tmp_path / "llm")
+    assert "1 document of 1 query graded by both" in ran.out
+    assert "Cohen's kappa undefined over the grades, undefined over relevant" in ran.out
 
 
 def test_only_the_holes(

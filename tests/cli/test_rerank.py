@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -52,6 +53,19 @@ def test_jsonl_can_be_piped_into_the_next_command(command: Command, judge: list[
     first = command("rerank", *QUERY, documents, *judge, "-s", "listwise", "-k", 3, "-f", "jsonl")
     second = command("rerank", *QUERY, *judge, "-s", "none", "-f", "jsonl", stdin=first.out)
     assert [(r["id"], r["rank"], r["page"]) for r in second.records] == [("d1", 1, 1), ("d3", 2, 3), ("d2", 3, 2)]
+
+
+@pytest.mark.parametrize("name", ["documents.csv", "documents.tsv"])
+def test_rows_of_a_table_are_documents(
+    command: Command, judge: list[str], documents: Path, tmp_path: Path, name: str
+) -> None:
+    rows = [json.loads(line) for line in documents.read_text().splitlines()]
+    with (tmp_path / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="," if name.endswith("csv") else "\t")
+        writer.writeheader()
+        writer.writerows(rows)
+    ran = command("rerank", *QUERY, tmp_path / name, *judge, "-f", "trec")
+    assert [line.split()[2] for line in ran.out.splitlines()] == list(BEST_FIRST)
 
 
 def test_a_dash_is_standard_input(command: Command, judge: list[str], documents: Path) -> None:
@@ -123,7 +137,7 @@ def test_no_documents_make_an_empty_ranking_without_a_call(
 def test_a_refusal_makes_a_partial_ranking(
     command: Command, judge: list[str], documents: Path, provider: Provider
 ) -> None:
-    provider.misbehave(*[Fault(kind="refusal")] * 4)
+    provider.misbehave(*[Fault(kind="refusal")] * 16)  # of the four, of each half, and of each document
     ran = command("rerank", *QUERY, documents, *judge, "-s", "listwise")
     assert ran.code == 3
     assert "warning: partial: " in ran.err
@@ -261,7 +275,7 @@ def test_an_error_on_the_way_keeps_what_was_printed(
     ran = command("rerank", *run_files, *judge, "-s", "listwise", "-f", "json")
     assert ran.code == 4
     assert [ranking["query"]["id"] for ranking in json.loads(ran.out)] == ["q1"]
-    assert "listwise by openai/test" in ran.err
+    assert "listwise · 0 calls" in ran.err, "no model was asked for the one document"
     assert ran.err.splitlines()[-1].startswith("error: ")
 
 

@@ -162,13 +162,12 @@ BAD_REPLIES = {
     "refused": ChatReply(text="I can't help with that.", finish_reason="refusal"),
     "filtered": ChatReply(text="", finish_reason="filter"),
     "unreadable": ChatReply(text="It depends on what you mean by it."),
-    "repaired": ChatReply(text="Sure! Here it is: {'relevant': true,}"),
     "failed": ProviderUnavailable("overloaded", status=503, retry_after_s=0.001),
 }
 
 
 @pytest.mark.parametrize("kind", BAD_REPLIES)
-def test_only_clean_replies_are_kept(kind: str, tmp_path: Path) -> None:
+def test_a_reply_without_a_judgment_is_not_kept(kind: str, tmp_path: Path) -> None:
     bad = BAD_REPLIES[kind]
     with judge_of(paid(bad), tmp_path, max_attempts=1) as judge:
         judge.rerank("q", DOCS[:1])
@@ -177,6 +176,25 @@ def test_only_clean_replies_are_kept(kind: str, tmp_path: Path) -> None:
         ranking = judge.rerank("q", DOCS[:1])
     assert len(backend.requests) == 1
     assert (ranking.status, ranking[0].relevance_score, ranking.usage.cached_calls) == ("complete", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("replies", "calls"),
+    [
+        (["Sure! Here it is: {'relevant': true,}"], 1),
+        (["It depends on what you mean by it.", YES], 2),
+        ([ChatReply(text='{"relevant": tr', finish_reason="length"), YES], 2),
+    ],
+    ids=["repaired", "unreadable first", "truncated first"],
+)
+def test_the_judgment_that_a_call_ended_with_is_kept(replies: list[Any], calls: int, tmp_path: Path) -> None:
+    with judge_of(paid(replies), tmp_path) as judge:
+        first = judge.rerank("q", DOCS[:1])
+    backend = paid(NO)
+    with judge_of(backend, tmp_path) as judge:
+        second = judge.rerank("q", DOCS[:1])
+    assert (first.usage.calls, first[0].relevance_score, first.status) == (calls, 1, "complete")
+    assert (len(backend.requests), second[0].relevance_score, second.usage.cached_calls) == (0, 1, 1)
 
 
 def test_a_reply_that_was_bought_counts_though_the_ranking_ends_while_it_is_stored(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from judge_rerank import Budget, Document, InputError, Judge, Price, Query, UnknownName
-from judge_rerank.evaluation.agreement import cohens_kappa, kendalls_tau, measure_agreement, system_scores
+from judge_rerank.core import ChatRequest
+from judge_rerank.evaluation.agreement import cohens_kappa, kendalls_tau, measure_agreement, shared, system_scores
 from judge_rerank.evaluation.grading import Grade, Grader, qrels_lines
 from judge_rerank.testing import FakeBackend, SimulatedJudge, check_strategy
 
@@ -66,6 +67,37 @@ def test_the_budget_and_the_cache(tmp_path: object) -> None:
     assert any("budget" in reason for ranking in grades.rankings for reason in ranking.reasons)
 
 
+def many(queries: int, documents: int) -> list[tuple[Query, list[Document]]]:
+    return [
+        (
+            Query(text=f"query {q}", id=f"q{q}"),
+            [Document(text=f"text {d} of {q}", id=f"d{d}") for d in range(documents)],
+        )
+        for q in range(queries)
+    ]
+
+
+@pytest.mark.parametrize(("queries", "documents"), [(1, 200), (40, 5)])
+def test_a_model_that_gives_no_grades_is_not_asked_to_the_end(queries: int, documents: int) -> None:
+    """Every unreadable reply is asked for twice, so 20 calls are 40 requests."""
+    backend = FakeBackend("I would rather not say.", concurrency=2)
+    grades = Grader(Judge(backend)).grade(many(queries, documents))
+    assert len(backend.requests) <= 80
+    assert "gave no grade" in grades.stopped
+    assert sum(map(len, grades.missing.values())) == 200
+    assert not any(grades.qrels.values())
+
+
+def test_a_model_that_gives_some_grades_is_asked_to_the_end() -> None:
+    def reply(request: ChatRequest) -> str:
+        return '{"grade": 7}' if any("text 3 of" in m.content for m in request.messages) else '{"grade": 2}'
+
+    backend = FakeBackend(reply, concurrency=2)
+    grades = Grader(Judge(backend)).grade(many(3, 30))
+    assert (sum(map(len, grades.qrels.values())), grades.stopped) == (87, "")
+    assert set(grades.missing.values()) == {("d3",)}
+
+
 def test_reasons() -> None:
     grades = Grader(Judge(SimulatedJudge(QRELS, top_grade=3)), explain=True).grade(PAIRS[:1])
     assert {j.reason for place in grades.rankings[0] for j in place.judgments} == {"by its grade"}
@@ -99,6 +131,12 @@ def test_kappa() -> None:
     assert cohens_kappa(pairs) == pytest.approx(0.4)
     assert cohens_kappa([(1, 1)] * 3) == 1
     assert cohens_kappa([(0, 1), (1, 0)]) == -1
+    assert cohens_kappa([(1, 1)]) is None
+
+
+def test_the_agreement_on_one_document_is_undefined() -> None:
+    found = measure_agreement({"q": {"a": 3}}, {"q": {"a": 3}})
+    assert (found.documents, found.kappa, found.kappa_binary) == (1, None, None)
 
 
 def test_agreement() -> None:
@@ -123,6 +161,21 @@ def test_tau() -> None:
     assert kendalls_tau(a, a | {"x": 1.0}) == pytest.approx(5 / 30**0.5)  # scipy.stats.kendalltau agrees
     with pytest.raises(InputError, match="at least two that differ"):
         kendalls_tau(a, dict.fromkeys(a, 1.0))
+
+
+def test_systems_are_compared_on_what_both_sides_graded() -> None:
+    """People graded three queries, the model one: over all three, the orders of the systems seem opposed."""
+    human = {"q1": {"a": 3.0, "b": 0.0}, "q2": {"a": 3.0, "b": 0.0, "c": 2.0}, "q3": {"a": 3.0, "b": 0.0}}
+    model = {"q1": {"a": 3.0, "b": 0.0, "z": 3.0}, "q4": {"a": 1.0}}
+    runs = {
+        "good on q1": {"q1": ["a", "b"], "q2": ["b", "a"], "q3": ["b", "a"]},
+        "good elsewhere": {"q1": ["b", "a"], "q2": ["a", "c", "b"], "q3": ["a", "b"]},
+    }
+    assert kendalls_tau(*(system_scores(runs, grades) for grades in (human, model))) == -1
+    people, by_model = shared(human, model)
+    assert (people, by_model) == ({"q1": {"a": 3.0, "b": 0.0}}, {"q1": {"a": 3.0, "b": 0.0}})
+    assert kendalls_tau(*(system_scores(runs, grades) for grades in (people, by_model))) == 1
+    assert measure_agreement(human, model).queries == 1
 
 
 def test_scores_of_systems() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy
 import pytest
@@ -155,6 +156,26 @@ def test_a_run_is_not_begun_twice(written: Written, log: Path, tmp_path: Path) -
         with pytest.raises(InputError, match="The run in this folder is another one"):
             run(written(**change), tmp_path / "run", second, resume=True)
     assert not second.requests
+
+
+def test_no_secret_of_a_model_is_in_the_folder_of_a_run_and_nobody_else_may_read_it(
+    written: Written, tmp_path: Path
+) -> None:
+    model = {
+        "name": "fake",
+        "api_base": "https://me:swordfish@host/v1?api-version=2&key=in-the-query",
+        "params": {"extra_headers": {"X-Service-Token": "in-a-header"}, "seed": 4, "user": "in-a-header"},
+    }
+    file, folder = written(models=[model]), tmp_path / "new" / "run"
+    found = run(file, folder, FakeBackend(reply), limit=1, only=["listwise"])
+    secrets = ("swordfish", "in-the-query", "in-a-header")
+    told = repr(Experiment.load(file)) + "".join(path.read_text() for path in folder.iterdir())
+    assert [secret for secret in secrets if secret in told] == []
+    settings = {"api_base": "https://host/v1?api-version=2", "params": ANY}
+    assert found.info.variants[-1].settings == settings
+    assert found.info.variants[-1].settings["params"]["seed"] == 4
+    assert {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())} == {0}
+    run(file, folder, FakeBackend(reply), resume=True)
 
 
 def test_a_part_of_a_run_is_filled_up(written: Written, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from judge_rerank import BM25, DataError, Distilled, Document, Embedding, InputError, Judge, Query, Score, Trace
-from judge_rerank.learning.distil import distill, examples, kinds_for, sign_flip, traced
+from judge_rerank.learning import sign_flip
+from judge_rerank.learning.distil import distill, examples, kinds_for, traced
 from judge_rerank.learning.finetune import lists, triplets
 from judge_rerank.strategies.spec import parse
 from judge_rerank.testing import FakeBackend, check_strategy
@@ -103,9 +104,12 @@ def test_too_few_judgments(model: str) -> None:
 
 
 def test_a_sign_flip_is_as_probable_as_chance() -> None:
-    assert sign_flip([0.1] * 12) < 0.01
-    assert sign_flip([0.1, -0.1] * 6) > 0.3
-    assert sign_flip([0.0] * 5) == 1
+    assert sign_flip([0.1] * 12, alternative="greater") == pytest.approx(2**-12)
+    assert sign_flip([0.1] * 12) == pytest.approx(2**-11)
+    assert sign_flip([-0.1] * 12, alternative="greater") == 1
+    assert sign_flip([0.1, -0.1] * 6, alternative="greater") > 0.3
+    assert sign_flip([0.1] * 30, alternative="greater") < 0.01
+    assert sign_flip([0.0] * 5, alternative="greater") == 1
 
 
 def test_judgments_from_a_trace(model: str, tmp_path: Path) -> None:

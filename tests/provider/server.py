@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -69,6 +69,7 @@ class Provider:
         cached_share: the share of each prompt that it says it had cached.
         keys: the keys it accepts; all, and none, where this is None.
         rejects: what it answers with 400, by field of the request body: `field`, `field=type` or `field:value`.
+        refuses: what it answers, by request, where it does not take one: a status and a message.
         logprobs: whether it gives log-probabilities; where not, it ignores that they are asked for.
         keep: how many requests it remembers.
     """
@@ -84,12 +85,14 @@ class Provider:
         cached_share: float = 0.0,
         keys: frozenset[str] | None = None,
         rejects: Mapping[str, str] | None = None,
+        refuses: Callable[[Received], tuple[int, str] | None] = lambda _request: None,
         logprobs: bool = True,
         keep: int = 20_000,
     ) -> None:
         self.judge: Judge = judge or QrelsJudge({})
         self.faults: Schedule = faults or Script()
         self.rejects = dict(rejects or {})
+        self.refuses = refuses
         self.keys = keys
         self._logprobs = logprobs
         self.bill = Bill()
@@ -240,6 +243,8 @@ class Provider:
 
     def _reply(self, request: Received) -> _Reply:
         """The answer, charged for unless the request is turned away."""
+        if request.fault.kind == "body":
+            return _as_it_stands(request.fault)
         refused = self._turned_away(request)
         if refused is not None:
             return refused
@@ -272,6 +277,8 @@ class Provider:
         for field, message in self.rejects.items():
             if _has(request.body, field):
                 return error(400, message, "unsupported_parameter")
+        if (refused := self.refuses(request)) is not None:
+            return error(*refused)
         if request.fault.kind == "status":
             fault = request.fault
             return error(fault.status, fault.message, fault.code, fault.headers)
@@ -326,6 +333,12 @@ class Provider:
         prompt = f"{body.get('query', '')}\n{text}"
         asked = Asked(wire="openai", model=str(body.get("model")), system="", prompt=prompt, schema=schema)
         return float(self.judge(asked).text) / 1000
+
+
+def _as_it_stands(fault: Fault) -> _Reply:
+    if isinstance(fault.body, str):
+        return _Reply(status=fault.status, body=fault.body.encode(), headers=fault.headers, content_type="text/html")
+    return _Reply(status=fault.status, body=json.dumps(fault.body).encode(), headers=fault.headers)
 
 
 def _error_plain(_status: int, message: str, _code: str | None) -> dict[str, Any]:

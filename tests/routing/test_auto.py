@@ -1,22 +1,19 @@
 """`auto` and `cascade`: which route, why, and what the caps leave room for; tables of one's own, and fitted ones."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from judge_rerank import Auto, DefaultCascade, InputError, Judge, Passages, Price, Route, Routes, Unchanged
 from judge_rerank.cli import run
-from judge_rerank.core import Circumstances, Document, Query
+from judge_rerank.core import Circumstances
 from judge_rerank.core.errors import DataError
-from judge_rerank.evaluation.datasets import Dataset, Topic
 from judge_rerank.evaluation.matrix import Prompted
-from judge_rerank.evaluation.tuning import fit_routes, tune
-from judge_rerank.routing import LABELS, Rule, Rules, TrainedClassifier
+from judge_rerank.routing import LABELS, Rule, Rules
 from judge_rerank.routing.auto import CASCADES, ClassIs, prefilter, resolved
 from judge_rerank.routing.routes import DEFAULT
 from judge_rerank.strategies import parse
-from judge_rerank.testing import FakeBackend, SimulatedJudge, check_strategy
+from judge_rerank.testing import FakeBackend, check_strategy
 
 FACT, COMPARISON = "who wrote Dune?", "Which of the two directors of Dune was born first, Lynch or Villeneuve?"
 DOCS = [f"document {number} about Dune" for number in range(30)]
@@ -176,89 +173,13 @@ def test_the_class_as_a_condition() -> None:
     assert set(CASCADES) == {"hosted", "local", "none"}
 
 
-def collection(n: int = 24) -> Dataset:
-    """Half the answers share words with their query; the others are known to the judge alone."""
-    topics, grades = [], {}
-    for number in range(n):
-        query = f"who made thing{number}?" if number % 2 else f"explain in detail why thing{number} works as it does"
-        words = query if number % 3 else "something else"
-        docs = [Document(id=f"d{number}-{i}", text=words if i == 2 else f"filler {i} thing{number}") for i in range(6)]
-        topics.append(Topic(query=Query(id=f"q{number}", text=query), candidates=tuple(docs)))
-        grades[f"q{number}"] = {f"d{number}-2": 1.0}
-    return Dataset(name="made up", topics=tuple(topics), grades=grades)
-
-
-def test_tuned_weights_find_the_signal_that_knows() -> None:
-    data = collection()
-    found = tune(Judge(SimulatedJudge(data.grades)), data, ["bm25", "score"], metric="nDCG@10")
-    assert found.alone["score"] == pytest.approx(1.0)
-    assert found.alone["bm25"] < 1
-    assert found.held_out == pytest.approx(found.fitted) == pytest.approx(1.0)
-    assert found.weights["score"] >= 0.5
-    assert sum(found.weights.values()) == pytest.approx(1)
-    with pytest.raises(InputError, match="two to 4"):
-        tune(Judge(SimulatedJudge(data.grades)), data, ["bm25"])
-    with pytest.raises(DataError, match="too few"):
-        tune(Judge(SimulatedJudge(data.grades)), collection(4), ["bm25", "first-stage"])
-
-
-def test_a_class_departs_from_its_route_only_where_the_data_prove_it() -> None:
-    data = collection(48)
-    blind = Routes([Route(strategies=("none",))])
-    fitted, found = fit_routes(
-        Judge(SimulatedJudge(data.grades)), data, ["bm25", "score"], TrainedClassifier(), routes=blind, kind="local"
-    )
-    taken = {row.label: row.strategy for row in found if row.chosen}
-    assert set(taken.values()) <= {"bm25", "score"}
-    assert len(taken) == 2
-    assert fitted.choose("factual", "local", 6).strategies[0] == taken["factual"]
-    assert "fitted on" in fitted.choose("factual", "local", 6).why
-    best = Routes((Route(strategies=("score",)),))
-    same, found = fit_routes(
-        Judge(SimulatedJudge(data.grades)), data, ["bm25"], TrainedClassifier(), routes=best, kind="local"
-    )
-    assert same == best
-    assert {row.strategy for row in found if row.chosen} == {"score"}
-
-
-def test_what_is_measured_are_the_strategies_with_their_options() -> None:
-    """Windows of three, though `listwise` alone would take all six documents at once; and a stage with a condition."""
-    data = collection()
-    judge, routes = SimulatedJudge(data.grades), Routes((Route(strategies=("none",)),))
-    asked = ["listwise(window_size=3, stride=1)", "bm25 % 5 >> stage(bm25, when=unsure(margin=0.2))"]
-    _, found = fit_routes(Judge(judge), data, asked, TrainedClassifier(), routes=routes, kind="local")
-    assert {row.strategy for row in found} == {"none", *asked}
-    assert {len(request.subject.candidates) for request in judge.requests if request.subject} == {3}
-
-
 def test_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("JUDGE_RERANK_MODELS", "")
     monkeypatch.setenv("COLUMNS", "200")
-    data = tmp_path / "log.jsonl"
-    made = collection()
-    with data.open("w") as lines:
-        for topic in made.topics:
-            graded = [
-                {"id": d.id, "text": d.text, "grade": int(made.grades[topic.id].get(d.id or "", 0))}
-                for d in topic.candidates
-            ]
-            lines.write(json.dumps({"id": topic.id, "query": topic.query.text, "candidates": graded}) + "\n")
     assert run(["routes"]) == 0
     assert "no LLM is set up" in capsys.readouterr().out
     assert run(["routes", "--format", "yaml"]) == 0
     (tmp_path / "mine.yaml").write_text(capsys.readouterr().out)
     assert run(["routes", "--file", str(tmp_path / "mine.yaml")]) == 0
-    assert run(["tune", "--data", str(data), "--signal", "bm25", "--signal", "first-stage"]) == 0
-    out = capsys.readouterr().out
-    assert "on queries not seen" in out
-    assert '-s "hybrid({' in out
-    assert run(["routes", "fit", "--data", str(data), "-s", "none", "-o", str(tmp_path / "fitted.yaml")]) == 0
-    assert "taken" in capsys.readouterr().out
-    assert Routes.load(tmp_path / "fitted.yaml")
-    stage = "bm25 % 5 >> stage(bm25, when=unsure)"
-    assert run(["routes", "fit", "--data", str(data), "-s", stage, "-o", str(tmp_path / "fitted.yaml")]) == 0
-    assert stage in capsys.readouterr().out.replace("\n", " ")
-    assert run(["routes", "fit", "--data", str(data), "-s", "nnoe", "-o", str(tmp_path / "fitted.yaml")]) == 2
-    assert "Did you mean 'none'" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from judge_rerank import BM25, CorpusStatistics, DataError, InputError, Judge, Score, ScorerError, SetupError
-from judge_rerank.core import Group
+from judge_rerank.core import Group, sigmoid
 from judge_rerank.scorers.base import LocalScorer
 from judge_rerank.testing import FakeBackend, check_strategy
 
@@ -120,6 +120,23 @@ def test_a_scorer_that_returns_too_few() -> None:
 
     with pytest.raises(ScorerError, match="gave 1 scores in 1 groups for 2 documents"):
         Judge(FakeBackend("")).rerank("q", ["a", "b"], Short())
+
+
+def test_raw_scores_decide_where_relevance_is_saturated() -> None:
+    @dataclass(frozen=True)
+    class Logits(Lengths):
+        def unit(self, raw: float) -> float:
+            return sigmoid(raw)
+
+    scorer = Logits()
+    scorer.opened.set()
+    ranking = Judge(FakeBackend("")).rerank("q", ["x" * 45, "x" * 44, "x" * 46, "x", "x" * 45], scorer)
+    assert ranking.order == (2, 0, 4, 1, 3)
+    scores = [place.relevance_score for place in ranking]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == 4
+    assert scores[0] == 1.0
+    assert scores[-1] == sigmoid(1)
 
 
 def test_the_trace_has_scores(tmp_path) -> None:

@@ -7,13 +7,14 @@ from decimal import Decimal
 import pytest
 
 from judge_rerank import Budget, Document, InputError, Judge, Price, RerankAPI, Score
-from judge_rerank.core import Failed, Scores
+from judge_rerank.core import Failed, RequestRejected, Scores
 from judge_rerank.core.backend import ChatReply
 from judge_rerank.prompting.tasks.rerank import Rerank
 from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy
-from tests.provider import Fault, Provider, QrelsJudge
+from tests.provider import Answer, Asked, Fault, Provider, QrelsJudge, Received
 from tests.provider import Price as Charge
+from tests.provider.meter import quarter_of_bytes
 
 DOCS = {"Dune is a film of 1984.": 1, "Frank Herbert wrote Dune.": 3, "A dune is a hill of sand.": 0}
 # LiteLLM's name, the folder that says which shape the provider has, and what is to be paid for a million tokens.
@@ -76,6 +77,37 @@ def test_together_has_a_client_of_its_own(judge: OpenJudge) -> None:
     with Provider(QrelsJudge(DOCS)) as provider:
         model = "together_ai/Salesforce/Llama-Rank-V1"
         assert judge().rerank("who wrote Dune?", list(DOCS), api(provider, model, "/v1")).order == (1, 0, 2)
+
+
+def saying(scores: dict[str, float]) -> Callable[[Asked], Answer]:
+    """A reranker that gives these raw scores, whatever their kind."""
+    return lambda asked: Answer(text=str(next(s for text, s in scores.items() if asked.prompt.endswith(text)) * 1000))
+
+
+@pytest.mark.parametrize(
+    ("raw", "order", "relevance"),
+    [
+        ([2.0, -1.0, 0.9, 0.3], (0, 2, 3, 1), [0.881, 0.711, 0.574, 0.269]),  # logits that look like probabilities
+        ([44.0, 52.1, 48.3], (1, 2, 0), [0.521, 0.483, 0.44]),  # sums of MaxSim
+        ([87, 0, 12, 0.4], (0, 2, 3, 1), [0.87, 0.12, 0.004, 0.0]),  # grades from 0 to 100
+        ([45.5, -3.0, 46.0, 45.75], (2, 3, 0, 1), [1.0, 1.0, 1.0, 0.047]),  # logits of which the sigmoid is 1
+        ([0.9, 0.2, 0.4], (0, 2, 1), [0.9, 0.4, 0.2]),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_one_scale_for_all_batches(
+    judge: OpenJudge, raw: list[float], order: tuple[int, ...], relevance: list[float], batch_size: int
+) -> None:
+    docs = [f"document {index}" for index in range(len(raw))]
+    with Provider(saying(dict(zip(docs, raw, strict=True)))) as provider:
+        ranking = judge().rerank("q", docs, api(provider, batch_size=batch_size))
+        assert (ranking.order, ranking.status) == (order, "complete")
+        scores = [place.relevance_score for place in ranking]
+        assert scores == pytest.approx(relevance, abs=1e-3)
+        assert len(set(scores)) == len(scores)
+        assert [place.judgments[0].raw for place in ranking] == pytest.approx(sorted(raw, reverse=True))
+        cut = judge().rerank("q", docs, api(provider, batch_size=batch_size), min_score=scores[1])
+        assert cut.order == order[:2]
 
 
 def test_titles_are_shown_and_long_documents_are_cut_and_counted(judge: OpenJudge) -> None:
@@ -179,6 +211,149 @@ def test_an_api_before_the_judge(judge: OpenJudge) -> None:
         ranking = judge().rerank("who wrote Dune?", list(DOCS), api(provider) % 2 >> Score())
         assert ranking.order == (1, 0, 2)
         assert [j.stage for j in ranking[0].judgments] == ["api", "score"]
+
+
+def too_many(most: int, message: str) -> Callable[[Received], tuple[int, str] | None]:
+    return lambda request: (422, message) if len(texts_of(request)) > most else None
+
+
+def texts_of(request: Received) -> list[str]:
+    return request.body.get("texts", request.body.get("documents"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "batch size 40 > maximum allowed batch size 32",
+        "total number of documents must be at most 32 - received 40",
+        "Value error, batch size is invalid, it should not be larger than 32.",
+        "List should have at most 32 items after validation, not 40",
+        "Too many documents in one request.",
+    ],
+)
+@pytest.mark.parametrize("model", ["huggingface/BAAI/bge-reranker-base", "cohere/rerank-v3.5"])
+def test_a_limit_of_documents_is_learnt(judge: OpenJudge, model: str, message: str) -> None:
+    folder = dict(BY_TOKENS).get(model, "")
+    docs = [f"document {number}" for number in range(40)]
+    raw = {text: number / 100 for number, text in enumerate(docs)}
+    with Provider(saying(raw), refuses=too_many(32, message)) as provider:
+        asking = judge()
+        ranking = asking.rerank("q", docs, api(provider, model, folder))
+        assert ranking.order == tuple(reversed(range(40)))
+        assert (ranking.status, ranking.integrity.unjudged) == ("complete", ())
+        assert ranking.integrity.failed == {"oversized": 1}
+        assert ranking.usage.calls == 2
+        if "32" in message:
+            again = asking.rerank("another", docs, api(provider, model, folder))
+            assert (again.usage.rounds, again.integrity.failed) == (1, {})
+            assert asking.estimate("q", docs, api(provider, model, folder)).calls == 2
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "\u200b"])
+def test_a_document_without_text_is_last_and_unjudged(judge: OpenJudge, text: str) -> None:
+    docs = [text, *DOCS]
+    refuses = too_many(3, "Input cannot contain empty strings")
+    with Provider(QrelsJudge(DOCS), refuses=refuses) as provider:
+        ranking = judge().rerank("who wrote Dune?", docs, api(provider))
+        assert ranking.order == (2, 1, 3, 0)
+        assert (ranking[-1].relevance_score, ranking.integrity.unjudged) == (None, (0,))
+        assert ranking.notes == ("api: 1 document has no text and was not sent",)
+        assert provider.requests == 1
+        nothing = judge().rerank("who wrote Dune?", [text, text], api(provider))
+        assert (nothing.order, nothing.integrity.unjudged, provider.requests) == ((0, 1), (0, 1), 1)
+
+
+def too_long(most: int, message: str, status: int = 413) -> Callable[[Received], tuple[int, str] | None]:
+    """Counts as an API does that reads query and document together."""
+
+    def refuses(request: Received) -> tuple[int, str] | None:
+        longest = max(quarter_of_bytes(text) + quarter_of_bytes(request.body["query"]) for text in texts_of(request))
+        return (status, message.format(longest)) if longest >= most else None
+
+    return refuses
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (413, "`inputs` must have less than 512 tokens. Given: {}"),
+        (400, "Input length {} exceeds maximum allowed token size 512"),
+        (400, "This model's maximum context length is 512 tokens. However, you requested {} tokens."),
+        (500, "input ({} tokens) is too large to process. increase the physical batch size (current batch size: 512)"),
+        (400, "The document is too long."),
+    ],
+)
+def test_a_document_that_is_too_long_is_cut_and_costs_the_others_nothing(
+    judge: OpenJudge, status: int, message: str
+) -> None:
+    docs = ["Frank Herbert " * 400, *DOCS]
+    grades = {"Frank Herbert Frank": 2, **DOCS}
+    with Provider(QrelsJudge(grades), refuses=too_long(512, message, status)) as provider:
+        model, folder = BY_TOKENS[-1]
+        asking = judge()
+        ranking = asking.rerank("who wrote Dune?", docs, api(provider, model, folder))
+        assert ranking.order == (2, 0, 1, 3)
+        assert (ranking.status, ranking.integrity.unjudged, ranking.integrity.truncated) == ("complete", (), (0,))
+        assert len(provider.received[-1].body["texts"][0]) < 2_048
+        if "512" in message:
+            again = asking.rerank("who filmed Dune?", docs, api(provider, model, folder))
+            assert (again.usage.rounds, again.integrity.failed) == (1, {})
+
+
+@pytest.mark.parametrize(
+    ("message", "failure", "advice"),
+    [
+        ("Input cannot contain empty strings", "refused", "Leave out documents without text."),
+        ("The document has too many characters: too long.", "oversized", "Set a lower max_tokens_per_doc, or"),
+    ],
+)
+def test_a_document_that_is_refused_however_it_is_asked(
+    judge: OpenJudge, message: str, failure: str, advice: str
+) -> None:
+    docs = [*DOCS, "X marks the spot. " * 40, *(f"document {number}" for number in range(20))]
+    refuses = too_long(0, message, 400)
+
+    def refused(request: Received) -> tuple[int, str] | None:
+        return refuses(request) if any(text.startswith("X") for text in request.body["documents"]) else None
+
+    with Provider(QrelsJudge(DOCS), refuses=refused) as provider:
+        ranking = judge().rerank("who wrote Dune?", docs, api(provider))
+        assert ranking.order[:2] == (1, 0)
+        assert (ranking.order[-1], ranking.integrity.unjudged, ranking.status) == (3, (3,), "partial")
+        assert ranking[-1].judgments[-1].failure == failure
+        (reason,) = ranking.reasons
+        assert advice in reason
+        assert provider.requests < 20
+
+
+def test_a_query_that_is_too_long_is_not_asked_for_every_document(judge: OpenJudge) -> None:
+    refuses = too_long(0, "`inputs` must have less than 512 tokens. Given: {}")
+    with Provider(QrelsJudge(DOCS), refuses=refuses) as provider:
+        ranking = judge().rerank("q", [f"document {number}" for number in range(300)], api(provider))
+        assert (ranking.status, len(ranking.integrity.unjudged)) == ("partial", 300)
+        assert provider.requests < 40
+        assert "max_tokens_per_doc" in ranking.reasons[0]
+        assert ranking.usage.cost_usd == 0
+
+
+def test_smaller_calls_are_paid_for_one_by_one(judge: OpenJudge) -> None:
+    """The request that was reserved counts as one call; its parts are two, and the cap has room for one of them."""
+    docs = [f"document {number}" for number in range(40)]
+    refuses = too_many(32, "batch size 40 > maximum allowed batch size 32")
+    price = Charge(input=0, output=0, request=2000)
+    with Provider(QrelsJudge({}), default_price=price, refuses=refuses) as provider:
+        ranking = judge(budget=Budget(usd="0.003")).rerank("q", docs, api(provider))
+        assert provider.bill.microusd == 2000
+        assert ranking.usage.cost_usd == Decimal("0.002")
+        assert ranking.status == "partial"
+        assert ranking.integrity.failed == {"oversized": 1, "budget": 1}
+
+
+def test_a_request_that_is_refused_for_something_else_is_asked_once(judge: OpenJudge) -> None:
+    with Provider(refuses=lambda _request: (400, "Argument 'top_n' is not supported by our API")) as provider:
+        with pytest.raises(RequestRejected, match="top_n"):
+            judge().rerank("q", list(DOCS), api(provider))
+        assert provider.requests == 1
 
 
 def test_by_name_and_bad_input() -> None:

@@ -25,13 +25,14 @@ from judge_rerank import (
     SelfConsistent,
     Trace,
 )
-from judge_rerank.core import Failed, Scores, Vectors
+from judge_rerank.core import Failed, Scores
 from judge_rerank.core.backend import ChatReply
-from judge_rerank.prompting.tasks.embedding import Embedding, compared, packed
+from judge_rerank.prompting.tasks.embedding import Embedding, Vectors, compared, packed
 from judge_rerank.strategies import spec
 from judge_rerank.testing import FakeBackend, check_strategy
-from tests.provider import Fault, Provider, QrelsJudge
+from tests.provider import Fault, Provider, QrelsJudge, Received
 from tests.provider import Price as Charge
+from tests.provider.meter import quarter_of_bytes
 
 QUERY = "who wrote Dune?"
 DOCS = {"Dune is a film of 1984.": 1, "Frank Herbert wrote Dune.": 3, "A dune is a hill of sand.": 0}
@@ -139,11 +140,30 @@ def test_titles_are_shown_long_documents_are_cut_and_empty_ones_are_no_error(
 ) -> None:
     docs = [Document(title="Dune", text="sand " * 400), "Frank Herbert wrote Dune.", ""]
     ranking = judge(max_tokens_per_doc=50).rerank(QUERY, docs, api(provider))
-    (sent,) = (request.body["input"] for request in provider.received if len(request.body["input"]) == 3)
+    (sent,) = (request.body["input"] for request in provider.received if len(request.body["input"]) == 2)
     assert sent[0].startswith("Dune\nsand sand")
     assert len(sent[0]) < 400
-    assert sent[2] == " "
     assert ranking.integrity.truncated == (0,)
+    assert (ranking.order[-1], ranking.integrity.unjudged, ranking.status) == (2, (2,), "complete")
+    assert ranking.notes == ("embedding-api: 1 document has no text and was not sent",)
+
+
+def test_texts_that_the_api_refuses_cost_the_others_nothing(judge: OpenJudge, tmp_path) -> None:
+    def refuses(request: Received) -> tuple[int, str] | None:
+        texts = request.body["input"]
+        if len(texts) > 4:
+            return 400, f"invalid request: total number of texts must be at most 4 - received {len(texts)}"
+        longest = max(quarter_of_bytes(text) for text in texts)
+        return (400, f"This model's maximum context length is 64 tokens, you sent {longest}.") if longest > 64 else None
+
+    docs = ["sand " * 400, "A dune is a hill of sand.", *(f"document {number}" for number in range(8)), "  "]
+    with Provider(QrelsJudge(GRADES), refuses=refuses) as provider:
+        own = judge(cache_dir=tmp_path)
+        ranking = own.rerank(QUERY, docs, api(provider))
+        assert (ranking.status, ranking.integrity.unjudged, ranking.integrity.truncated) == ("complete", (10,), (0,))
+        assert all(place.relevance_score is not None for place in ranking.results[:-1])
+        again = own.rerank(QUERY + "?", docs, api(provider))
+        assert (again.status, again.integrity.failed, again.usage.rounds) == ("complete", {}, 1)
 
 
 def test_an_identical_request_is_paid_for_once(judge: OpenJudge, provider: Provider, tmp_path) -> None:
@@ -221,8 +241,9 @@ def test_the_trace_has_every_call_with_its_scores(judge: OpenJudge, provider: Pr
     assert [(call.stage, call.window, call.attempt) for call in sorted(calls, key=lambda call: call.call)] == [
         ("embedding-api", (), 1),
         ("embedding-api", (0, 1, 2), 1),
+        ("embedding-api", (0, 1, 2), 1),
     ]
-    scores = next(call.outcome for call in calls if call.window)
+    (scores,) = [call.outcome for call in calls if call.outcome is not None]
     assert isinstance(scores, Scores)
     assert scores.values == tuple(p.relevance_score for p in sorted(ranking, key=lambda place: place.index))
     assert sum(call.cost_usd or 0 for call in calls) == ranking.usage.cost_usd
@@ -243,11 +264,9 @@ def test_what_was_paid_for_is_in_the_trace_of_a_ranking_that_is_cancelled(
 
     asyncio.run(cancelled())
     opened.close()
-    errors = [call.error for call in Trace(tmp_path / "trace.db").calls()]
-    assert sorted(str(error) for error in errors) == [
-        "Cut off before the answer came.",
-        "Cut off before the vectors were compared.",
-    ]
+    calls = Trace(tmp_path / "trace.db").calls()
+    assert sorted(str(call.error) for call in calls) == ["Cut off before the answer came.", "None"]
+    assert all(call.outcome is None for call in calls)
 
 
 def test_within_other_strategies(judge: OpenJudge, provider: Provider) -> None:

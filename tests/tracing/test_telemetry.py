@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from judge_rerank.core import Usage
+from judge_rerank.core import Query, Ranking, Usage
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message
 from judge_rerank.tracing.telemetry import chat_attributes, chat_span_name, ranking_attributes, reply_attributes, span
 
@@ -38,12 +38,13 @@ def empty() -> None:
 
 def test_a_call_is_a_client_span_inside_its_ranking() -> None:
     usage = Usage(calls=1, rounds=1, input_tokens=9, output_tokens=1)
+    made = Ranking([], query=Query(text="private"), strategy="score", model="openai/m", usage=usage)
     with span("rerank openai/m", {"gen_ai.operation.name": "rerank"}) as outer:
         with span(chat_span_name("openai/m"), chat_attributes(REQUEST, model="openai/m", attempt=2), client=True) as s:
             s.set(
                 reply_attributes(ChatReply(text="7", model="m-1", input_tokens=9, output_tokens=1, cost_usd=Decimal(0)))
             )
-        outer.set(ranking_attributes(usage, strategy="score", model="openai/m", documents=3, status="complete"))
+        outer.set(ranking_attributes(made, documents=3))
     chat, ranking = EXPORTER.get_finished_spans()
     assert (chat.name, chat.kind.name, chat.parent.span_id) == ("chat openai/m", "CLIENT", ranking.context.span_id)
     assert dict(chat.attributes) == {

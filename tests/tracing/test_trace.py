@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -35,7 +34,7 @@ from judge_rerank.core import (
 )
 from judge_rerank.core.backend import Message
 from judge_rerank.core.errors import DataError, InputError, UnknownName
-from judge_rerank.core.redaction import REDACTED, redact, redact_params
+from judge_rerank.core.redaction import REDACTED
 from judge_rerank.tracing.trace import CallRecord, Trace, explain
 
 SYSTEM = "You judge how relevant documents are to a query. Answer with a number from 0 to 10 and nothing else."
@@ -262,11 +261,13 @@ def test_spend_adds_up(tmp_path: Path) -> None:
 
 @given(st.text(), st.lists(st.text(min_size=40, alphabet="ab \n\u00e9"), max_size=4), st.integers(0, 60))
 def test_messages_are_put_together_again_exactly(around: str, texts: list[str], kept: int) -> None:
-    from judge_rerank.tracing.store import SCHEMA, Texts, Writer
+    from judge_rerank.storage import open_database
+    from judge_rerank.tracing.rows import Texts
+    from judge_rerank.tracing.schema import TRACE
+    from judge_rerank.tracing.store import Writer
 
     content = around + "".join(f"\n[{n}] {text[: 50 + kept]}{around}" for n, text in enumerate(texts))
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
+    with closing(open_database(TRACE, None)) as connection:
         parts = Writer(connection, ())._parts(content, texts)
         parts = json.loads(json.dumps(parts))
         assert Texts(connection).message("user", parts).content == content
@@ -300,36 +301,6 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "sk-abcdefghijklmnopqrstuvwx",
-        "sk-ant-api03-AbCd_ef-1234567890",
-        "Bearer abc.def-ghi",
-        "AIzaSyA1234567890abcdefghijklmnopqrstu",
-        "xai-1234567890abcdefABCD",
-        "gsk_1234567890abcdefABCD",
-        "AKIAABCDEFGHIJKLMNOP",
-        "api_key=abcdef123",
-        "https://host/v1?key=abcdef123",
-    ],
-)
-def test_key_shaped_strings_are_redacted(text: str) -> None:
-    shown = redact(f"error: <{text}> was refused")
-    assert REDACTED in shown
-    assert text not in shown
-
-
-@pytest.mark.parametrize("text", ["task-management-of-large-systems", "max_tokens=128", "ask-a-long-question-here-ok"])
-def test_other_text_is_left_alone(text: str) -> None:
-    assert redact(text, ["", "no", "EMPTY"]) == text
-    assert redact_params({"max_tokens": 5, "token_limit": 3, "top_k": 1}) == {
-        "max_tokens": 5,
-        "token_limit": 3,
-        "top_k": 1,
-    }
-
-
 def test_without_a_file_nothing_happens() -> None:
     trace = Trace(None)
     cascade(trace)
@@ -360,7 +331,7 @@ def test_one_odd_record_does_not_take_others_with_it(tmp_path: Path, caplog: pyt
 
 def test_a_file_that_is_no_trace_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_bytes(b"something else" * 1000)
-    with pytest.raises(DataError, match=r"t\.db: The file cannot be read as a trace"):
+    with pytest.raises(DataError, match=r"t\.db: The trace is damaged \(file is not a database\)"):
         Trace(tmp_path / "t.db").runs()
 
 

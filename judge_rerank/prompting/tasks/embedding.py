@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, cast
 
-from judge_rerank.core import ChatReply, Failed, Scores, Vectors
+from judge_rerank.core import ChatReply, Failed, Outcome, Scores
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vectors(Scores):
+    """What an embedding API said of texts, before they are compared with the query; no strategy is given it.
+
+    Attributes:
+        vectors: one a text, all of one length; None for a text whose vector is not of finite numbers, or of zeros.
+    """
+
+    values: tuple[float | None, ...] = ()
+    vectors: tuple[array[float] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,8 @@ class Embedding:
         explain: bool = False,  # noqa: ARG002
     ) -> Vectors | Failed:
         """One vector a text. A reply in which it is not certain which vector is whose is no evidence of any."""
+        if reply.finish_reason == "filter":
+            return Failed(reason="refused", message="The provider's content filter withheld the vectors.")
         try:
             pairs = cast("list[tuple[Any, str | None]]", json.loads(reply.text))
             found = {place: unpacked(vector) for place, vector in pairs}
@@ -49,9 +63,14 @@ class Embedding:
         return Vectors(vectors=usable)
 
 
-def compared(query: Vectors | Failed, documents: Vectors) -> Scores | Failed:
-    """The cosine of each document with the query; no score for a document that has no vector."""
-    if isinstance(query, Failed):
+def compared(query: Outcome, documents: Outcome) -> Outcome:
+    """The cosine of each document with the query; no score for a document that has no vector.
+
+    Where one of the two could not be had, that failure.
+    """
+    if not isinstance(documents, Vectors):
+        return documents
+    if not isinstance(query, Vectors):
         return query
     vector = query.vectors[0]
     if vector is None:

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, cast
 
-from judge_rerank.core import ChatReply, Failed, Scores
+from judge_rerank.core import ChatReply, Failed, Scores, as_relevance
 
 
 class Rerank:
@@ -20,7 +20,13 @@ class Rerank:
         options: tuple[str, ...] = (),  # noqa: ARG002
         explain: bool = False,  # noqa: ARG002
     ) -> Scores | Failed:
-        """A score for each document that has exactly one; scores outside [0, 1] are logits, and squashed together."""
+        """A score for each document that has exactly one.
+
+        `values` puts the scores of this reply on one scale. Whoever has several replies has to choose one over all of
+        their `raw` scores.
+        """
+        if reply.finish_reason == "filter":
+            return Failed(reason="refused", message="The provider's content filter withheld the scores.")
         found: dict[int, float] = {}
         repairs: list[str] = []
         for index, score in _pairs(reply.text):
@@ -33,9 +39,8 @@ class Rerank:
         if not found:
             return Failed(reason="unreadable", message="The reply holds no relevance score for any of the documents.")
         raw = tuple(found.get(place) for place in range(n))
-        logits = any(not 0 <= score <= 1 for score in found.values())
-        values = tuple(_sigmoid(score) if logits and score is not None else score for score in raw)
-        return Scores(values=values, raw=raw, repairs=tuple(repairs))
+        relevance = as_relevance(found)
+        return Scores(values=tuple(map(relevance.get, range(n))), raw=raw, repairs=tuple(repairs))
 
 
 def _pairs(text: str) -> list[tuple[int, float]]:
@@ -51,7 +56,3 @@ def _pairs(text: str) -> list[tuple[int, float]]:
             if numbers and math.isfinite(score):
                 pairs.append((index, float(score)))
     return pairs
-
-
-def _sigmoid(score: float) -> float:
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))

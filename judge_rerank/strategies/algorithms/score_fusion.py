@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, pstdev
 
-from judge_rerank.core import Candidates, Ordering, by_score
+from judge_rerank.core import Candidates, Ordering, by_score, sigmoid
 
 Signal = Mapping[int, float]
 """Values by `index`; greater is more relevant."""
@@ -46,11 +45,6 @@ def by_place(order: Sequence[int]) -> dict[int, float]:
     return {index: float(-place) for place, index in enumerate(order)}
 
 
-def logistic(value: float) -> float:
-    """A sum of z-scores as a number in [0, 1]."""
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))
-
-
 def rounded(total: float) -> float:
     """A sum without its last digits: what two signals that disagree, or the same fractions in another order, add up to
     may differ by a rounding error alone, and that is a tie."""
@@ -72,4 +66,4 @@ def fused(candidates: Candidates, ordering: Ordering, weight: float) -> Ordering
     now = zscores(ordering.scores or by_place(ordering.order))
     sums = {index: rounded((1 - weight) * before[index] + weight * now.get(index, before[index])) for index in given}
     order = by_score(candidates, sums).order
-    return replace(ordering, order=order, scores={index: logistic(total) for index, total in sums.items()})
+    return replace(ordering, order=order, scores={index: sigmoid(total) for index, total in sums.items()})

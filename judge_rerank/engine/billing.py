@@ -1,0 +1,107 @@
+"""What an attempt can cost, and what it did cost: the arithmetic between a request and the ledger. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
+
+from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError
+from judge_rerank.prompting import Prepared
+from judge_rerank.spending import Metered, Price, bill, read_usage, to_usd, worst_case
+
+# What a provider adds to each message that no tokenizer shows.
+_TOKENS_PER_MESSAGE = 16
+_ANSWER_SHARE, _REASONING_SHARE = 0.4, 0.1
+# What a gateway says when the model behind it did not answer in time, or not well: the model may have done its work.
+_GATEWAY_STATUSES = frozenset({408, 502, 504, 524})
+
+
+def worst_micro_usd(price: Price | None, prepared: Prepared, info: ModelInfo) -> int | None:
+    """The most that one attempt can cost, in micro-dollars; None where the price is not known."""
+    if price is None:
+        return None
+    return worst_case(
+        price,
+        most_input_tokens(prepared, info),
+        prepared.request.max_output_tokens,
+        search_units=prepared.search_units,
+        documents=prepared.documents,
+    )
+
+
+def expected_output_tokens(prepared: Prepared, info: ModelInfo) -> int:
+    """What the reply to a request usually takes.
+
+    Measured with the replies that the built-in tasks ask for, clean and by a common vocabulary: a ranking as JSON takes
+    .37 to .46 of its limit, a choice .20, a score or a word .12 to .25, a batch of scores about half. Input makes up
+    nearly all that short replies cost, so one share serves. Of the head room for reasoning little is used by a judge,
+    whose question is short.
+    """
+    reasoning = min(info.reasoning_tokens, prepared.request.max_output_tokens)
+    answer = prepared.request.max_output_tokens - reasoning
+    return round(_ANSWER_SHARE * answer + _REASONING_SHARE * reasoning)
+
+
+def expected_micro_usd(price: Price | None, prepared: Prepared, info: ModelInfo) -> int | None:
+    """What one attempt will probably cost, in micro-dollars; None where the price is not known."""
+    if price is None:
+        return None
+    used = Metered(
+        input_tokens=prepared.input_tokens,
+        output_tokens=expected_output_tokens(prepared, info),
+        search_units=prepared.search_units,
+        documents=prepared.documents,
+    )
+    return min(bill(price, used), worst_micro_usd(price, prepared, info) or 0)
+
+
+def most_input_tokens(prepared: Prepared, info: ModelInfo) -> int:
+    """An upper bound on what the provider will count as input.
+
+    The count, where the model's own tokenizer made it. Elsewhere the bytes: no token is less than a byte, and a
+    vocabulary that does not know a script makes nearly a token of each. The schema goes along with the messages, and
+    providers count it too. A rerank API may count the query, its first message, with every document.
+    """
+    request = prepared.request
+    schema = json.dumps(request.schema.schema) if request.schema is not None else ""
+    sent = [len(message.content.encode("utf-8", "replace")) for message in request.messages]
+    frame = _TOKENS_PER_MESSAGE * (len(sent) + 1) + len(schema.encode("utf-8", "replace"))
+    total = sum(sent) + sent[0] * max(0, prepared.documents - 1)
+    return (min(total, prepared.input_tokens) if info.exact_tokens else total) + frame
+
+
+def used_by(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
+    """What the provider says it used; None where it does not say, or bills by something that has no price here.
+
+    No provider says how many documents it was sent.
+    """
+    used = read_usage(reply.usage)
+    if used is None and reply.input_tokens is not None and reply.output_tokens is not None:
+        cached = reply.cached_input_tokens or 0
+        used = Metered(input_tokens=reply.input_tokens, output_tokens=reply.output_tokens, cached_input_tokens=cached)
+    if used is None or (price is not None and prepared.documents and not price.covers(used)):
+        return None
+    return replace(used, documents=prepared.documents)
+
+
+def cost_of(price: Price | None, reply: ChatReply, used: Metered | None, worst: int | None) -> Decimal | None:
+    """What the reply cost: by our own reckoning where the price is known, else what the backend says."""
+    if price is None:
+        return reply.cost_usd
+    return to_usd(bill(price, used) if used is not None else worst or 0)
+
+
+def may_be_billed(error: BaseException) -> bool:
+    """Whether a failed attempt may be on the bill.
+
+    No provider bills what it refused with a status, or was never sent. Anything else may have been answered.
+    """
+    if not isinstance(error, ProviderError):
+        return not isinstance(error, InputError)
+    return error.sent and (error.status is None or error.status < 400 or error.status in _GATEWAY_STATUSES)
+
+
+def micro_usd(usd: Decimal) -> int:
+    """Dollars in whole micro-dollars, rounded up."""
+    return int((usd * 1_000_000).to_integral_value(ROUND_CEILING))

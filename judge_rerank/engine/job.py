@@ -1,0 +1,136 @@
+"""What a ranking is asked for: its query, its documents, its strategy and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any, Literal, TypedDict
+
+from judge_rerank.core import (
+    CancelToken,
+    Document,
+    InputError,
+    Query,
+    Strategy,
+    UnknownName,
+    check_number,
+    require_above_zero,
+)
+from judge_rerank.spending import Amount, Cap
+
+OnExhausted = Literal["partial", "raise"]
+"""What happens when a cap is reached: the best order so far, or an error that holds it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where a ranking stands; passed to the `progress` callback after every call.
+
+    Attributes:
+        query: whose ranking it is.
+        round: the round under way, from 1.
+        calls: calls finished so far.
+        round_calls, round_done: size of this round, and how many of it are finished.
+        cost_usd: spent so far, None when a price is not known.
+    """
+
+    query: Query
+    round: int
+    calls: int
+    round_calls: int
+    round_done: int
+    cost_usd: Decimal | None
+
+
+class RankKeywords(TypedDict, total=False):
+    """The options of `Judge.rerank` as keywords; what they mean stands in `RankOptions`."""
+
+    top_n: int | None
+    min_score: float | None
+    deadline_s: float | None
+    max_usd: Amount | None
+    on_exhausted: OnExhausted | None
+    progress: Callable[[Progress], None] | None
+    cancel: CancelToken | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RankOptions:
+    """What a ranking is asked for beside its query, documents and strategy.
+
+    Attributes:
+        top_n: how many results to return; None for all. Every document is judged all the same.
+        min_score: leave out documents whose score is below it, from 0 to 1; they are in `integrity.cut`. Documents
+            without a score stay, after all that have one.
+        deadline_s: return what there is after this many seconds, as a partial ranking.
+        max_usd: the most that this ranking may cost. Documents that it does not reach follow those that were judged,
+            in first-stage order.
+        on_exhausted: what happens when a cap is reached: "partial" returns the best order so far, "raise" raises
+            `BudgetExceeded`, which holds it. None for the judge's own.
+        progress: called after every call, in another thread.
+        cancel: ends the ranking early when its `cancel()` is called, from any thread.
+
+    Raises:
+        InputError: an option is out of range, or not what is expected.
+    """
+
+    top_n: int | None = None
+    min_score: float | None = None
+    deadline_s: float | None = None
+    max_usd: Amount | None = None
+    on_exhausted: OnExhausted | None = None
+    progress: Callable[[Progress], None] | None = None
+    cancel: CancelToken | None = None
+
+    def __post_init__(self) -> None:
+        require_above_zero("top_n", self.top_n, whole=True)
+        require_above_zero("deadline_s", self.deadline_s)
+        if self.min_score is not None:
+            check_number("min_score", self.min_score)
+            if not 0 <= self.min_score <= 1:
+                raise InputError(f"min_score is {self.min_score}; it has to be from 0 to 1.")
+        if self.on_exhausted not in (None, "partial", "raise"):
+            raise InputError(f"on_exhausted is {self.on_exhausted!r}; expected 'partial' or 'raise'.")
+        given: dict[str, Any] = {"progress": self.progress, "cancel": self.cancel}
+        if given["progress"] is not None and not callable(given["progress"]):
+            raise InputError(f"progress is {self.progress!r}; expected a function.")
+        if given["cancel"] is not None and not isinstance(given["cancel"], CancelToken):
+            raise InputError(f"cancel is {self.cancel!r}; expected a CancelToken.")
+
+    @classmethod
+    def of(cls, keywords: RankKeywords) -> RankOptions:
+        """The options from keywords.
+
+        Raises:
+            UnknownName: there is no option of that name; the nearest are suggested.
+            InputError: an option is out of range.
+        """
+        known = [each.name for each in fields(cls)]
+        for name in keywords:
+            if name not in known:
+                raise UnknownName("option of rerank", name, known)
+        return cls(**keywords)
+
+    def own_caps(self) -> tuple[Cap, ...]:
+        """The cap that the ranking brings with it."""
+        return (Cap("max_usd", usd=self.max_usd),) if self.max_usd is not None else ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One ranking to make.
+
+    Attributes:
+        query, documents, strategy: what is ranked, and how.
+        options: what else is asked for.
+        caps: what caps it beside the judge's budget.
+        on_exhausted: what happens when one is reached.
+    """
+
+    query: Query
+    documents: Sequence[Document]
+    strategy: Strategy
+    options: RankOptions = field(default_factory=RankOptions)
+    caps: tuple[Cap, ...] = ()
+    on_exhausted: OnExhausted = "partial"

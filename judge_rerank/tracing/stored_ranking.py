@@ -1,0 +1,119 @@
+"""A finished ranking as the trace holds it: what was returned, each call once, however many documents it judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any, cast
+
+from judge_rerank.core import (
+    Document,
+    Integrity,
+    Judgment,
+    Kept,
+    Passage,
+    RankedDocument,
+    Ranking,
+    Statement,
+    Usage,
+)
+
+# What differs between the judgments of one call.
+_OWN = ("passage", *Statement.__dataclass_fields__)
+
+
+def to_columns(ranking: Ranking) -> dict[str, Any]:
+    """The ranking in JSON types, by column; its documents are stored when it begins."""
+    calls: dict[str, int] = {}
+    results = [
+        [r.index, r.relevance_score, r.confidence, ends(r.evidence), [_judgment(j, calls) for j in r.judgments]]
+        for r in ranking.results
+    ]
+    details = {
+        "calls": [json.loads(call) for call in calls],
+        "notes": ranking.notes,
+        "kept": [[kept.stage, kept.indices] for kept in ranking.kept],
+        "integrity": asdict(ranking.integrity),
+    }
+    return {
+        "results": results,
+        "usage": _plain(asdict(ranking.usage)),
+        "details": details,
+    }
+
+
+def results_in(columns: Mapping[str, Any], documents: Sequence[Document]) -> list[RankedDocument]:
+    """The results, best first."""
+    calls = [
+        tupled(call) | {"cost_usd": _decimal(call["cost_usd"])} for call in json.loads(columns["details"])["calls"]
+    ]
+
+    def result(rank: int, index: int, score: float | None, *rest: Any) -> RankedDocument:
+        confidence, evidence, judgments = rest
+        return RankedDocument(
+            rank=rank,
+            index=index,
+            relevance_score=score,
+            document=documents[index],
+            judgments=tuple(
+                Judgment(**calls[call], **own | {"passage": passage_in(own.get("passage"))}) for call, own in judgments
+            ),
+            confidence=confidence,
+            evidence=passage_in(evidence),
+        )
+
+    return [result(rank, *held) for rank, held in enumerate(json.loads(columns["results"]), start=1)]
+
+
+def rest_of(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Ranking` takes beside the results, the query and the names."""
+    details: dict[str, Any] = json.loads(columns["details"]) if columns["details"] else {}
+    kept = cast("list[tuple[str, list[int]]]", details.get("kept", []))
+    return {
+        "status": "complete" if columns["status"] == "complete" else "partial",
+        "reasons": json.loads(columns["reasons"]),
+        "usage": _usage(json.loads(columns["usage"])),
+        "notes": details.get("notes", ()),
+        "kept": [Kept(stage=stage, indices=tuple(indices)) for stage, indices in kept],
+        "integrity": Integrity(**tupled(details["integrity"])) if details else None,
+    }
+
+
+def _judgment(judgment: Judgment, calls: dict[str, int]) -> list[Any]:
+    """The number of the judgment's call, and what it says of this document alone."""
+    values = {name: getattr(judgment, name) for name in Judgment.__dataclass_fields__}
+    own = {name: values.pop(name) for name in _OWN} | {"passage": ends(judgment.passage)}
+    call = calls.setdefault(json.dumps(_plain(values)), len(calls))
+    return [call, {name: value for name, value in own.items() if value is not None}]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+
+def tupled(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with the tuples that JSON made lists of."""
+    return {
+        name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in values.items()
+    }
+
+
+def _usage(values: Mapping[str, Any]) -> Usage:
+    dollars: dict[str, Any] = {name: _decimal(values[name]) for name in ("cost_usd", "saved_usd")}
+    return Usage(**{**values, **dollars})
+
+
+def _decimal(stored: str | None) -> Decimal | None:
+    return None if stored is None else Decimal(stored)
+
+
+def ends(passage: Passage | None) -> list[int] | None:
+    """A passage in JSON types."""
+    return None if passage is None else [passage.start, passage.end]
+
+
+def passage_in(stored: Sequence[int] | None) -> Passage | None:
+    """A passage from JSON types."""
+    return None if stored is None else Passage(start=stored[0], end=stored[1])
