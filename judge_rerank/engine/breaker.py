@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judge_rerank.core import AuthenticationError, ProviderError, QuotaExhausted
+from judge_rerank.core import AuthenticationError, LedgerError, ProviderError, QuotaExhausted
 from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.stop import Stop
 
@@ -30,6 +30,8 @@ class CircuitBreaker:
         if error is None:
             self._in_a_row = 0
             return
+        if isinstance(error, LedgerError):  # nothing more can be paid for; what was judged stays
+            self._stop.now("ledger", str(error))
         if not isinstance(error, ProviderError):
             return
         self._in_a_row += 1

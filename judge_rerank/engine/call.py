@@ -17,17 +17,19 @@ from judge_rerank.core import (
     Failed,
     InputError,
     JudgeCall,
+    LedgerError,
     Message,
     ModelInfo,
     Outcome,
     ProviderError,
     Usage,
+    billed_micro_usd,
+    to_usd,
     total_usd,
 )
 from judge_rerank.engine.billing import (
     cost_of,
     may_be_billed,
-    micro_usd,
     most_input_tokens,
     settle_failure,
     used_by,
@@ -37,7 +39,7 @@ from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.result import CallResult, reason_of
 from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
-from judge_rerank.spending import Price, Reservation, to_usd
+from judge_rerank.spending import Price, Reservation, plausible_count
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
@@ -116,16 +118,16 @@ class _CallUnderWay:
         started = time.perf_counter()
         prepared: Prepared | None = None
         read: _Read | None = None
-        error: ProviderError | BudgetExceeded | None = None
+        error: ProviderError | BudgetExceeded | LedgerError | None = None
         stop = self._context.stop
         try:
             async with self._context.preparing:
                 prepared = await asyncio.to_thread(self._channel.renderer.prepare, self._call)
             read = await self._obtained(prepared)
             outcome: Outcome = read.outcome
-        except (ProviderError, BudgetExceeded) as failure:
+        except (ProviderError, BudgetExceeded, LedgerError) as failure:
             outcome = Failed(reason=reason_of(failure, self._call), message=str(failure))
-            error = failure if outcome.failure in {"provider", "budget"} else None
+            error = failure if outcome.failure in {"provider", "budget", "ledger"} else None
         except asyncio.CancelledError:
             if stop.reason is None:
                 raise
@@ -263,7 +265,7 @@ class _CallUnderWay:
         price = self._channel.price
         used = used_by(prepared, reply, price)
         cost_usd = cost_of(price, reply, used, worst)
-        cost = None if cost_usd is None else micro_usd(cost_usd)
+        cost = None if cost_usd is None else billed_micro_usd(cost_usd)
         self._count(cost)
         if reservation is not None and used is None:
             reservation.forfeit()  # the provider did not say what it used
@@ -271,7 +273,13 @@ class _CallUnderWay:
             # What only the backend knows a price of had nothing set aside, and no cap in dollars.
             billed = 0 if price is None else cost or 0
             reservation.settle(billed, input_tokens=used.input_tokens, output_tokens=used.output_tokens)
-        return replace(reply, cost_usd=cost_usd)
+        return replace(
+            reply,
+            cost_usd=cost_usd,
+            input_tokens=plausible_count(reply.input_tokens),
+            output_tokens=plausible_count(reply.output_tokens),
+            cached_input_tokens=plausible_count(reply.cached_input_tokens),
+        )
 
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with no more time than the ranking has."""
@@ -333,7 +341,7 @@ class _CallUnderWay:
             input_tokens=sum([reply.input_tokens or 0 for reply in bought]),
             output_tokens=sum([reply.output_tokens or 0 for reply in bought]),
             cached_input_tokens=sum([reply.cached_input_tokens or 0 for reply in bought]),
-            cost_usd=None if self._micro_usd is None else Decimal(self._micro_usd).scaleb(-6),
+            cost_usd=None if self._micro_usd is None else to_usd(self._micro_usd),
             saved_input_tokens=sum([reply.input_tokens or 0 for reply in cached]),
             saved_output_tokens=sum([reply.output_tokens or 0 for reply in cached]),
             saved_usd=total_usd([reply.cost_usd for reply in cached]),

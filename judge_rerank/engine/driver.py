@@ -94,6 +94,7 @@ class Engine:
 
         Raises:
             BudgetExceeded: a cap was reached and the job asks for the error; it holds the partial ranking.
+            LedgerError: the spending cannot be recorded, and nothing was judged yet; else the ranking is partial.
         """
         started = time.perf_counter()
         candidates, builder = self._candidates(job), RankingBuilder()
@@ -106,7 +107,7 @@ class Engine:
                 ordering = await self._drive(job, candidates, builder, context)
             finally:
                 context.close()
-            builder.raise_where_only_a_scorer_was_asked()
+            builder.raise_where_nothing_was_judged()
             if context.ledger is not None:
                 await context.ledger.written()  # so that caps and ledger say what the ranking says
             ranking = builder.ranking(

@@ -11,6 +11,7 @@ from judge_rerank.core import (
     DocumentRefused,
     FailureReason,
     JudgeCall,
+    LedgerError,
     Outcome,
     ProviderError,
     RequestTooLarge,
@@ -41,14 +42,14 @@ class CallResult:
     reply: ChatReply | None = None
     usage: Usage = field(default_factory=Usage)
     cached: bool = False
-    error: ProviderError | BudgetExceeded | ScorerError | None = None
+    error: ProviderError | BudgetExceeded | LedgerError | ScorerError | None = None
     model: str | None = None
 
 
-def reason_of(error: ProviderError | BudgetExceeded, call: JudgeCall) -> FailureReason:
+def reason_of(error: ProviderError | BudgetExceeded | LedgerError, call: JudgeCall) -> FailureReason:
     """What an API refuses for the documents that were sent says nothing against the provider, nor against the rest."""
-    if isinstance(error, BudgetExceeded):
-        return "budget"
+    if isinstance(error, (BudgetExceeded, LedgerError)):
+        return "budget" if isinstance(error, BudgetExceeded) else "ledger"
     if isinstance(error, DocumentRefused):
         return "refused"
     return "oversized" if isinstance(error, RequestTooLarge) and isinstance(call, ApiCall) else "provider"

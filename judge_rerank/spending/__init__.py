@@ -11,10 +11,9 @@ from judge_rerank.spending.budget import (
     Period,
     to_decimal,
     to_micro_usd,
-    to_usd,
 )
 from judge_rerank.spending.ledger import Label, Ledger, Reservation
-from judge_rerank.spending.metering import Metered, read_usage
+from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
 from judge_rerank.spending.open_limits import OpenLimits
 from judge_rerank.spending.price import Price, bill, worst_case
 from judge_rerank.spending.pricing import Pricing
@@ -34,9 +33,10 @@ __all__ = [
     "Pricing",
     "Reservation",
     "bill",
+    "metered",
+    "plausible_count",
     "read_usage",
     "to_decimal",
     "to_micro_usd",
-    "to_usd",
     "worst_case",
 ]
