@@ -313,13 +313,14 @@ class Judge:
         """Which strategy to use for rankings of this size, and what it will take. Nothing is sent.
 
         The expected nDCG@10 was measured with simulated judges that can compare documents (`eval/bench/fit_plan.py`):
-        it tells strategies apart, and is no promise for a model. Small models are better at judging documents one at
-        a time ("score", "binary").
+        it orders strategies, and each says which ranks it is likely to have, since the order on other collections was
+        another (Kendall's tau .33). Small models are better at judging documents one at a time ("score", "binary").
 
         Args:
             n_docs: documents a ranking, at least 1.
             tokens_per_doc: their length, at least 1.
-            usd: the most that a ranking may cost, retries aside.
+            usd: the most that a ranking may be expected to cost. A cap holds by the most that it can cost, and so may
+                need to be higher.
             latency_s: the most that it may take, with the judge's concurrency.
             call_latency_s: how long a call lasts; None for two seconds, or one with a model that runs here.
 

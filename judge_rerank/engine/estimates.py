@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from judge_rerank.core import (
     Candidate,
@@ -22,6 +23,7 @@ from judge_rerank.core import (
     StrategyRunner,
     neutral,
 )
+from judge_rerank.engine.billing import expected_micro_usd, expected_output_tokens
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.job import Job
 from judge_rerank.spending import Charge, to_usd
@@ -40,32 +42,35 @@ def estimated(
     *,
     answer: Callable[[JudgeCall], Outcome] | None = None,
 ) -> Estimate:
-    """Calls, rounds, tokens and the most dollars of a run against these answers.
+    """Calls, rounds, tokens and dollars of a run against these answers: expected, and at most.
 
     By default the answers are neutral: every reply clean, no document better than another.
     """
     answer = answer or neutral
-    calls = rounds = input_tokens = output_tokens = scored = 0
-    costs: list[int | None] = []
+    rounds = scored = 0
+    asked: list[Estimate] = []
     runner = StrategyRunner(strategy, query, candidates)
     while not runner.done:
         rounds += bool(runner.round)
         scored += sum([len(call.candidates) for call in runner.round if isinstance(call, ScorePairs)])
         for request in _requests(runner.round):
-            channel = channels.of(request)
-            prepared = channel.renderer.prepare(request)
-            costs.append(channel.worst_case(prepared))
-            calls += 1
-            input_tokens += prepared.input_tokens
-            output_tokens += prepared.request.max_output_tokens
+            asked.append(_of_one(request, channels))
         runner.send([answer(call) for call in runner.round])
+    return replace(Estimate.together(asked), rounds=rounds, scored_pairs=scored)
+
+
+def _of_one(request: JudgeCall, channels: ModelChannels) -> Estimate:
+    channel = channels.of(request)
+    prepared = channel.renderer.prepare(request)
+    most, expected = channel.worst_case(prepared), expected_micro_usd(channel.price, prepared, channel.info)
     return Estimate(
-        calls=calls,
-        rounds=rounds,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cost_usd=None if None in costs else to_usd(sum(cost or 0 for cost in costs)),
-        scored_pairs=scored,
+        calls=1,
+        rounds=1,
+        input_tokens=prepared.input_tokens,
+        output_tokens=prepared.request.max_output_tokens,
+        expected_output_tokens=expected_output_tokens(prepared, channel.info),
+        cost_usd=None if most is None else to_usd(most),
+        expected_cost_usd=None if expected is None else to_usd(expected),
     )
 
 
