@@ -15,6 +15,7 @@ from judge_rerank.core.backend import (
 )
 from judge_rerank.core.cancel import CancelToken
 from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
+from judge_rerank.core.cutting import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
@@ -106,6 +107,7 @@ from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
+    "CHARS_PER_TOKEN",
     "ORDER_TASKS",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
@@ -208,6 +210,7 @@ __all__ = [
     "document_from",
     "dollars",
     "explain",
+    "fitting",
     "identifier_in",
     "imported_plugins",
     "judge_kind",
