@@ -50,9 +50,9 @@ from judge_rerank.engine import (
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Retrier, listed, open_backend, open_models
-from judge_rerank.scorers import LocalScorer
+from judge_rerank.scorers import asks_only_a_scorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, to_micro_usd
-from judge_rerank.strategies import Stage, fewest_kept, parse
+from judge_rerank.strategies import fewest_kept, parse
 from judge_rerank.tracing import Trace, opened_trace
 
 _SCORED_AHEAD = 64
@@ -391,7 +391,7 @@ class Judge:
 
     def _ahead(self, job: Job) -> int:
         """How many queries are open at once with such a job under way."""
-        return _SCORED_AHEAD if _only_scored(job.strategy) else 2 * self._channels.concurrency
+        return _SCORED_AHEAD if asks_only_a_scorer(job.strategy) else 2 * self._channels.concurrency
 
     def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
         """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
@@ -402,8 +402,3 @@ class Judge:
         if self._channels.info is None and not documents:
             return parse("none")
         return parse(self._channels.own[0].info.strategy)
-
-
-def _only_scored(strategy: Strategy) -> bool:
-    """Whether a local scorer is all there is to ask, so that queries need not be kept from each other's calls."""
-    return isinstance(strategy.strategy if isinstance(strategy, Stage) else strategy, LocalScorer)

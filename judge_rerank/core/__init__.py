@@ -15,7 +15,6 @@ from judge_rerank.core.backend import (
 )
 from judge_rerank.core.cancel import CancelToken
 from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
-from judge_rerank.core.cutting import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
@@ -103,6 +102,7 @@ from judge_rerank.core.strategy import (
     spec_of,
     stating,
 )
+from judge_rerank.core.truncation import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
