@@ -195,7 +195,7 @@ class Experiment(_Part):
         """
         located = Located(path)
         try:
-            found = cls.model_validate(located.value)
+            found = cls.model_validate(located.mapping())
         except ValidationError as invalid:
             place, message = _first(invalid)
             raise located.error(message, place) from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable
+from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable, SetupError
+from judge_rerank.providers.backends import registered
 
 
 def open_backend(
@@ -21,12 +22,16 @@ def open_backend(
     Raises:
         ModelUnavailable: no model is named, or its weights are not on this machine.
         MissingExtra: the package that runs it is not installed.
+        InputError: an address, a key or a parameter that cannot be used; nothing is sent.
     """
     name = model or named_by_environment() or _embedded()
     if name == "local" or name.startswith(("local/", "local:")):
         from judge_rerank.providers.local import open_local
 
         return open_local(name, params=params)
+    other = registered(name, api_base=api_base, api_key=api_key, params=params)
+    if other is not None:
+        return other
     from judge_rerank.providers.litellm import LiteLLMBackend
 
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
@@ -61,6 +66,24 @@ def _embedded() -> str:
         f"judge-rerank models pull {DEFAULT_JUDGE}"
     )
     raise ModelUnavailable(msg)
+
+
+def open_models(
+    models: Sequence[str | Backend | None], open_model: Callable[[str | None], Backend]
+) -> tuple[Sequence[Backend], SetupError | None]:
+    """The backends of a judge's models, or why there are none.
+
+    That no model is named and none is on this machine is an error only once one is needed.
+
+    Raises:
+        SetupError: a model that is named cannot be opened.
+    """
+    try:
+        return [open_model(each) if each is None or isinstance(each, str) else each for each in models], None
+    except SetupError as unavailable:
+        if list(models) != [None] or named_by_environment():
+            raise
+        return [], unavailable
 
 
 def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[str | Backend | None]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from judge_rerank.core import DataError, InputError, JudgeKind
 from judge_rerank.strategies import option_value
+
+if TYPE_CHECKING:
+    from judge_rerank.readers import Located
 
 ANY = "any"
 
@@ -80,18 +83,13 @@ class Routes:
         Raises:
             DataError: it is not such a file; the row is named.
         """
-        import yaml
+        from judge_rerank.readers import Located
 
-        try:
-            content: Any = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(error.strerror or str(error), path=path) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise DataError(f"This is not YAML: {error}", path=path) from None
-        if not isinstance(content, list) or not content:
+        located = Located(path)
+        if not isinstance(located.value, list) or not located.value:
             raise DataError("A list of routes was expected, each with strategies: [...].", path=path)
-        rows = cast("list[Any]", content)
-        return cls(tuple(_row(row, f"route {number}", path) for number, row in enumerate(rows, start=1)))
+        rows = cast("list[Any]", located.value)
+        return cls(tuple(_row(row, f"route {place + 1}", located, place) for place, row in enumerate(rows)))
 
     def save(self, path: str | Path) -> None:
         """Write the table as `load` reads it."""
@@ -108,21 +106,21 @@ class Routes:
         return yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _row(row: Any, name: str, path: str | Path) -> Route:
+def _row(row: Any, name: str, located: Located, place: int) -> Route:
     known = [f.name for f in fields(Route)]
     if not isinstance(row, dict) or not set(cast("dict[str, Any]", row)) <= set(known):
-        raise DataError(f"{name}: expected a mapping with {', '.join(known)}; got {row!r:.100}.", path=path)
+        raise located.error(f"{name}: expected a mapping with {', '.join(known)}; got {row!r:.100}.", [place])
     given = dict(cast("dict[str, Any]", row))
     strategies = given.get("strategies")
     if isinstance(strategies, str):
         strategies = [strategies]
     if not isinstance(strategies, list) or not all(isinstance(s, str) for s in cast("Iterable[Any]", strategies)):
-        raise DataError(f"{name}: strategies has to be a list of spec strings.", path=path)
+        raise located.error(f"{name}: strategies has to be a list of spec strings.", [place])
     given["strategies"] = tuple(cast("list[str]", strategies))
     try:
         return Route(**given)
     except (InputError, TypeError) as error:
-        raise DataError(f"{name}: {error}", path=path) from None
+        raise located.error(f"{name}: {error}", [place]) from None
 
 
 _LAST = Route(strategies=("{prefilter}",), why="no route is for it")

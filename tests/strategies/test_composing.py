@@ -1,5 +1,8 @@
 """Cascades: what is kept, what is cut, and where the scores come from."""
 
+import contextlib
+import time
+
 import pytest
 
 from judge_rerank import BM25, Cascade, InputError, Judge, Listwise, Score, Stage, Unchanged, UnknownName, Unsure
@@ -150,3 +153,19 @@ def test_where_judge_and_prefilter_disagree_about_two_the_prefilters_order_stays
     ranking = Judge(FakeBackend(reply)).rerank("q", docs, Unchanged() >> Stage(strategy=Score(), fuse=0.5))
     assert ranking.order == (0, 1)
     assert ranking[0].relevance_score == ranking[1].relevance_score == 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["score >> " * 5_000 + "score", "score" + " % 9" * 900, "(" * 1_900, "score >> " * 440 + "score", "-" * 3_999],
+)
+def test_a_spec_string_that_would_take_long_is_refused_at_once(text: str) -> None:
+    begun = time.process_time()
+    with contextlib.suppress(InputError):  # the fourth is long, and a strategy
+        spec.resolve(text)
+    assert time.process_time() - begun < 1
+
+
+def test_the_length_of_a_spec_string_is_bounded() -> None:
+    with pytest.raises(InputError, match=r"has 40,005 characters; at most 2,000 are read"):
+        spec.resolve("score" + " % 9" * 10_000)
