@@ -28,10 +28,10 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except RerankError as error:
-        from judge_rerank.cli.output import error_line, report
+        from judge_rerank.cli.output import costs, error_line
 
         if isinstance(error, IncompleteRankings):
-            report(error.rankings)  # what was made was paid for, and is told
+            costs(error.rankings)  # what was made was paid for; the error says why it is not enough
         error_line(error)
         return of_error(error)
     except KeyboardInterrupt:

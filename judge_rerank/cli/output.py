@@ -263,10 +263,15 @@ def _verdict(judgments: Sequence[Judgment]) -> Text:
 
 def report(rankings: Sequence[Ranking], seconds: float | None = None) -> None:
     """Cost, integrity and what went wrong, on standard error; `seconds` is how long it took, where that is known."""
-    if rankings and not _quiet:
-        sys.stderr.write(summary(rankings, seconds))
+    costs(rankings, seconds)
     for reason, count in Counter(reason for ranking in rankings for reason in ranking.reasons).items():
         warning_line(f"partial: {reason}" + (f" ({count} queries)" if count > 1 else ""))
+
+
+def costs(rankings: Sequence[Ranking], seconds: float | None = None) -> None:
+    """Cost and integrity, on standard error."""
+    if rankings and not _quiet:
+        sys.stderr.write(summary(rankings, seconds))
 
 
 def summary(rankings: Sequence[Ranking], seconds: float | None = None) -> str:

@@ -137,7 +137,7 @@ def test_logs(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "score 1" in run(logs.app, "logs").out
     lines = [json.loads(line) for line in run(logs.app, "logs", "-f", "jsonl", "--doc", "b").out.splitlines()]
     assert [line["outcome"] for line in lines] == [
-        {"kind": "Scores", "values": [0.9], "raw": [], "labels": ["9"], "reasons": [], "repairs": []}
+        {"kind": "Scores", "values": [0.9], "raw": [], "labels": ["9"], "reasons": [], "repairs": [], "refused": []}
     ]
     assert lines[0]["messages"][0]["content"] == "Judge a novel"
     assert run(logs.app, "logs", "-f", "jsonl", "--failed").out == ""
