@@ -15,7 +15,6 @@ from judge_rerank.core.backend import (
 )
 from judge_rerank.core.cancel import CancelToken
 from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
-from judge_rerank.core.cutting import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
@@ -88,24 +87,21 @@ from judge_rerank.core.redaction import (
 )
 from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
 from judge_rerank.core.strategy import (
-    ORDER_TASKS,
     Ordering,
     Plan,
     Strategy,
     by_raw,
     by_score,
-    neutral,
     raw_scores,
     scored,
     spec_of,
-    stating,
 )
+from judge_rerank.core.truncation import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
     "CHARS_PER_TOKEN",
-    "ORDER_TASKS",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
     "Addition",
@@ -210,7 +206,6 @@ __all__ = [
     "judge_kind",
     "judgments_of",
     "kept_apart",
-    "neutral",
     "prompt_text",
     "public_repr",
     "public_url",
@@ -224,7 +219,6 @@ __all__ = [
     "secrets_in",
     "sigmoid",
     "spec_of",
-    "stating",
     "to_usd",
     "total_usd",
     "without",

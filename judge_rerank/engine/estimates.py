@@ -21,11 +21,11 @@ from judge_rerank.core import (
     ScorePairs,
     Strategy,
     StrategyRunner,
-    neutral,
 )
 from judge_rerank.engine.billing import expected_micro_usd, expected_output_tokens
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.job import Job
+from judge_rerank.prompting import neutral
 from judge_rerank.spending import Charge, to_usd
 
 
