@@ -8,17 +8,11 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from judge_rerank.core import AuthenticationError, ProviderError, RerankError
+from judge_rerank.cli.exit_codes import EXIT_CODES, INTERRUPTED, of_error
+from judge_rerank.core import IncompleteRankings, RerankError
 
 if TYPE_CHECKING:
     import typer
-
-BAD_INPUT, PROVIDER_FAILED, INTERRUPTED = 2, 4, 130
-
-EXIT_CODES = (
-    "Exit codes: 0 complete · 2 bad input, setup or key · 3 partial, some documents were not judged · "
-    "4 the provider failed · 130 interrupted (what was judged so far is printed)."
-)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,11 +27,12 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except RerankError as error:
-        from judge_rerank.cli.output import error_line
+        from judge_rerank.cli.output import error_line, report
 
+        if isinstance(error, IncompleteRankings):
+            report(error.rankings)  # what was made was paid for, and is told
         error_line(error)
-        setup = isinstance(error, AuthenticationError) or not isinstance(error, ProviderError)
-        return BAD_INPUT if setup else PROVIDER_FAILED
+        return of_error(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
@@ -66,9 +61,10 @@ def build() -> typer.Typer:
         prompts,
         report,
         rerank,
+        routes,
+        tune,
         version,
     )
-    from judge_rerank.cli import routes as fitting
 
     app = typer.Typer(
         epilog=EXIT_CODES,
@@ -83,8 +79,8 @@ def build() -> typer.Typer:
     app.command("plan")(plan.plan)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
-    app.command("tune")(fitting.tune)
-    app.add_typer(fitting.routes, name="routes")
+    app.command("tune")(tune.tune)
+    app.add_typer(routes.app, name="routes")
     app.command("eval")(evaluate.evaluate)
     app.command("report")(report.report)
     app.command("diff")(diff.diff)

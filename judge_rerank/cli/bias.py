@@ -12,42 +12,25 @@ from rich.table import Table
 
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
-from judge_rerank.cli.judging import Spending, default_trace, open_judge
+from judge_rerank.cli.judging import open_judge
+from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
 from judge_rerank.cli.output import counted, emit, note, on_stdout
 from judge_rerank.core import InputError, ProviderError
 from judge_rerank.evaluation import BiasProbe, PositionBias, Task, position_bias
 
 
+@with_options
 def bias(
-    files: options.Files = None,
-    query: options.Query = None,
-    run: options.Run = None,
-    corpus: options.Corpus = None,
-    queries: options.Queries = None,
-    query_id: options.QueryIds = None,
-    limit: options.Limit = None,
-    candidates: options.Depth = None,
-    model: options.Model = None,
+    inputs: Inputs,
+    judging: ModelOptions,
+    spending: SpendingOptions,
+    prompt: options.Prompt = None,
     task: Annotated[Task, typer.Option(help="How documents are compared.")] = "listwise",
     window_size: Annotated[int, typer.Option(min=2, metavar="N", help="Documents a call.")] = 10,
     shuffles: Annotated[
         int, typer.Option(min=0, metavar="N", help="Shuffled orders beyond the first; each is also shown backwards.")
     ] = 2,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the orders.")] = 0,
-    prompt: options.Prompt = None,
-    prompts: options.Prompts = None,
-    api_base: options.ApiBase = None,
-    param: options.Params = None,
-    max_tokens_per_doc: options.MaxTokensPerDoc = None,
-    concurrency: options.Concurrency = None,
-    budget: options.Budget = None,
-    ledger: options.Ledger = None,
-    period: options.Period = None,
-    prices: options.Prices = None,
-    cache: options.Cache = True,
-    cache_dir: options.CacheDir = None,
-    trace: options.TraceFile = None,
-    no_trace: options.NoTrace = False,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Say how far a model's answers depend on where a document is shown.
@@ -57,40 +40,11 @@ def bias(
     Takes the inputs of rerank. The same documents are shown in several orders and their reverses: an answer that
     changes with the order is a flip. Calls: (2 + 2 · shuffles) for every window of documents.
     """
-    inputs = Inputs(
-        query=query,
-        files=files or (),
-        run=run,
-        corpus=corpus,
-        queries=queries,
-        query_ids=query_id or (),
-        limit=limit,
-        depth=candidates,
-        shuffle=None,
-    )
     pairs = inputs.read()
     if not any(len(documents) > 1 for _, documents in pairs):
         raise InputError("A comparison needs at least two documents for a query.")
-    spending = Spending(
-        budget=budget,
-        ledger=ledger,
-        period=period,
-        prices=prices,
-        cache=cache,
-        cache_dir=cache_dir,
-        trace=None if no_trace else trace or default_trace(),
-    )
     probe = BiasProbe(task=task, window_size=window_size, shuffles=shuffles, prompt=prompt, seed=seed)
-    with open_judge(
-        model,
-        "none",
-        prompts=prompts,
-        api_base=api_base,
-        params=param or (),
-        concurrency=concurrency,
-        max_tokens_per_doc=max_tokens_per_doc,
-        spending=spending,
-    ) as judge:
+    with open_judge(judging, spending, strategy="none") as judge:
         found = position_bias(judge, pairs, probe=probe)
         name = judge.model
     if not found.answers:

@@ -12,20 +12,20 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from judge_rerank.cli import options
-from judge_rerank.cli.inputs import Inputs
-from judge_rerank.cli.judging import Spending, default_trace, open_judge
-from judge_rerank.cli.output import counted, emit, on_stdout, report
-from judge_rerank.core import InputError
+from judge_rerank.cli.inputs import RunInputs
+from judge_rerank.cli.judging import open_judge
+from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions, with_options
+from judge_rerank.cli.output import counted, emit, left_out, on_stdout, report, require_folder
 from judge_rerank.learning import Calibration
 from judge_rerank.learning import calibrate as fit_calibration
 from judge_rerank.readers import read_qrels
 
 
+@with_options
 def calibrate(
-    run: options.Run,
-    corpus: options.Corpus,
-    queries: options.Queries,
+    inputs: RunInputs,
+    judging: JudgeOptions,
+    spending: SpendingOptions,
     qrels: Annotated[
         Path, typer.Option(metavar="FILE", help="Grades: qid iter docid grade, or qid docid grade below a header.")
     ],
@@ -34,27 +34,6 @@ def calibrate(
     unjudged: Annotated[
         Literal["skip", "irrelevant"], typer.Option(help="What documents without a grade count as.")
     ] = "skip",
-    query_id: options.QueryIds = None,
-    limit: options.Limit = None,
-    candidates: options.Depth = None,
-    model: options.Model = None,
-    strategy: options.Strategy = None,
-    prompt: options.Prompt = None,
-    prompts: options.Prompts = None,
-    explain: options.Explain = False,
-    api_base: options.ApiBase = None,
-    param: options.Params = None,
-    max_tokens_per_doc: options.MaxTokensPerDoc = None,
-    passages: options.Passages = None,
-    concurrency: options.Concurrency = None,
-    budget: options.Budget = None,
-    ledger: options.Ledger = None,
-    period: options.Period = None,
-    prices: options.Prices = None,
-    cache: options.Cache = True,
-    cache_dir: options.CacheDir = None,
-    trace: options.TraceFile = None,
-    no_trace: options.NoTrace = False,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Fit a model's scores to relevance judgments, so that 0.8 means that about 80% are relevant.
@@ -62,48 +41,23 @@ def calibrate(
     judge-rerank calibrate --run bm25.trec --corpus corpus.jsonl --queries queries.jsonl --qrels qrels.tsv -o score.json
 
     The run is judged, and the file is for: judge-rerank rerank --calibration FILE, with the same model, strategy and
-    prompt. The figures are for queries that the fit has not seen (cross-validation over queries).
+    prompt. The figures are for queries that the fit has not seen (cross-validation over queries). Partial rankings are
+    left out; where they are more than a fifth, nothing is fitted.
+
+    Exit codes: 3 too many rankings are partial, 4 the provider failed.
     """
-    inputs = Inputs(
-        query=None,
-        files=(),
-        run=run,
-        corpus=corpus,
-        queries=queries,
-        query_ids=query_id or (),
-        limit=limit,
-        depth=candidates,
-        shuffle=None,
-    )
-    if not output.expanduser().absolute().parent.is_dir():
-        raise InputError(f"There is no folder to keep {output} in; make it first.")
+    from judge_rerank.evaluation import CompleteRuns
+
+    require_folder(output)
     pairs, grades = inputs.read(), read_qrels(qrels)
     started = time.perf_counter()
-    with open_judge(
-        model,
-        strategy,
-        prompt=prompt,
-        prompts=prompts,
-        explain=explain,
-        api_base=api_base,
-        params=param or (),
-        concurrency=concurrency,
-        max_tokens_per_doc=max_tokens_per_doc,
-        passages=passages,
-        spending=Spending(
-            budget=budget,
-            ledger=ledger,
-            period=period,
-            prices=prices,
-            cache=cache,
-            cache_dir=cache_dir,
-            trace=None if no_trace else trace or default_trace(),
-        ),
-    ) as judge:
-        rankings = judge.rerank_many(pairs, min_score=0.0)  # which strategies without scores do not take
-    report(rankings, time.perf_counter() - started)
-    fitted = fit_calibration(rankings, grades, min_grade=min_grade, unjudged=unjudged)
+    with open_judge(judging, spending) as judge:
+        runs = CompleteRuns(judge, pairs)
+        runs.run(None, min_score=0.0)  # which strategies without scores do not take
+    report(runs.rankings, time.perf_counter() - started)
+    fitted = fit_calibration(runs.rankings, grades, min_grade=min_grade, unjudged=unjudged)
     fitted.save(output)
+    left_out(fitted.left_out)
     emit(json.dumps(asdict(fitted), indent=2) + "\n" if style == "json" else _as_table(fitted, output))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,18 +17,22 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli import options
-from judge_rerank.cli.judging import Spending, default_trace, open_judge
+from judge_rerank.cli.exit_codes import PARTIAL
+from judge_rerank.cli.judging import open_judge
+from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
 from judge_rerank.cli.output import counted, emit, note, on_stdout, printable, warning_line
 from judge_rerank.core import InputError
 from judge_rerank.readers import numbered_lines
 from judge_rerank.routing import JudgeClassifier, QueryClass, QueryClassifier, Rules, TrainedClassifier
 
-_PARTIAL = 3
 _AT_ONCE = 64
 _YAML = frozenset({".yaml", ".yml"})
 
 
+@with_options
 def classify(
+    judging: ModelOptions,
+    spending: SpendingOptions,
     classifier: Annotated[
         str,
         typer.Option(
@@ -41,21 +46,8 @@ def classify(
         Literal["tsv", "jsonl", "table"] | None,
         typer.Option("--format", "-f", help="(default: table on a terminal, else tsv)", show_default=False),
     ] = None,
-    model: options.Model = None,
     prompt: options.Prompt = None,
-    prompts: options.Prompts = None,
     explain: options.Explain = False,
-    api_base: options.ApiBase = None,
-    param: options.Params = None,
-    concurrency: options.Concurrency = None,
-    budget: options.Budget = None,
-    ledger: options.Ledger = None,
-    period: options.Period = None,
-    prices: options.Prices = None,
-    cache: options.Cache = True,
-    cache_dir: options.CacheDir = None,
-    trace: options.TraceFile = None,
-    no_trace: options.NoTrace = False,
 ) -> None:
     """Classify the queries on standard input, one a line: label, confidence, text.
 
@@ -64,63 +56,29 @@ def classify(
     A line for every line that is not blank, in their order; white space within a query becomes single spaces. The
     confidence is empty where it is not known. Reasons are in jsonl, and in tables with --explain.
     """
-    spending = Spending(
-        budget=budget,
-        ledger=ledger,
-        period=period,
-        prices=prices,
-        cache=cache,
-        cache_dir=cache_dir,
-        trace=None if no_trace else trace or default_trace(),
-    )
-    if classifier != "llm" and (model or prompt or prompts or api_base or param or budget):
+    asked = judging.model or prompt or judging.prompts or judging.api_base or judging.param or spending.budget
+    if classifier != "llm" and asked:
         raise InputError("-m, --prompt, --prompts, --api-base, --param and --budget go with --classifier llm.")
     if sys.stdin is None or sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError("There are no queries. Pipe them to standard input, one a line.")
     chosen_style = style or ("table" if sys.stdout.isatty() else "tsv")
-    with _opened(
-        classifier,
-        model,
-        prompt=prompt,
-        prompts=prompts,
-        explain=explain,
-        api_base=api_base,
-        params=param or (),
-        concurrency=concurrency,
-        spending=spending,
-    ) as opened:
+    asking = partial(JudgeClassifier, prompt=prompt, explain=explain)
+    with _opened(classifier, judging, spending, asking) as opened:
         fallbacks = _print_all(opened, chosen_style, explain=explain)
     if fallbacks:
-        raise typer.Exit(_PARTIAL)
+        raise typer.Exit(PARTIAL)
 
 
 @contextmanager
 def _opened(
-    classifier: str,
-    model: str | None,
-    *,
-    prompt: str | None,
-    prompts: Path | None,
-    explain: bool,
-    api_base: str | None,
-    params: Sequence[str],
-    concurrency: int | None,
-    spending: Spending,
+    classifier: str, judging: ModelOptions, spending: SpendingOptions, asking: Callable[..., JudgeClassifier]
 ) -> Generator[QueryClassifier]:
     """The classifier that the option names."""
     if classifier == "trained":
         yield TrainedClassifier()
     elif classifier == "llm":
-        with open_judge(
-            model,
-            "none",
-            prompts=prompts,
-            api_base=api_base,
-            params=params,
-            concurrency=concurrency,
-            spending=spending,
-        ) as judge:
-            yield JudgeClassifier(judge=judge, prompt=prompt, explain=explain)
+        with open_judge(judging, spending, strategy="none") as judge:
+            yield asking(judge=judge)
     elif Path(classifier).suffix.lower() in _YAML:
         yield Rules.load(classifier)
     else:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from judge_rerank.cli import options
-from judge_rerank.cli.inputs import Inputs
+from judge_rerank.cli.inputs import RunInputs
+from judge_rerank.cli.option_groups import with_options
 from judge_rerank.cli.output import counted, emit, note, on_stdout
 from judge_rerank.core import InputError
 from judge_rerank.readers import read_qrels
 
 if TYPE_CHECKING:
-    from judge_rerank.learning import Distillation
-    from judge_rerank.scorers import Recipe
+    from collections.abc import Sequence
+
+    from judge_rerank.learning import Distillation, Example
+    from judge_rerank.scorers import Kind, LocalScorer, Recipe
 
 
+@with_options
 def distill(
+    inputs: RunInputs,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the scorer is kept.")],
-    run: options.Run = None,
-    corpus: options.Corpus = None,
-    queries: options.Queries = None,
     qrels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Grades: qid iter docid grade, or qid docid grade.")
     ] = None,
@@ -48,9 +49,6 @@ def distill(
     checkpoint: Annotated[
         str | None, typer.Option(metavar="MODEL", help="A ready cross-encoder to start from.", show_default=False)
     ] = None,
-    query_id: options.QueryIds = None,
-    limit: options.Limit = None,
-    candidates: options.Depth = None,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Train a scorer that costs nothing on what a judge, or a person, has said of documents.
@@ -60,34 +58,11 @@ def distill(
     The run gives the candidates; those without a grade are weak negatives. Nothing is kept unless it beats the
     prefilter in use on queries that the fit has not seen, with significance. The scorer is: -s "distilled('mine')"
     """
-    from judge_rerank.learning import distill, examples, finetuning_available, kinds_for
-    from judge_rerank.scorers import LocalScorer
-    from judge_rerank.strategies import resolve
+    from judge_rerank.learning import examples
 
-    in_use = resolve(prefilter)
-    if not isinstance(in_use, LocalScorer) and in_use.name != "none":
-        raise InputError(f"--prefilter {prefilter} is no scorer; expected is one such as embedding or bm25, or none.")
-    inputs = Inputs(
-        query=None,
-        files=(),
-        run=run,
-        corpus=corpus,
-        queries=queries,
-        query_ids=query_id or (),
-        limit=limit,
-        depth=candidates,
-        shuffle=None,
-    )
+    scorer = _in_use(prefilter)
     pairs, grades = _judged(inputs, qrels, trace)
-    scorer = in_use if isinstance(in_use, LocalScorer) else None
-    seen = examples(pairs, grades, model=model, prefilter=scorer)
-    kinds = kinds_for(len(seen), checkpoint=checkpoint is not None) if kind == "auto" else (kind,)
-    if kind == "auto" and len(kinds) > 1 and not finetuning_available():
-        note("Judgments of so many queries could bear more than weights: pip install 'judge-rerank[finetune]'.")
-        kinds = ("weights",)
-    if tuned := [each for each in kinds if each != "weights"]:
-        note(f"Fine-tuning a {' and a '.join(tuned)}, on parts of the queries and on all: minutes each without a GPU.")
-    result = distill(seen, model=model, checkpoint=checkpoint, kinds=kinds)
+    result = _trained(examples(pairs, grades, model=model, prefilter=scorer), kind, model, checkpoint)
     figures = f"nDCG@10 {result.before:.4f} → {result.after:.4f} on unseen queries, p = {result.p_value:.4f}"
     if not result.better:
         raise InputError(
@@ -101,7 +76,33 @@ def distill(
     )
 
 
-def _judged(inputs: Inputs, qrels: Path | None, trace: Path | None) -> tuple[Any, Any]:
+def _in_use(prefilter: str) -> LocalScorer | None:
+    """The scorer that has to be beaten; None for the order given."""
+    from judge_rerank.scorers import LocalScorer
+    from judge_rerank.strategies import parse
+
+    in_use = parse(prefilter)
+    if isinstance(in_use, LocalScorer):
+        return in_use
+    if in_use.name != "none":
+        raise InputError(f"--prefilter {prefilter} is no scorer; expected is one such as embedding or bm25, or none.")
+    return None
+
+
+def _trained(seen: Sequence[Example], kind: str, model: str, checkpoint: str | None) -> Distillation:
+    """Everything that so many queries can bear, or what was asked for."""
+    from judge_rerank.learning import distill, finetuning_available, kinds_for
+
+    kinds = kinds_for(len(seen), checkpoint=checkpoint is not None) if kind == "auto" else (cast("Kind", kind),)
+    if kind == "auto" and len(kinds) > 1 and not finetuning_available():
+        note("Judgments of so many queries could bear more than weights: pip install 'judge-rerank[finetune]'.")
+        kinds = ("weights",)
+    if tuned := [each for each in kinds if each != "weights"]:
+        note(f"Fine-tuning a {' and a '.join(tuned)}, on parts of the queries and on all: minutes each without a GPU.")
+    return distill(seen, model=model, checkpoint=checkpoint, kinds=kinds)
+
+
+def _judged(inputs: RunInputs, qrels: Path | None, trace: Path | None) -> tuple[Any, Any]:
     """Queries with their candidates, and grades: from files, or all from a trace."""
     if trace is None and qrels is not None:
         return inputs.read(), read_qrels(qrels)

@@ -109,7 +109,7 @@ def _run(
     from judge_rerank.evaluation import evaluate as run
 
     cap = None if experiment.budget_usd is None else Decimal(str(experiment.budget_usd))
-    with interruptible() as cancel, Board(experiment.metrics[0], cap) as board:
+    with interruptible() as cancel, Board(experiment.measured().names[0], cap) as board:
         return run(
             experiment,
             output=folder,

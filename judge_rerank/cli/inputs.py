@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from judge_rerank.cli import options
 from judge_rerank.cli.first_stage import by_bm25, distinct
 from judge_rerank.cli.output import counted, note
 from judge_rerank.core import DataError, Document, InputError, Query
@@ -19,19 +19,46 @@ _DEPTH = 20
 Pair = tuple[Query, list[Document]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inputs:
-    """What the user asked to rank, as given."""
+@dataclass(frozen=True, kw_only=True)
+class RunInputs:
+    """A run that the user asked to judge, as given."""
 
-    query: str | None
-    files: Sequence[str]
-    run: Path | None
-    corpus: Path | None
-    queries: Path | None
-    query_ids: Sequence[str]
-    limit: int | None
-    depth: int | None
-    shuffle: int | None
+    run: options.Run = None
+    corpus: options.Corpus = None
+    queries: options.Queries = None
+    query_id: options.QueryIds = None
+    limit: options.Limit = None
+    candidates: options.Depth = None
+
+    def read(self) -> list[Pair]:
+        """The queries, each with its candidates in the order in which the judge will get them.
+
+        Raises:
+            InputError: options that do not go together, or a file that cannot be used.
+        """
+        for name, value in (("--run", self.run), ("--corpus", self.corpus), ("--queries", self.queries)):
+            if value is None:
+                raise InputError(f"{name} is missing: --run RUN --corpus CORPUS --queries QUERIES.")
+        assert self.run is not None
+        assert self.corpus is not None
+        assert self.queries is not None
+        return read_trec(
+            self.run,
+            self.corpus,
+            self.queries,
+            self.candidates or _DEPTH,
+            query_ids=self.query_id or None,
+            limit=self.limit,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs(RunInputs):
+    """What the user asked to rank, as given: files for one query, or a run."""
+
+    files: options.Files = None
+    query: options.Query = None
+    shuffle: options.Shuffle = None
 
     @property
     def many(self) -> bool:
@@ -45,7 +72,7 @@ class Inputs:
             InputError: options that do not go together, an empty query, a file that cannot be used.
         """
         self._check()
-        pairs = self._read_run() if self.run is not None else [self._read_files()]
+        pairs = super().read() if self.run is not None else [self._read_files()]
         if self.shuffle is not None:
             for query, documents in pairs:
                 # A seed for each query, so that a query's order does not depend on which others are ranked with it.
@@ -56,7 +83,7 @@ class Inputs:
         run_only = {
             "--corpus": self.corpus,
             "--queries": self.queries,
-            "--query-id": self.query_ids or None,
+            "--query-id": self.query_id or None,
             "--limit": self.limit,
         }
         if self.run is None:
@@ -68,22 +95,6 @@ class Inputs:
                 raise InputError("The query is empty; there is nothing to judge the documents for.")
         elif self.query is not None or self.files:
             raise InputError("--run brings its own queries and documents; leave out -q and FILES.")
-        elif self.corpus is None or self.queries is None:
-            missing = "--corpus" if self.corpus is None else "--queries"
-            raise InputError(f"{missing} is missing: --run RUN --corpus CORPUS --queries QUERIES.")
-
-    def _read_run(self) -> list[Pair]:
-        assert self.run is not None
-        assert self.corpus is not None
-        assert self.queries is not None
-        return read_trec(
-            self.run,
-            self.corpus,
-            self.queries,
-            self.depth or _DEPTH,
-            query_ids=self.query_ids or None,
-            limit=self.limit,
-        )
 
     def _read_files(self) -> Pair:
         query = Query(text=self.query or "")
@@ -96,12 +107,12 @@ class Inputs:
             documents += found
             passages = passages or cut
         if passages:
-            return query, _picked(query, documents, self.depth or _DEPTH)
-        if self.depth is not None and len(documents) > self.depth:
-            note(f"The first {self.depth} of {len(documents)} documents are judged; the others are left out.")
+            return query, _picked(query, documents, self.candidates or _DEPTH)
+        if self.candidates is not None and len(documents) > self.candidates:
+            note(f"The first {self.candidates} of {len(documents)} documents are judged; the others are left out.")
         if not documents:
             note("The input holds no documents.")
-        return query, documents[: self.depth]
+        return query, documents[: self.candidates]
 
 
 def _read_one(name: str) -> tuple[list[Document], bool]:

@@ -7,101 +7,101 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from judge_rerank.cli.option_groups import JudgeOptions, ModelOptions, SpendingOptions
 from judge_rerank.core import InputError
-from judge_rerank.strategies import Passages, resolve
+from judge_rerank.strategies import Passages
 
 if TYPE_CHECKING:
-    from judge_rerank.core import Strategy
+    from judge_rerank.core import JudgeKind, Strategy
     from judge_rerank.judge import Judge
-    from judge_rerank.spending import Budget, Period
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Spending:
-    """What caps a command's spending, and what it keeps.
-
-    Attributes:
-        budget: dollars in all; None takes JUDGE_RERANK_BUDGET_USD.
-        ledger: the file that the budget is shared through.
-        period: "day" or "month", when the budget starts afresh.
-        prices: a YAML file of prices.
-        cache: whether replies are kept, and looked for.
-        cache_dir: where; None for the user's cache folder.
-        trace: the file that every call is written to; None for none.
-    """
-
-    budget: str | None = None
-    ledger: Path | None = None
-    period: Period | None = None
-    prices: Path | None = None
-    cache: bool = True
-    cache_dir: Path | None = None
-    trace: Path | None = None
-
-    def opened_budget(self) -> Budget | None:
-        """The budget, if there is one."""
-        from judge_rerank.spending import BUDGET_VARIABLE, Budget
-
-        amount = self.budget or os.environ.get(BUDGET_VARIABLE, "").strip()
-        if amount:
-            source = "--budget" if self.budget else BUDGET_VARIABLE
-            return Budget(usd=amount, path=self.ledger, period=self.period, source=source)
-        if self.ledger is not None or self.period is not None:
-            raise InputError(f"--ledger and --period go with a budget: --budget USD, or {BUDGET_VARIABLE}.")
-        return None
+    from judge_rerank.spending import Budget
 
 
 def open_judge(
-    model: str | None,
-    strategy: str | None,
+    judging: ModelOptions,
+    spending: SpendingOptions,
     *,
-    prompt: str | None = None,
-    prompts: Path | None = None,
-    explain: bool = False,
-    api_base: str | None = None,
-    params: Sequence[str] = (),
-    concurrency: int | None = None,
-    max_tokens_per_doc: int | None = None,
-    passages: Literal["max", "top2", "first"] | None = None,
+    strategy: str | None = None,
     calibration: Path | None = None,
-    spending: Spending | None = None,
 ) -> Judge:
     """The judge that the options ask for, with its strategy set.
+
+    Args:
+        judging: the model, and for `JudgeOptions` what it is asked.
+        spending: caps, cache and trace.
+        strategy: the strategy of commands that bring their own.
+        calibration: the file of one.
 
     Raises:
         InputError: an option is out of range, or the strategy does not take it.
         SetupError: there is no model, or an extra is missing.
     """
     from judge_rerank.judge import Judge
-    from judge_rerank.providers import open_backend
-    from judge_rerank.storage import cache_dir as cache_folder
+    from judge_rerank.storage import cache_dir
 
-    taken = parameters(params)
-    # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
-    chosen = resolve(strategy or open_backend(model, api_base=api_base, params=taken).info.strategy)
-    options: dict[str, str | bool] = {"prompt": prompt} if prompt is not None else {}
-    if explain:
-        options["explain"] = True
-    chosen = _with(chosen, options)
-    if passages is not None:
-        chosen = Passages(strategy=chosen, aggregate=passages)
-    kept = spending or Spending(cache=False)
+    params = parameters(judging.param or ())
     return Judge(
-        model,
-        api_base=api_base,
-        params=taken,
-        budget=kept.opened_budget(),
-        prices=kept.prices,
-        cache_dir=(kept.cache_dir or cache_folder()) if kept.cache else None,
-        trace=kept.trace,
-        prompts=prompts,
-        strategy=chosen,
-        concurrency=concurrency,
-        max_tokens_per_doc=max_tokens_per_doc,
+        judging.model,
+        api_base=judging.api_base,
+        params=params,
+        budget=opened_budget(spending),
+        prices=spending.prices,
+        cache_dir=(spending.cache_dir or cache_dir()) if spending.cache else None,
+        trace=None if spending.no_trace else spending.trace or default_trace(),
+        prompts=judging.prompts,
+        strategy=_strategy(judging, strategy, params),
+        concurrency=judging.concurrency,
+        max_tokens_per_doc=judging.max_tokens_per_doc,
         calibration=calibration,
     )
+
+
+def unspent(prices: Path | None = None) -> SpendingOptions:
+    """For commands that ask nothing: no cache, no trace, and the prices to reckon with."""
+    return SpendingOptions(prices=prices, cache=False, no_trace=True)
+
+
+def judge_kind_of(judging: ModelOptions) -> JudgeKind:
+    """Who would judge: a model that is paid for, one that runs here, or nobody."""
+    from judge_rerank.core import ModelUnavailable, judge_kind
+    from judge_rerank.providers import open_backend
+
+    try:
+        backend = open_backend(judging.model, api_base=judging.api_base, params=parameters(judging.param or ()))
+    except ModelUnavailable:
+        return judge_kind(None)
+    return judge_kind(backend.info)
+
+
+def opened_budget(spending: SpendingOptions) -> Budget | None:
+    """The budget, if there is one."""
+    from judge_rerank.spending import BUDGET_VARIABLE, Budget
+
+    amount = spending.budget or os.environ.get(BUDGET_VARIABLE, "").strip()
+    if amount:
+        source = "--budget" if spending.budget else BUDGET_VARIABLE
+        return Budget(usd=amount, path=spending.ledger, period=spending.period, source=source)
+    if spending.ledger is not None or spending.period is not None:
+        raise InputError(f"--ledger and --period go with a budget: --budget USD, or {BUDGET_VARIABLE}.")
+    return None
+
+
+def _strategy(judging: ModelOptions, given: str | None, params: Mapping[str, Any]) -> Strategy:
+    """The strategy that is asked for, with its options."""
+    from judge_rerank.providers import open_backend
+    from judge_rerank.strategies import parse
+
+    asked = judging if isinstance(judging, JudgeOptions) else JudgeOptions()
+    named = given or asked.strategy
+    # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
+    chosen = parse(named or open_backend(judging.model, api_base=judging.api_base, params=params).info.strategy)
+    options: dict[str, str | bool] = {"prompt": asked.prompt} if asked.prompt is not None else {}
+    if asked.explain:
+        options["explain"] = True
+    chosen = _with(chosen, options)
+    return chosen if asked.passages is None else Passages(strategy=chosen, aggregate=asked.passages)
 
 
 def default_trace() -> Path:

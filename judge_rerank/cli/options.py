@@ -183,3 +183,4 @@ TraceFile = Annotated[
     ),
 ]
 NoTrace = Annotated[bool, typer.Option("--no-trace", help="Write no trace.", rich_help_panel=_SPEND)]
+TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", "-f", help="How to print the result.")]

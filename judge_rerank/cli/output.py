@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import typer
@@ -60,9 +61,21 @@ def emit(text: str) -> None:
         stdout.write(text)
 
 
+def require_folder(output: Path) -> None:
+    """Raises: InputError: there is no folder to write the file in; better said before anything is spent."""
+    if not output.expanduser().absolute().parent.is_dir():
+        raise InputError(f"There is no folder to keep {output} in; make it first.")
+
+
 def note(text: str) -> None:
     """Something worth knowing, on standard error."""
     sys.stderr.write(f"note: {printable(text)}\n")
+
+
+def left_out(queries: int) -> None:
+    """Says how many queries were not learnt from."""
+    if queries:
+        warning_line(f"{counted(queries, 'query', 'queries')} left out: some documents in the ranking were not judged.")
 
 
 def warning_line(text: str) -> None:
@@ -232,29 +245,37 @@ def _verdict(judgments: Sequence[Judgment]) -> Text:
     return Text("" if last.score is None else f"{last.score:.3f}")
 
 
-def report(rankings: Sequence[Ranking], seconds: float) -> None:
-    """Cost, integrity and what went wrong, on standard error."""
+def report(rankings: Sequence[Ranking], seconds: float | None = None) -> None:
+    """Cost, integrity and what went wrong, on standard error; `seconds` is how long it took, where that is known."""
     if rankings:
         sys.stderr.write(summary(rankings, seconds))
     for reason, count in Counter(reason for ranking in rankings for reason in ranking.reasons).items():
         warning_line(f"partial: {reason}" + (f" ({count} queries)" if count > 1 else ""))
 
 
-def summary(rankings: Sequence[Ranking], seconds: float) -> str:
+def summary(rankings: Sequence[Ranking], seconds: float | None = None) -> str:
     """What it took, in one line; a second one where replies had to be mended or documents went unjudged."""
     usages = [ranking.usage for ranking in rankings]
     calls, cached = sum(u.calls for u in usages), sum(u.cached_calls for u in usages)
     parts = [
-        f"{rankings[0].strategy}" + (f" by {rankings[0].model}" if rankings[0].model else ""),
+        _who(rankings),
         *([counted(len(rankings), "query", "queries")] if len(rankings) > 1 else []),
         f"{counted(calls, 'call')} in {counted(max(u.rounds for u in usages), 'round')}"
         + (f", {cached} more from the cache" if cached else "")
         + (f", which saves {dollars(saved)}" if (saved := total_usd(usage.saved_usd for usage in usages)) else ""),
         f"{sum(u.input_tokens for u in usages):,} tokens in, {sum(u.output_tokens for u in usages):,} out",
         dollars(total_usd(usage.cost_usd for usage in usages)),
-        f"{seconds:.1f} s",
+        *([f"{seconds:.1f} s"] if seconds is not None else []),
     ]
     return " · ".join(parts) + "\n" + _integrity(rankings)
+
+
+def _who(rankings: Sequence[Ranking]) -> str:
+    """The strategy, and the model where one was asked."""
+    strategies, models = {ranking.strategy for ranking in rankings}, {ranking.model for ranking in rankings}
+    name = rankings[0].strategy if len(strategies) == 1 else f"{len(strategies)} strategies"
+    asked = any(r.usage.calls or r.usage.cached_calls or r.usage.retries or r.integrity.failed for r in rankings)
+    return f"{name} by {model}" if asked and len(models) == 1 and (model := rankings[0].model) else name
 
 
 def _integrity(rankings: Sequence[Ranking]) -> str:

@@ -103,17 +103,7 @@ def try_prompt(
     """
     from judge_rerank.cli.prompt_trial import tried
 
-    inputs = Inputs(
-        query=query,
-        files=files or (),
-        run=None,
-        corpus=None,
-        queries=None,
-        query_ids=(),
-        limit=None,
-        depth=documents,
-        shuffle=None,
-    )
+    inputs = Inputs(query=query, files=files, candidates=documents)
     ((asked, found),) = inputs.read()
     told = tried(
         name,

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from judge_rerank.cli import options
+from judge_rerank.cli.exit_codes import INTERRUPTED, of_rankings
 from judge_rerank.cli.inputs import Inputs, Pair
 from judge_rerank.cli.interrupting import interruptible
-from judge_rerank.cli.judging import Spending, default_trace, open_judge
+from judge_rerank.cli.judging import open_judge
+from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions, with_options
 from judge_rerank.cli.output import Format, as_text, emit, report
 from judge_rerank.cli.progress import Bar
 from judge_rerank.core import InputError, Ranking
@@ -20,45 +22,20 @@ from judge_rerank.core import InputError, Ranking
 if TYPE_CHECKING:
     from judge_rerank.judge import Judge
 
-PARTIAL, INTERRUPTED = 3, 130
-
 _OUTPUT = "What to print"
 _ROWS = 10
 _MOST_FORECAST = 500
 """Documents up to which the bar's total is forecast; beyond that the forecast would be a wait of its own."""
 
 
+@with_options
 def rerank(
-    files: options.Files = None,
-    query: options.Query = None,
-    run: options.Run = None,
-    corpus: options.Corpus = None,
-    queries: options.Queries = None,
-    query_id: options.QueryIds = None,
-    limit: options.Limit = None,
-    candidates: options.Depth = None,
-    shuffle: options.Shuffle = None,
-    model: options.Model = None,
-    strategy: options.Strategy = None,
-    prompt: options.Prompt = None,
-    prompts: options.Prompts = None,
-    explain: options.Explain = False,
-    api_base: options.ApiBase = None,
-    param: options.Params = None,
-    max_tokens_per_doc: options.MaxTokensPerDoc = None,
-    passages: options.Passages = None,
+    inputs: Inputs,
+    judging: JudgeOptions,
+    spending: SpendingOptions,
     calibration: options.CalibrationFile = None,
-    concurrency: options.Concurrency = None,
     deadline: options.Deadline = None,
-    budget: options.Budget = None,
     max_usd: options.MaxUsd = None,
-    ledger: options.Ledger = None,
-    period: options.Period = None,
-    prices: options.Prices = None,
-    cache: options.Cache = True,
-    cache_dir: options.CacheDir = None,
-    trace: options.TraceFile = None,
-    no_trace: options.NoTrace = False,
     top: Annotated[
         int | None,
         typer.Option(
@@ -101,44 +78,12 @@ def rerank(
 
     Keys are taken from the environment, as the provider names them (OPENAI_API_KEY).
     """
-    inputs = Inputs(
-        query=query,
-        files=files or (),
-        run=run,
-        corpus=corpus,
-        queries=queries,
-        query_ids=query_id or (),
-        limit=limit,
-        depth=candidates,
-        shuffle=shuffle,
-    )
     pairs = inputs.read()
     if style == "trec":
         _check_ids(pairs)
-    with open_judge(
-        model,
-        strategy,
-        prompt=prompt,
-        prompts=prompts,
-        explain=explain,
-        api_base=api_base,
-        params=param or (),
-        concurrency=concurrency,
-        max_tokens_per_doc=max_tokens_per_doc,
-        passages=passages,
-        calibration=calibration,
-        spending=Spending(
-            budget=budget,
-            ledger=ledger,
-            period=period,
-            prices=prices,
-            cache=cache,
-            cache_dir=cache_dir,
-            trace=None if no_trace else trace or default_trace(),
-        ),
-    ) as judge:
+    with open_judge(judging, spending, calibration=calibration) as judge:
         shown = top if top is not None or style != "table" else _ROWS
-        printer = _Printer(style=style, many=inputs.many, explain=explain)
+        printer = _Printer(style=style, many=inputs.many, explain=judging.explain)
         code = _ranked(judge, pairs, printer, top_n=shown, min_score=min_score, deadline_s=deadline, max_usd=max_usd)
     if code:
         raise typer.Exit(code)
@@ -203,7 +148,7 @@ def _ranked(
         report(rankings, time.perf_counter() - started)
     if cancel.cancelled:
         return INTERRUPTED
-    return PARTIAL if any(ranking.status == "partial" for ranking in rankings) else 0
+    return of_rankings(rankings)
 
 
 def _forecast(judge: Judge, pairs: Sequence[Pair]) -> int | None:

@@ -80,6 +80,8 @@ class ChatReply:
         cost_usd: the price, 0 for a model that runs here, None where it is not known.
         model: the model that answered, as the provider names it.
         usage: the provider's own usage block.
+        input_cut: the model was shown less than was sent, because its context is shorter; the reply is no judgment.
+        thought_only: thinking took all of the limit, so no answer came; asked again with head room, one may.
     """
 
     text: str
@@ -91,6 +93,8 @@ class ChatReply:
     cost_usd: Decimal | None = None
     model: str | None = None
     usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    input_cut: bool = False
+    thought_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

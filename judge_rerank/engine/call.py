@@ -17,6 +17,7 @@ from judge_rerank.core import (
     DocumentRefused,
     Failed,
     FailureReason,
+    InputError,
     JudgeCall,
     LedgerError,
     Message,
@@ -38,6 +39,7 @@ from judge_rerank.spending import Price, Reservation, plausible_count
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
+_INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
 _WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
 
 
@@ -172,14 +174,14 @@ class _CallUnderWay:
             return await self._judged(prepared)
         read: _Read | None = None
         try:
-            async with cache.flight(self._key(prepared)) as flight:
-                if flight.reply is not None:
-                    self._cached.append(flight.reply)
-                    outcome = self._outcome(prepared, flight.reply)
-                    self._trace(prepared, reply=flight.reply, outcome=outcome, cached=True)
-                    return _Read(flight.reply, outcome, cached=True)
+            async with cache.single_flight(self._key(prepared)) as turn:
+                if turn.reply is not None:
+                    self._cached.append(turn.reply)
+                    outcome = self._outcome(prepared, turn.reply)
+                    self._trace(prepared, reply=turn.reply, outcome=outcome, cached=True)
+                    return _Read(turn.reply, outcome, cached=True)
                 read = await self._judged(prepared)
-                flight.land(read.reply, store=read.outcome.failure is None)
+                turn.complete(read.reply, store=read.outcome.failure is None)
         except asyncio.CancelledError:
             # The ranking ended while the reply was being stored: it was paid for and read, so it counts.
             if read is None or self._context.stop.reason is None:
@@ -225,7 +227,7 @@ class _CallUnderWay:
             attributes = chat_attributes(prepared.request, model=name, attempt=self._attempt)
             with span(chat_span_name(name), attributes, client=True) as open_span:
                 reply = await self._paid(prepared)
-                open_span.set(reply_attributes(reply))
+                open_span.set_attributes(reply_attributes(reply))
         self._replies.append(reply)
         return reply
 
@@ -270,7 +272,7 @@ class _CallUnderWay:
             self._latency_s = time.perf_counter() - started
             cost = worst if may_be_billed(error) else 0
             self._count(cost)
-            if reservation is not None and isinstance(error, ProviderError):
+            if reservation is not None and isinstance(error, (ProviderError, InputError)):
                 _settle_failure(reservation, error)
             self._trace(prepared, error=self._described(error), cost_usd=None if cost is None else to_usd(cost))
             raise
@@ -311,9 +313,10 @@ class _CallUnderWay:
     def _asked_again(self, prepared: Prepared, read: _Read) -> Prepared | None:
         """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
         failed, request = read.outcome, prepared.request
-        if failed.failure not in _WORTH_ASKING_AGAIN or isinstance(self._call, ApiCall):
+        if failed.failure not in _WORTH_ASKING_AGAIN or isinstance(self._call, ApiCall) or read.reply.input_cut:
             return None
         limit = request.max_output_tokens * (2 if failed.failure == "truncated" else 1)
+        limit += self._info.reasoning_tokens if read.reply.thought_only else 0
         shown = read.reply.text.strip()[: 4 * request.max_output_tokens]
         complaint = f"{failed.message} Answer again, in exactly the format that was asked for."
         count = self._channel.backend.count_tokens
@@ -330,6 +333,8 @@ class _CallUnderWay:
 
     def _outcome(self, prepared: Prepared, reply: ChatReply) -> Outcome:
         call = self._call
+        if reply.input_cut:
+            return Failed(reason="truncated", message=_INPUT_CUT)
         return prepared.task.read(reply, len(call.candidates), options=call.options, explain=call.explain)
 
     def _key(self, prepared: Prepared) -> str:
@@ -413,8 +418,8 @@ class _CallUnderWay:
         )
 
 
-def _settle_failure(reservation: Reservation, error: ProviderError) -> None:
-    if not error.sent:
+def _settle_failure(reservation: Reservation, error: ProviderError | InputError) -> None:
+    if isinstance(error, InputError) or not error.sent:
         reservation.release()
     elif may_be_billed(error):
         reservation.forfeit()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.judges import Forecast, Judges, forecast
     from judge_rerank.evaluation.metrics import Metrics
     from judge_rerank.evaluation.outcomes import Exposed
+    from judge_rerank.evaluation.planning import Measured, measured_plan
     from judge_rerank.evaluation.power import queries_needed
     from judge_rerank.evaluation.preparing import design
     from judge_rerank.evaluation.racing import Race
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.report.scope import Scope, scopes
     from judge_rerank.evaluation.report.texts import run_as_csv, run_as_json, run_as_latex, run_as_markdown, trec_runs
     from judge_rerank.evaluation.report.verdict import too_few
-    from judge_rerank.evaluation.route_fitting import FittedRoutes, fit_routes
+    from judge_rerank.evaluation.route_fitting import FittedClass, FittedRoutes, fit_routes
     from judge_rerank.evaluation.runfolder import RunFolder
     from judge_rerank.evaluation.runner import Evaluation, RunProgress, evaluate
     from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
@@ -57,11 +58,13 @@ _LAZY = {
     "Experiment": "experiment",
     "Exposed": "outcomes",
     "Files": "sources",
+    "FittedClass": "route_fitting",
     "FittedRoutes": "route_fitting",
     "Forecast": "judges",
     "Grader": "grading",
     "Grades": "grading",
     "Judges": "judges",
+    "Measured": "planning",
     "Metrics": "metrics",
     "NoRelevant": "datasets",
     "Pair": "report.diff",
@@ -81,6 +84,7 @@ _LAZY = {
     "Topic": "datasets",
     "Tuned": "tuning",
     "measure_agreement": "agreement",
+    "measured_plan": "planning",
     "bootstrap_interval": "significance",
     "design": "preparing",
     "evaluate": "runner",
@@ -121,11 +125,13 @@ __all__ = [
     "Experiment",
     "Exposed",
     "Files",
+    "FittedClass",
     "FittedRoutes",
     "Forecast",
     "Grader",
     "Grades",
     "Judges",
+    "Measured",
     "Metrics",
     "NoRelevant",
     "Pair",
@@ -156,6 +162,7 @@ __all__ = [
     "kendalls_tau",
     "load",
     "measure_agreement",
+    "measured_plan",
     "outcome",
     "overview",
     "page",

@@ -55,7 +55,7 @@ def cuts(metrics: Metrics, ranking: Ranking, grades: Mapping[str, float], *, min
                 stage=kept.stage,
                 kept=len(left),
                 recall=len(relevant.intersection(left)) / len(relevant) if relevant else None,
-                metrics=metrics.of([*ideal(left, grades), *rest], grades),
+                metrics=metrics.of([*ideal(left, grades), *rest], grades, min_grade=min_grade),
             )
         )
     return found

@@ -18,7 +18,7 @@ from judge_rerank.evaluation.sources import CATALOGUE, Files
 from judge_rerank.prompting import TASKS
 from judge_rerank.readers import Located
 from judge_rerank.spending import Price, to_micro_usd
-from judge_rerank.strategies import resolve
+from judge_rerank.strategies import parse
 
 _BRANCH = re.compile(r"[A-Z]\w+|float|str|\w+[\[(-].*")
 """What pydantic puts into the place of an error to name the branch of a union or a validator."""
@@ -27,7 +27,7 @@ _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def _strategy(given: str) -> str:
-    resolve(given)
+    parse(given)
     return given
 
 
@@ -129,7 +129,14 @@ class DatasetSpec(_Part):
         NoRelevant | None,
         Field(description="Queries without a relevant candidate count as 0 (zero) or are left out (skip)."),
     ] = None
-    min_grade: Annotated[float, Field(description="The lowest grade that is relevant.")] = 1
+    min_grade: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="The lowest grade that is relevant: rel= of every binary metric (RR, P, AP, R, …) that says "
+            "none of its own. TREC's Deep Learning tracks (grades 0 to 3) count 2; without it, 1.",
+        ),
+    ] = 1
     corpus: str | None = None
     topics: str | None = None
     qrels: str | None = None
@@ -188,7 +195,7 @@ class Experiment(_Part):
         """
         located = Located(path)
         try:
-            found = cls.model_validate(located.value)
+            found = cls.model_validate(located.mapping())
         except ValidationError as invalid:
             place, message = _first(invalid)
             raise located.error(message, place) from None
@@ -214,14 +221,20 @@ class Experiment(_Part):
         return self._located.error(message, place) if self._located else InputError(message)
 
     def thresholds(self) -> dict[str, float]:
-        """What every variant has to reach, by metric."""
+        """What every variant has to reach, by metric as results call it."""
+        return {self._measured([name]).names[0]: least for name, least in self._least().items()}
+
+    def measured(self) -> Metrics:
+        """The metrics that are computed: those named, the first first, and those that `fail_under` needs."""
+        return self._measured([*self.metrics, *self._least()])
+
+    def _measured(self, names: list[str]) -> Metrics:
+        return Metrics(names, min_grades=[each.min_grade for each in self.datasets])
+
+    def _least(self) -> dict[str, float]:
         if self.fail_under is None:
             return {}
         return dict(self.fail_under) if isinstance(self.fail_under, dict) else {self.metrics[0]: self.fail_under}
-
-    def every_metric(self) -> list[str]:
-        """The metrics that are computed: those named, and those that `fail_under` needs."""
-        return list(dict.fromkeys((*self.metrics, *self.thresholds())))
 
     def place_of(self, path: str) -> str:
         """A path as the file means it."""

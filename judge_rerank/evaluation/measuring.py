@@ -28,7 +28,7 @@ def reference_result(metrics: Metrics, name: str, prepared: Prepared, seed: int,
         seed=seed,
         query_id=topic.id,
         query=topic.query.text,
-        metrics=metrics.of(best_first, grades),
+        metrics=metrics.of(best_first, grades, min_grade=prepared.info.min_grade),
         ranking=placed,
     )
 
@@ -56,7 +56,7 @@ def ranked_result(metrics: Metrics, name: str, prepared: Prepared, seed: int, to
         seed=seed,
         query_id=topic.id,
         query=topic.query.text,
-        metrics=metrics.of([each.id for each in placed], grades),
+        metrics=metrics.of([each.id for each in placed], grades, min_grade=prepared.info.min_grade),
         status=ranking.status,
         reasons=ranking.reasons,
         usage=plain["usage"],

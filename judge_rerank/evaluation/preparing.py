@@ -91,7 +91,7 @@ def design(experiment: Experiment, *, limit: int | None = None, only: Iterable[s
     """
     require_positive(limit=limit)
     variants = chosen(planned(experiment), only)
-    metrics = Metrics(experiment.every_metric())
+    metrics = experiment.measured()
     datasets = [_prepared(experiment, place, each, limit) for place, each in enumerate(experiment.datasets)]
     names = [each.info.name for each in datasets]
     if twice := next((place for place, name in enumerate(names) if name in names[:place]), None):

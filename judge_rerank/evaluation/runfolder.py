@@ -13,17 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from judge_rerank.core import DataError, Document
 from judge_rerank.evaluation.record import DOCUMENTS_FILE, RESULTS_FILE, RUN_FILE, Result, RunInfo
 from judge_rerank.readers import reading
 from judge_rerank.storage import private_folder
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
 
 T = TypeVar("T")
 
@@ -118,9 +114,9 @@ class Lines:
         self._path = path
         with _writing(path):
             private_folder(path.parent)
+            self._lock = _locked(path)
             path.touch(mode=0o600)
             self._file = path.open("a+b", buffering=0)
-            _claim(self._file)
             _mend(self._file)
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -132,6 +128,7 @@ class Lines:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -159,15 +156,14 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _claim(file: FileIO) -> None:
-    """Keep other processes from writing; the claim is gone with the process, however that ends."""
-    if fcntl is None:
-        return
+def _locked(path: Path) -> FileLock:
+    """Keep other processes from writing to a file; the lock is gone with the process, however that ends."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"), mode=0o600, thread_local=False)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
+        lock.acquire(timeout=0)
+    except Timeout:
         raise DataError("Another process is writing to this file; wait for it, or use another folder.") from None
+    return lock
 
 
 def _mend(file: FileIO) -> None:

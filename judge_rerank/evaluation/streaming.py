@@ -7,7 +7,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from judge_rerank.core import Document, Query, Ranking, Strategy
-from judge_rerank.engine import run
 
 if TYPE_CHECKING:
     from judge_rerank.engine import Progress
@@ -34,6 +33,7 @@ def ranked_until(
         enough: whether to stop after this ranking; what it raises ends the rankings too.
         min_score, progress: as in `Judge.rerank`.
     """
+    from judge_rerank.engine import run
 
     async def collect() -> list[Ranking]:
         found: list[Ranking] = []

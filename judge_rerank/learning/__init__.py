@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from judge_rerank.learning.calibration import Calibration, calibrate
     from judge_rerank.learning.completeness import check_complete, complete
-    from judge_rerank.learning.distil import Distillation, distill, examples, kinds_for, traced
+    from judge_rerank.learning.distil import Distillation, Example, distill, examples, kinds_for, traced
     from judge_rerank.learning.finetune import finetuning_available
     from judge_rerank.learning.randomization import RESAMPLES, TOLERANCE, chunks, sign_flip
 
@@ -23,6 +23,7 @@ _LAZY = {
     "complete": "completeness",
     "Calibration": "calibration",
     "Distillation": "distil",
+    "Example": "distil",
     "distill": "distil",
     "examples": "distil",
     "sign_flip": "randomization",
@@ -34,6 +35,7 @@ __all__ = [
     "TOLERANCE",
     "Calibration",
     "Distillation",
+    "Example",
     "calibrate",
     "check_complete",
     "chunks",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from judge_rerank.core import ModelUnavailable
 from judge_rerank.models import locations as models
 from judge_rerank.models.registry import HubFile, Model, ModelFile, Source
 from judge_rerank.models.sources import SourceFailed, SourceUnreachable, describe, fetch_file
+from judge_rerank.models.verified import has_hash, remember
 
 Progress = Callable[[int, int], None]
 """Told how many bytes are here, of how many."""
@@ -70,11 +70,12 @@ class _Fetch:
             paths = [(file, folder / file.name) for file in self._model.files]
             if all(path.is_file() for _, path in paths):
                 for file, path in paths:
-                    if not _intact(path, file):
+                    if not has_hash(path, file):
                         raise ModelUnavailable(
                             f"{path} is not the file that is expected: {_expected(file)}. Replace it, or take its "
                             "folder out of JUDGE_RERANK_MODELS."
                         )
+                    remember(path, file)
                 return self._model.path_in(folder)
         return None
 
@@ -97,7 +98,8 @@ class _Fetch:
         path = self.folder / file.name
         if not path.exists():
             return False
-        if _intact(path, file):
+        if has_hash(path, file):
+            remember(path, file)
             self._finished += file.size_bytes
             return True
         self._notify(f"{path} is damaged and is downloaded again.")
@@ -126,7 +128,7 @@ class _Fetch:
             if isinstance(error, SourceUnreachable):
                 self._unreachable[describe(source)] = problem
         else:
-            if _intact(into, file):
+            if has_hash(into, file):
                 self._place(into, file)
                 return None
             problem = "it has another file than the one expected"
@@ -140,7 +142,7 @@ class _Fetch:
         """Whether another model that is here has the same file."""
         for other in models.REGISTRY.values():
             path = models.folder_of(other) / file.name
-            if any(its.sha256 == file.sha256 for its in other.files) and path.is_file() and _intact(path, file):
+            if any(its.sha256 == file.sha256 for its in other.files) and path.is_file() and has_hash(path, file):
                 copy = self._partial / file.name.replace("/", "_")
                 shutil.copyfile(path, copy)
                 self._place(copy, file)
@@ -153,6 +155,7 @@ class _Fetch:
         target = self.folder / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
+        remember(target, file)
 
     def _advance(self, size: int) -> None:
         self._progress(min(self._finished + size, self._model.size_bytes), self._model.size_bytes)
@@ -188,45 +191,16 @@ def _expected(file: ModelFile) -> str:
     return f"{file.size_bytes:,} bytes, SHA-256 {file.sha256}"
 
 
-def _intact(path: Path, file: ModelFile) -> bool:
-    if path.stat().st_size != file.size_bytes:
-        return False
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
-
-
 @contextmanager
 def _exclusive(path: Path, on_wait: Callable[[], None]) -> Generator[None]:
     """Hold a lock that one process has at a time; it is gone with the process, however that ends."""
-    with path.open("a+b") as held:
-        if not _lock(held, wait=False):
-            on_wait()
-            _lock(held, wait=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_wait()
+        lock.acquire()
+    try:
         yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-    import time
-
-    def _lock(held: IO[bytes], *, wait: bool) -> bool:
-        while True:
-            try:
-                held.seek(0)
-                msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
-            except OSError:
-                if not wait:
-                    return False
-                time.sleep(1)
-            else:
-                return True
-
-else:
-    import fcntl
-
-    def _lock(held: IO[bytes], *, wait: bool) -> bool:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            return False
-        return True
+    finally:
+        lock.release()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from judge_rerank.core import ModelUnavailable, UnknownName
 from judge_rerank.models.registry import REGISTRY, Model, ModelFile
+from judge_rerank.models.verified import is_registered
 from judge_rerank.storage import cache_dir
 
 _MODELS_ENV = "JUDGE_RERANK_MODELS"
@@ -33,8 +34,8 @@ def find_model(name_or_path: str | Path) -> Path:
     """Where a model is on this machine, without downloading anything.
 
     A name of the registry is looked up in the folders of JUDGE_RERANK_MODELS (as `NAME/FILE` or `FILE`), then among the
-    downloaded ones. Files are recognised by name and size; `judge-rerank models pull NAME` also verifies what is in
-    them.
+    downloaded ones. A file counts if it is the registered one, by its SHA-256, which is reckoned when a file is met for
+    the first time or was changed.
 
     Returns:
         The file of a one-file model, the folder of any other.
@@ -55,7 +56,7 @@ def find_model(name_or_path: str | Path) -> Path:
 def locate(model: Model) -> Path:
     """As `find`, for a model that need not be in the registry."""
     for folder in folders(model):
-        if all(_present(file, folder) for file in model.files):
+        if all(is_registered(folder / file.name, file) for file in model.files):
             return model.path_in(folder)
     raise ModelUnavailable(_missing(model))
 
@@ -82,11 +83,6 @@ def folders(model: Model) -> Iterator[Path]:
     yield folder_of(model)
 
 
-def _present(file: ModelFile, folder: Path) -> bool:
-    path = folder / file.name
-    return path.is_file() and path.stat().st_size == file.size_bytes
-
-
 def _looks_like_path(name: str) -> bool:
     return "/" in name or os.sep in name or Path(name).suffix in {".gguf", ".onnx"} or Path(name).exists()
 
@@ -96,10 +92,16 @@ def _missing(model: Model) -> str:
     for folder in folders(model):
         for file in model.files:
             path = folder / file.name
-            if path.is_file() and not _present(file, folder):
-                size = path.stat().st_size
-                return f"{path} is damaged: it has {size:,} bytes, expected are {file.size_bytes:,}. {command}"
+            if path.is_file() and not is_registered(path, file):
+                return f"{path} is damaged: {_difference(path, file)}. {command}"
     return f"The model {model.name!r} is not on this machine. {command} ({megabytes(model.size_bytes)})"
+
+
+def _difference(path: Path, file: ModelFile) -> str:
+    size = path.stat().st_size
+    if size != file.size_bytes:
+        return f"it has {size:,} bytes, expected are {file.size_bytes:,}"
+    return f"its SHA-256 is not the one expected, {file.sha256}"
 
 
 def megabytes(size_bytes: int) -> str:

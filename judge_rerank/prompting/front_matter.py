@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from judge_rerank.core import PromptError
+from judge_rerank.readers import NotYaml, parse_yaml
 
 _FENCE = "---"
 _MARKERS = ("system:", "user:")
-_MOST_BYTES = 256 * 1024
-_DEEPEST = 8
+_MOST_BYTES = 64 * 1024
 
 _Scalar = str | int | float | bool
 _Value = _Scalar | list[_Scalar] | list[dict[str, _Scalar]]
@@ -136,44 +135,14 @@ def _parts(lines: Sequence[str], start: int, path: Path) -> dict[str, Section]:
 def _mapping(text: str, path: Path) -> tuple[dict[Any, Any], dict[str, int]]:
     """The YAML mapping, and the line of the file at which each of its keys stands."""
     try:
-        _check_events(text, path)
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if not isinstance(node, yaml.MappingNode):
-            msg = "The front matter is not a list of 'key: value' lines."
-            raise PromptError(msg, path=path, line=2)
-        places: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 2
-            if key.value in places:
-                msg = f"{key.value!r} stands in the front matter twice."
-                raise PromptError(msg, path=path, line=line)
-            places[str(key.value)] = line
-        values = cast("dict[Any, Any]", loader.construct_document(node))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        msg = f"The front matter is not YAML: {error.problem or error.context}."
-        raise PromptError(msg, path=path, line=mark.line + 2 if mark else 1) from None
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
-        if isinstance(error, PromptError):
-            raise
-        msg = f"The front matter is not YAML: {str(error).splitlines()[0]}."
-        raise PromptError(msg, path=path, line=1) from None
-    return values, places
-
-
-def _check_events(text: str, path: Path) -> None:
-    """Refuse what little text can make much of: references to itself, and deep nesting."""
-    depth = 0
-    for event in cast("Iterable[yaml.Event]", yaml.parse(text, Loader=yaml.SafeLoader)):
-        line = event.start_mark.line + 2
-        if isinstance(event, yaml.AliasEvent):
-            msg = "The front matter refers to an earlier part of itself (*name). Write it out."
-            raise PromptError(msg, path=path, line=line)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            msg = "The front matter is nested too deeply."
-            raise PromptError(msg, path=path, line=line)
+        tree = parse_yaml(text, first_line=2, aliases=False)
+    except NotYaml as error:
+        raise PromptError(f"The front matter: {error.message}", path=path, line=error.line or 1) from None
+    if not isinstance(tree.value, dict):
+        msg = "The front matter is not a list of 'key: value' lines."
+        raise PromptError(msg, path=path, line=2)
+    places = {str(place[0]): line for place, line in tree.lines.items() if len(place) == 1}
+    return cast("dict[Any, Any]", tree.value), places
 
 
 def _front(values: dict[Any, Any], places: Mapping[str, int], *, path: Path, tasks: Sequence[str]) -> Front:

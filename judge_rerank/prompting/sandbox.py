@@ -3,8 +3,9 @@
 Jinja's own sandbox keeps a template away from Python, but `{{ "x" * 10**9 }}` still builds a gigabyte. Here the syntax
 tree is read before anything is run, and only what a prompt needs may be in it: no arithmetic but `+` and `-` of
 numbers, no assignments, macros, includes or calls but `range`, loops at most two deep over at most 10,000 items, and
-filters that do not make text longer. While a template is rendered the text is counted and cut off at a limit. So the
-memory and time of a rendering are bounded by the size of the template and of what is put into it.
+filters that do not make text longer; and no more than 5,000 parts of syntax. While a template is rendered the text is
+counted and cut off at a limit, and so are the steps of its loops, which may be empty. So the memory and time of loading
+and of rendering are bounded.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +25,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from judge_rerank.core import PromptError
 
 _MOST_ITEMS = 10_000
+_MOST_STEPS = 200_000
+_MOST_NODES = 5_000
 _LONGEST_RANGE = 1_000
 _LONGEST_SEPARATOR = 100
 _FILTERS = (
@@ -50,6 +54,9 @@ _SPELLING: Mapping[type[nodes.Node], str] = {
     nodes.AssignBlock: "{% set %}",
     nodes.Dict: "a dictionary",
 }
+_steps = ContextVar("steps", default=0)
+"""How many items the loops of the rendering under way have run over."""
+
 _TAG = re.compile(r"</?([A-Za-z][\w-]*)")
 _SOURCE_NAME = "<template>"
 
@@ -75,6 +82,7 @@ class Part:
         Raises:
             PromptError: the template fails with these variables, or makes more than `limit` characters of them.
         """
+        _steps.set(0)
         try:
             return "".join(_counted(self._template.generate(variables), limit)).strip()
         except (TemplateError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -116,7 +124,9 @@ def compile_part(source: str, *, path: Path, first_line: int, allowed: Iterable[
 
 def _checked(tree: nodes.Template, allowed: frozenset[str]) -> frozenset[str]:
     """The variables that the tree reads, all of them allowed; everything else in it is allowed too."""
-    for node in tree.find_all(nodes.Node):
+    for count, node in enumerate(tree.find_all(nodes.Node), start=1):
+        if count > _MOST_NODES:
+            _reject(f"A prompt can have {_MOST_NODES:,} parts at most (texts, variables, conditions, loops).", node)
         _check_node(node)
     names = frozenset(meta.find_undeclared_variables(tree)) - {"range"}
     for node in tree.find_all(nodes.Name):
@@ -196,6 +206,10 @@ def _items(value: Iterable[object]) -> list[object]:
     items = list(value)
     if len(items) > _MOST_ITEMS:
         msg = f"A loop can run over {_MOST_ITEMS:,} items at most, not {len(items):,}."
+        raise TemplateRuntimeError(msg)
+    _steps.set(_steps.get() + len(items))
+    if _steps.get() > _MOST_STEPS:
+        msg = f"The loops of a prompt can take {_MOST_STEPS:,} steps together; this one takes more."
         raise TemplateRuntimeError(msg)
     return items
 

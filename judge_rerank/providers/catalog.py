@@ -98,6 +98,25 @@ def _row(litellm: Any, model: str, name: str, provider: str) -> dict[str, Any]:
     return {}
 
 
+_CHAT_BY_OTHER_CODE = frozenset({"aiml", "lemonade", "xinference"})
+"""Providers that LiteLLM asks as OpenAI's although it has no settings of their own for them."""
+
+
+@lru_cache(maxsize=1)
+def without_chat() -> frozenset[str]:
+    """LiteLLM's providers that have no chat: rerankers, vector stores, pictures, sound."""
+    from litellm.types.utils import LlmProviders
+    from litellm.utils import ProviderConfigManager
+
+    found = set[str]()
+    for provider in LlmProviders:
+        # LiteLLM has no common base for the errors of a provider that lacks its settings.
+        with contextlib.suppress(Exception):
+            if ProviderConfigManager.get_provider_chat_config("a-model", provider) is None:
+                found.add(provider.value)
+    return frozenset(found - _CHAT_BY_OTHER_CODE)
+
+
 def missing_keys(litellm: Any, model: str) -> list[str]:
     """The environment variables, any one of which would be the key that is missing.
 

@@ -9,6 +9,10 @@
 | 429                                                             | `RateLimited`         |
 | 408, 504, no complete answer in time                            | `ProviderTimeout`     |
 | 409, 425, 5xx, lost connection, 2xx with a malformed answer     | `ProviderUnavailable` |
+| never sent: LiteLLM refused it, or a package is missing         | `InputError`          |
+
+An error inside an answer of HTTP 200 counts as the status that it stands for. What a content filter withheld is no
+error but a reply (`judge_rerank.providers.content_filter`).
 
 The status is the one that came over the wire where it is known: LiteLLM reports some others (a malformed answer of
 Gemini as 422, of Anthropic as 500). Errors are told apart by their fields, so this module needs no LiteLLM.
@@ -26,6 +30,7 @@ from typing import Any, cast
 from judge_rerank.core import (
     AuthenticationError,
     ContextTooLong,
+    InputError,
     ProviderError,
     ProviderTimeout,
     ProviderUnavailable,
@@ -34,7 +39,10 @@ from judge_rerank.core import (
     RequestRejected,
     redact,
 )
+from judge_rerank.providers.body_errors import BodyError, error_in, parsed
+from judge_rerank.providers.failure_chain import chain, completed, never_sent, refused_by_litellm
 from judge_rerank.providers.http_transport import Exchange
+from judge_rerank.providers.remedies import is_page, page_text, remedy
 
 _LONGEST_DETAIL = 400
 
@@ -44,6 +52,8 @@ _LITELLM_PREFIX = re.compile(
 _LITELLM_ADVICE = re.compile(
     r"[,.]? *(?:Handle with `litellm\.\w+`|File an issue if litellm error|Original Response:).*", re.S
 )
+_TRACEBACK = re.compile(r"\s*Traceback \(most recent call last\)|\s+File \"[^\"]+\", line \d+")
+_CHECK_SETUP = "Check the model's name, params, api_base and the packages that its provider needs."
 _NO_CREDIT = (
     "insufficient_quota",
     "insufficient balance",
@@ -73,30 +83,77 @@ _ADVICE: Mapping[type[ProviderError], str] = {
 
 
 def translated(
-    error: BaseException, exchange: Exchange, *, model: str, secrets: Iterable[str] = (), advice: str = ""
-) -> ProviderError:
+    error: BaseException,
+    exchange: Exchange,
+    *,
+    model: str,
+    secrets: Iterable[str] = (),
+    advice: str = "",
+    api_base: str | None = None,
+) -> ProviderError | InputError:
     """The error as one of ours, without a key in its message.
 
     Args:
-        error: what LiteLLM raised.
+        error: what LiteLLM raised, or what stood in the body of an answer.
         exchange: what happened on the wire.
         model: the model that was asked.
         secrets: keys that must not appear, whatever they look like.
         advice: what to do, instead of the general advice for this kind of error.
+        api_base: the address that was asked, if it was the caller's.
+
+    Returns:
+        An `InputError` where the request was refused before it was sent, for it would be refused again; else a
+        `ProviderError` with the status that came, or the one that an error inside HTTP 200 stands for.
     """
-    status = exchange.status if exchange.status is not None else _status(error)
-    detail = redact(_detail(error), secrets)
+    exchange = completed(exchange, error)
+    body = parsed(bytes(exchange.raw))
+    inside = error if isinstance(error, BodyError) else error_in(body)
+    status, told = _statuses(error, exchange, inside, body)
     headers = exchange.headers or _headers(error)
-    retry_after_s = wait_asked_for(headers, str(error)) if status in {429, 503, 529} else None
-    kind = _kind(error, exchange, status, retry_after_s)
-    sent = exchange.sent or exchange.status is not None or not (exchange.unreachable or _local(error))
+    retry_after_s = wait_asked_for(headers, said(error, exchange)) if status in {429, 503, 529} else None
+    kind = _kind(error, exchange, status, retry_after_s, text=f"{error} {inside.text if inside else ''}".lower())
+    detail = redact(_detail(inside or error, exchange), secrets)
+    unsent = never_sent(exchange, error)
+    if unsent and kind is not AuthenticationError:
+        return InputError(f"{model} cannot be asked like this, and nothing was sent: {detail} {advice or _CHECK_SETUP}")
+    advice = advice or remedy(said(error, exchange), exchange, status, api_base) or _ADVICE[kind]
     return kind(
-        f"{model}: {_what(kind, exchange, status)}: {detail} {advice or _ADVICE[kind]}",
+        f"{model}: {_what(kind, exchange, told, status)}: {detail} {advice}",
         model=model,
-        status=exchange.status,
+        status=told,
         retry_after_s=retry_after_s,
-        sent=sent,
+        sent=not (exchange.unreachable or unsent or refused_by_litellm(exchange, error)),
     )
+
+
+def said(error: BaseException, exchange: Exchange) -> str:
+    """All that the body of the answer says, or the errors where there is none; not scrubbed, for looking for signs."""
+    if exchange.raw:
+        return exchange.raw.decode("utf-8", "replace")
+    return "\n".join(str(link) for link in chain(error))
+
+
+def status_of(error: BaseException, exchange: Exchange) -> int | None:
+    """The status that an error stands for: that of the answer, or of the error inside it."""
+    exchange = completed(exchange, error)
+    body = parsed(bytes(exchange.raw))
+    return _statuses(error, exchange, error if isinstance(error, BodyError) else error_in(body), body)[1]
+
+
+def _statuses(
+    error: BaseException, exchange: Exchange, inside: BodyError | None, body: object
+) -> tuple[int | None, int | None]:
+    """The status to judge the error by, and the one that really came or is said to; LiteLLM makes some up.
+
+    An answer that counts what was used may be billed, whatever error stands in it, so its status stays as it came.
+    """
+    came = exchange.status
+    if inside is not None and (came is None or came < 400):
+        counts = cast("dict[str, Any]", body).get("usage") if isinstance(body, dict) else None
+        numbers = cast("dict[str, Any]", counts).values() if isinstance(counts, dict) else ()
+        used = any(isinstance(number, int) and number > 0 for number in numbers)
+        return inside.status, came if used else inside.status
+    return came if came is not None else _status(error), came
 
 
 def wait_asked_for(headers: Mapping[str, str], body: str = "") -> float | None:
@@ -125,7 +182,7 @@ def wait_asked_for(headers: Mapping[str, str], body: str = "") -> float | None:
 
 
 def _kind(
-    error: BaseException, exchange: Exchange, status: int | None, retry_after_s: float | None
+    error: BaseException, exchange: Exchange, status: int | None, retry_after_s: float | None, *, text: str
 ) -> type[ProviderError]:
     answered = exchange.status is not None
     if answered and status is not None and status < 400:
@@ -134,7 +191,7 @@ def _kind(
         return ProviderTimeout if _timed_out(error) else ProviderUnavailable
     if _name(error) == "AuthenticationError":
         return AuthenticationError
-    return _kind_of_status(status, str(error).lower(), retry_after_s)
+    return _kind_of_status(status, text, retry_after_s)
 
 
 def _kind_of_status(status: int | None, text: str, retry_after_s: float | None) -> type[ProviderError]:
@@ -158,16 +215,16 @@ def _kind_of_status(status: int | None, text: str, retry_after_s: float | None) 
     return named.get(status, RequestRejected if rejected else ProviderUnavailable)
 
 
-def _what(kind: type[ProviderError], exchange: Exchange, status: int | None) -> str:
+def _what(kind: type[ProviderError], exchange: Exchange, told: int | None, status: int | None) -> str:
     if exchange.unreachable:
         return "no connection to the provider"
-    if kind is ProviderUnavailable and exchange.status is not None and exchange.status < 400:
+    if kind is ProviderUnavailable and told is not None and told < 400 and (status or 0) < 400:
         return "the provider's answer cannot be read"
     if kind is ProviderUnavailable and exchange.status is None:
         return "the connection was lost before the answer was complete"
     if kind is ProviderTimeout:
         return "no complete answer in time"
-    where = f" (HTTP {status})" if exchange.status is not None else ""
+    where = f" (HTTP {status})" if exchange.status is not None and (told or 0) >= 400 else ""
     names: dict[type[ProviderError], str] = {
         AuthenticationError: "the provider does not accept the key",
         QuotaExhausted: "the account has no credit left",
@@ -178,14 +235,14 @@ def _what(kind: type[ProviderError], exchange: Exchange, status: int | None) -> 
     return names.get(kind, "the provider failed") + where
 
 
-def _detail(error: BaseException) -> str:
-    """What the provider said, without LiteLLM's wrapping."""
+def _detail(error: BaseException, exchange: Exchange) -> str:
+    """What the provider said, without LiteLLM's wrapping, a traceback or a web page around it."""
     body = getattr(error, "body", None)
-    told = _message_in(body) or _message_in(_json_in(str(error)))
-    text = told or _LITELLM_PREFIX.sub("", _LITELLM_ADVICE.sub("", str(error).split("\nTraceback")[0]))
+    told = page_text(exchange.raw) if is_page(exchange.raw) else _message_in(body) or _message_in(_json_in(str(error)))
+    text = told or _LITELLM_PREFIX.sub("", _LITELLM_ADVICE.sub("", _TRACEBACK.split(str(error))[0]))
     if isinstance(error, LookupError):
         text = f"there is nothing at {text} where the reply should be"
-    text = " ".join(text.split()).strip(" -")
+    text = " ".join(text.split()).strip(" -") or "it gave no reason"
     if len(text) > _LONGEST_DETAIL:
         text = text[:_LONGEST_DETAIL] + "…"
     return text + ("" if text.endswith((".", "!", "?", "…")) else ".")
@@ -224,11 +281,6 @@ def _name(error: BaseException) -> str:
 
 def _timed_out(error: BaseException) -> bool:
     return _name(error) in {"Timeout", "TimeoutError", "APITimeoutError"}
-
-
-def _local(error: BaseException) -> bool:
-    """Whether LiteLLM refused the request before it was sent."""
-    return _name(error) == "UnsupportedParamsError"
 
 
 def _number(text: str) -> float | None:

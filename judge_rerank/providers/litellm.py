@@ -4,86 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from judge_rerank.core import (
-    AuthenticationError,
     ChatReply,
     ChatRequest,
+    DocumentRefused,
     InputError,
-    MissingExtra,
+    Message,
     ModelInfo,
     ProviderError,
     ProviderTimeout,
     RequestRejected,
-    basic_auth,
-    public_url,
+    RequestTooLarge,
     redact,
-    secrets_in,
-    without_user,
 )
-from judge_rerank.providers import catalog, openai_format, tokens
-from judge_rerank.providers.errors import translated
-from judge_rerank.providers.features import Features
-from judge_rerank.providers.http_transport import Connections, Exchange, watched
-from judge_rerank.providers.log_redaction import keep_out_of_logs
+from judge_rerank.providers import catalog, chat_reply, context_window, reasoning, request_shape, tokens
+from judge_rerank.providers.body_errors import error_in, parsed
+from judge_rerank.providers.content_filter import withheld
+from judge_rerank.providers.errors import said, status_of, translated
+from judge_rerank.providers.features import unexplained
+from judge_rerank.providers.http_transport import Exchange, watched
+from judge_rerank.providers.litellm_connection import LiteLLMConnection
+from judge_rerank.providers.litellm_module import is_loaded
+from judge_rerank.providers.litellm_module import load as _litellm
 
 _log = logging.getLogger(__name__)
 
-OWN_PARAMS = frozenset({"context_tokens", "reasoning_tokens", "concurrency", "logprobs"})
-"""Keys of `params` that are meant for this package and never sent."""
+_REFUSING_STATUSES = frozenset({404, 405, 415, 422, 424, 501})
+"""Statuses besides 400 by which a provider turns away a request for something in it."""
 
-_MANAGED_PARAMS = frozenset(
-    {"model", "messages", "api_base", "api_key", "base_url", "client", "shared_session", "acompletion", "stream", "n"}
-    | {"max_tokens", "max_completion_tokens", "response_format", "top_logprobs", "timeout"}
-    | {"max_retries", "num_retries", "fallbacks", "drop_params"}
-)
+_MOST_REASONING_TOKENS = 32_768
 
-_ENVIRONMENT = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
-    "LITELLM_MODE": "PRODUCTION",
-}
+_TOKENS_PER_MESSAGE = 16
+"""What a chat template adds to each message."""
 
-_TAKES_CLIENT = frozenset(
-    {"anthropic", "bedrock", "databricks", "gemini", "huggingface", "vertex_ai", "vertex_ai_beta"}
-)
-"""Providers whose code in LiteLLM ignores `shared_session` and takes a client instead."""
-
-_LITELLM_TIMEOUT_S = 3600.0
-"""Constant, because LiteLLM keeps a client for each value; `timeout_s` is enforced here, over the whole reply."""
-
-_LAST_WAIT_S = 5.0
-"""How long an abandoned call may take to notice."""
-
-_connections = Connections()
-_import_lock = threading.Lock()
+_FAILURES_BEFORE_STEP_DOWN = 2
+"""So many answers of 500 to one request, and the next attempt does without all that it can do without."""
 
 
-class LiteLLMBackend:
+class LiteLLMBackend(LiteLLMConnection):
     """A hosted model, or one behind a compatible server, through LiteLLM.
 
     A reply is asked for as JSON in the strictest way that the model takes: by schema, else as any JSON object, else by
-    the prompt alone. A request that the provider turns away because of such a feature (HTTP 400, which is not billed)
-    is sent again without it, and the model is not asked for it again. Apart from that an attempt is one HTTP request.
+    the prompt alone. A request that the provider turns away because of such a feature (which is not billed) is sent
+    again without it, and the model is not asked for it again at this address. Apart from that an attempt is one HTTP
+    request. What a content filter withholds is a reply with the finish reason "filter", not an error.
 
     Args:
         model: LiteLLM's name for it ("openai/gpt-4.1-mini", "anthropic/claude-sonnet-4-5", "hosted_vllm/my-model").
         api_base: another address than the provider's own; a user and password in it are sent as a header.
         api_key: the key; by default the provider's environment variable.
         params: LiteLLM's own parameters for every call ("temperature", "reasoning_effort", "extra_headers"), and for
-            this package `context_tokens`, `reasoning_tokens`, `concurrency` and `logprobs`, which overrule what is
-            known of the model. A model that is not known is taken to have a context of 8,192 tokens.
+            this package the switches that `judge_rerank.providers.request_shape` lists (`context_tokens`, `logprobs`,
+            `json_format` and others), which overrule what is known of the model. A model that is not known is taken to
+            have a context of 8,192 tokens. Judges do not reason where the model lets one say so; `reasoning_effort`
+            says otherwise, and None leaves it to the model.
 
     Raises:
-        InputError: a parameter that the package sets itself.
+        InputError: an address, a key, a header or a parameter that cannot be used; nothing is sent.
     """
 
     def __init__(
@@ -94,20 +77,10 @@ class LiteLLMBackend:
         api_key: str | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> None:
-        params = dict(params or {})
-        managed = sorted(_MANAGED_PARAMS & params.keys())
-        if managed:
-            raise InputError(
-                f"params cannot have {', '.join(managed)}: the judge sets that itself. "
-                "It is for the model's own settings, such as temperature or reasoning_effort."
-            )
-        self._model, self._api_base, self._api_key = model, api_base, api_key
-        self._own = {name: params.pop(name) for name in OWN_PARAMS & params.keys()}
-        self._params = params
-        self._features = Features()
-        keep_out_of_logs(self._secrets)
-        self._client: Any = None
-        self._abandoned: set[asyncio.Task[Any]] = set()
+        sent, self._own = request_shape.split_params(params)
+        super().__init__(model, api_base=api_base, api_key=api_key, params=sent)
+        self._failures: dict[tuple[Message, ...], int] = {}
+        self._asked_context = 0
 
     def __repr__(self) -> str:
         return f"LiteLLMBackend({self._model!r})"
@@ -118,15 +91,20 @@ class LiteLLMBackend:
 
         Raises:
             UnknownName: LiteLLM knows no provider by that name.
+            InputError: it has no chat, a package that it needs is missing, or the environment sets an address or a key
+                that cannot be used.
         """
+        self._check_provider()
         table = self._route.table
-        context = self._own.get("context_tokens") or table.get("max_input_tokens") or table.get("max_tokens")
+        known = self._own.get("context_tokens") or table.get("max_input_tokens") or table.get("max_tokens")
+        contexts = (known or catalog.UNKNOWN_CONTEXT_TOKENS, self._features.context_tokens, self._params.get("num_ctx"))
+        longest = (table.get("max_output_tokens"), self._features.most_output_tokens)
         return ModelInfo(
             name=self._model,
-            context_tokens=int(context or catalog.UNKNOWN_CONTEXT_TOKENS),
-            max_output_tokens=table.get("max_output_tokens"),
+            context_tokens=min(int(context) for context in contexts if context),
+            max_output_tokens=min((int(most) for most in longest if most), default=None),
             logprobs=self._top_logprobs > 0,
-            reasoning_tokens=int(self._own.get("reasoning_tokens", catalog.REASONING_TOKENS if self._reasons else 0)),
+            reasoning_tokens=self._reasoning_tokens,
             concurrency=int(self._own.get("concurrency", 8)),
             endpoint=self._public_address,
             params=self._params,
@@ -141,9 +119,11 @@ class LiteLLMBackend:
 
         Raises:
             ProviderError: of the kind that `judge_rerank.providers.errors` lists.
+            InputError: LiteLLM refused it before it was sent, and would again.
         """
-        if not _litellm.cache_info().currsize:
+        if not is_loaded():
             await asyncio.to_thread(_litellm)
+        self._check_setup()
         self._check_key()
         exchange = Exchange()
         try:
@@ -161,212 +141,170 @@ class LiteLLMBackend:
                 status=exchange.status,
             ) from None
 
-    async def aclose(self) -> None:
-        """Close the connections, once no other backend uses them."""
-        if self._abandoned:
-            await asyncio.wait(self._abandoned, timeout=_LAST_WAIT_S)
-        self._client = None
-        await _connections.release(self)
-
     async def _try(self, request: ChatRequest, exchange: Exchange) -> ChatReply | None:
         """The reply, or None where the request was turned away for a feature that it can do without."""
         asked = self._asked(request)
         try:
-            return self._reply(await self._send(asked, exchange), request)
+            response, body = await self._answer(asked, exchange)
+            came: ChatReply | ProviderError | InputError | None = self._reply(response, request)
         except Exception as error:
-            ours = self._translated(error, exchange)
-            if type(ours) is not RequestRejected or not self._features.learn(str(error), asked, keep=self._params):
-                raise ours from None
+            response, body = None, None
+            came = self._come_of(error, exchange, request, asked)
+        # Outside the handler, so that what LiteLLM said is not kept as the context: it may hold a key.
+        if isinstance(came, Exception):
+            raise came
+        if response is None or came is None:
+            return came
+        self._succeeded(request, asked)
+        return self._looked_at(came, response, body, request) if hasattr(response, "choices") else came
+
+    async def _answer(self, asked: Mapping[str, Any], exchange: Exchange) -> tuple[Any, object]:
+        """LiteLLM's response and the body behind it; an error inside an answer of HTTP 200 is raised."""
+        try:
+            response = await self._send(asked, exchange)
+        except Exception:
+            body = parsed(bytes(exchange.raw))
+            response = chat_reply.mended(_litellm(), body, self._model) if exchange.status == 200 else None
+            if response is None:
+                raise
+        else:
+            body = parsed(bytes(exchange.raw))
+        inside = error_in(body)
+        if inside is not None:
+            raise inside
+        return response, body
+
+    def _come_of(
+        self, error: Exception, exchange: Exchange, request: ChatRequest, asked: Mapping[str, Any]
+    ) -> ChatReply | ProviderError | InputError | None:
+        """What an error amounts to: a reply that was withheld, an error of ours, None for asking in another way."""
+        _log.debug("%s failed: %s", self._model, redact(repr(error), self._secrets))
+        status, told = status_of(error, exchange), said(error, exchange)
+        if withheld(status, told):
+            _log.info("%s: a content filter withheld the reply to one request.", self._model)
+            return chat_reply.withheld(self._model)
+        ours = self._translated(error, exchange)
+        if self._learnt(ours, status, told, asked) and self._asked(request) != asked:
             _log.info("%s will be asked without what it refused. %s", self._model, ours)
             return None
+        if status == 500:
+            self._failures[request.messages] = self._failures.get(request.messages, 0) + 1
+        return ours
 
-    async def _send(self, asked: Mapping[str, Any], exchange: Exchange) -> Any:
-        """LiteLLM's response, from a task of its own that is never cut off half-way through its preparations.
+    def _learnt(self, ours: Exception, status: int | None, told: str, asked: Mapping[str, Any]) -> bool:
+        refused = type(ours) in {RequestRejected, InputError} or status in _REFUSING_STATUSES
+        if not refused or isinstance(ours, (DocumentRefused, RequestTooLarge)):
+            return False
+        if self._features.learn(told, asked, keep=self._params):
+            return True
+        return unexplained(status, told) and self._features.step_down(asked)
 
-        LiteLLM prepares a request in a thread that gives back a coroutine; a cancellation in between would leave that
-        coroutine without anyone to await it. So before the request is sent, cancelling only keeps it from being sent.
-        """
-        litellm = _litellm()
-        session = await _connections.session(self, lambda loop: _forget_clients(litellm, loop))
-        if self._takes_client:
-            if self._client is None or self._client.shared_session is not session:
-                self._client = litellm.AsyncHTTPHandler(shared_session=session)
-            asked = {**asked, "client": self._client}
-        call = asyncio.create_task(self._sending(litellm, asked, session, exchange))
-        try:
-            return await asyncio.shield(call)
-        except asyncio.CancelledError:
-            exchange.abandoned = True
-            self._abandoned.add(call)
-            call.add_done_callback(self._abandoned.discard)
-            call.add_done_callback(_ignore_outcome)
-            if exchange.sent:
-                call.cancel()
-            else:
-                asyncio.get_running_loop().call_later(_LAST_WAIT_S, call.cancel)
-            raise
+    def _succeeded(self, request: ChatRequest, asked: Mapping[str, Any]) -> None:
+        """Remember what an attempt did without, where those before it failed with it."""
+        if self._failures.pop(request.messages, 0) < _FAILURES_BEFORE_STEP_DOWN:
+            return
+        full = self._asked(request)
+        if full != asked and self._features.step_down(full):
+            _log.info("%s answers 500 to what is asked beside the prompt, and will be asked without.", self._model)
 
-    def _sending(
-        self,
-        litellm: Any,
-        asked: Mapping[str, Any],
-        session: Any,
-        exchange: Exchange,  # noqa: ARG002
-    ) -> Coroutine[Any, Any, Any]:
-        """LiteLLM's coroutine that sends the request."""
-        return litellm.acompletion(**asked, shared_session=session)
-
-    @property
-    def _takes_client(self) -> bool:
-        return self._route.provider in _TAKES_CLIENT
+    def _looked_at(self, reply: ChatReply, response: Any, body: object, request: ChatRequest) -> ChatReply:
+        """The reply with what LiteLLM does not say of it: an answer that stands elsewhere, and what was cut off."""
+        message = chat_reply.message(response, body)
+        reply = chat_reply.found_elsewhere(reply, message, request)
+        if reply.finish_reason == "stop" and context_window.ended_at_limit(self._route, request, reply.output_tokens):
+            reply = replace(reply, finish_reason="length")
+        if chat_reply.thought_only(reply, message):
+            more = min(max(2 * request.max_output_tokens, catalog.REASONING_TOKENS), _MOST_REASONING_TOKENS)
+            self._features.reasoning_tokens = max(self._features.reasoning_tokens, more)
+            _log.info("%s thought until the limit; it gets %d tokens for that from now on.", self._model, more)
+            reply = replace(reply, thought_only=True)
+        counted = sum(tokens.by_vocabulary(each.content) for each in request.messages)
+        if context_window.was_cut(request, counted, reply.input_tokens):
+            self._features.context_tokens = reply.input_tokens
+            _log.warning(
+                "%s read %s of about %d tokens: its context is shorter than the prompt, and the rest was cut off. The "
+                "judgment does not count. Give the server a longer context, or params={'context_tokens': %s}.",
+                *(self._model, reply.input_tokens, counted, reply.input_tokens),
+            )
+            reply = replace(reply, input_cut=True)
+        return reply
 
     def _asked(self, request: ChatRequest) -> dict[str, Any]:
-        supported = self._route.supported - self._features.refused
-        asked: dict[str, Any] = {
-            "model": self._model,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-            "max_tokens": request.max_output_tokens,
-            "timeout": _LITELLM_TIMEOUT_S,
-            "max_retries": 0,
-            "num_retries": 0,
-        }
-        asked |= self._address
-        if "temperature" in supported:
-            asked["temperature"] = request.temperature
-        if request.seed is not None and "seed" in supported:
-            asked["seed"] = request.seed
-        if request.labels and self._top_logprobs:
-            asked |= {"logprobs": True, "top_logprobs": self._top_logprobs}
-        elif request.schema is not None and "response_format" in supported:
-            asked |= openai_format.response_format(self._features.formats[0], request)
-        return asked | self._params | self._authorized
+        plain = self._failures.get(request.messages, 0) >= _FAILURES_BEFORE_STEP_DOWN
+        asked = request_shape.chat_request(
+            request,
+            model=self._model,
+            supported=self._route.supported,
+            own=self._own,
+            features=self._features,
+            alternatives=self._top_logprobs,
+            plain=plain,
+        )
+        quiet = {} if plain else {k: v for k, v in self._quiet.items() if k not in self._features.refused}
+        if context_window.takes_context(self._route):
+            asked["num_ctx"] = self._context_for(request)
+        given = {name: value for name, value in self._params.items() if value is not None}
+        left_out = {name for name, value in self._params.items() if value is None}
+        whole = request_shape.merged(asked, quiet, self._address, given, self._authorized)
+        return {name: value for name, value in whole.items() if name not in left_out}
+
+    def _context_for(self, request: ChatRequest) -> int:
+        prompt = sum(self.count_tokens(message.content) + _TOKENS_PER_MESSAGE for message in request.messages)
+        schema = self.count_tokens(str(request.schema.schema)) if request.schema is not None else 0
+        wanted = prompt + schema + request.max_output_tokens
+        known = self._own.get("context_tokens") or self._route.table.get("max_input_tokens")
+        self._asked_context = context_window.context_for(wanted, int(known or 2**20), before=self._asked_context)
+        return self._asked_context
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
-        choice = response.choices[0]
-        usage = openai_format.usage(response)
-        return ChatReply(
-            text=openai_format.text(choice),
-            finish_reason=openai_format.finish(choice, self._model),
-            branches=openai_format.branches(choice) if request.labels else {},
-            input_tokens=usage.get("prompt_tokens"),
-            output_tokens=usage.get("completion_tokens"),
-            cached_input_tokens=openai_format.cached_tokens(usage),
-            cost_usd=openai_format.cost_usd(response, priced=self._route.priced) if usage else None,
-            model=response.model or self._model,
-            usage=usage,
-        )
+        return chat_reply.read(response, request, self._route, self._model)
 
-    def _translated(self, error: Exception, exchange: Exchange) -> ProviderError:
-        _log.debug("%s failed: %s", self._model, redact(repr(error), self._secrets))
+    def _translated(self, error: Exception, exchange: Exchange) -> ProviderError | InputError:
         advice = ""
         if exchange.status == 404 and not self._api_base:
             names: list[str] = _litellm().model_list
             near = get_close_matches(self._model, names, n=3, cutoff=0.6)
             advice = f"Did you mean {' or '.join(near)}?" if near and self._model not in near else ""
-        return translated(error, exchange, model=self._model, secrets=self._secrets, advice=advice)
-
-    @property
-    def _address(self) -> dict[str, Any]:
-        """Where the model is asked, and as whom, if not as LiteLLM does by itself."""
-        address: dict[str, Any] = {"api_base": without_user(self._api_base)} if self._api_base else {}
-        if self._api_key or self._keyless:
-            address["api_key"] = self._api_key or "none"
-        return address
-
-    @property
-    def _secrets(self) -> tuple[str, ...]:
-        named = secrets_in(self._params, self._api_base)
-        return (self._api_key, *named) if self._api_key else named
-
-    @property
-    def _public_address(self) -> str | None:
-        return public_url(self._api_base) if self._api_base else None
-
-    @cached_property
-    def _authorized(self) -> dict[str, Any]:
-        """The user and password of `api_base` as the header that they stand for, unless there is such a header."""
-        given: Mapping[str, str] = self._params.get("extra_headers") or {}
-        if not self._api_base or any(name.lower() == "authorization" for name in given):
-            return {}
-        header = basic_auth(self._api_base)
-        return {"extra_headers": {**given, **header}} if header else {}
+        return translated(
+            error, exchange, model=self._model, secrets=self._secrets, advice=advice, api_base=self._api_base
+        )
 
     @property
     def _top_logprobs(self) -> int:
         known = {"logprobs", "top_logprobs"} <= self._route.supported
-        return self._features.top_logprobs[0] if self._own.get("logprobs", known) else 0
+        return request_shape.top_logprobs(self._own, self._features, known=known)
 
     @cached_property
-    def _reasons(self) -> bool:
-        """Whether the model reasons before it answers; Claude does so only when it is asked to."""
-        if self._params.get("reasoning_effort") in {"none", "disable"}:
-            return False
-        if "claude" in self._route.model and not {"thinking", "reasoning_effort"} & self._params.keys():
-            return False
-        return bool(self._route.table.get("supports_reasoning")) or "reasoning_effort" in self._params
+    def _quiet(self) -> Mapping[str, Any]:
+        """What is sent to keep the model from reasoning; nothing where the caller says how much it does."""
+        if reasoning.SETTINGS & self._params.keys() or "extra_body" in self._params:
+            return {}
+        return reasoning.least(_litellm(), self._route)
+
+    @property
+    def _reasoning_tokens(self) -> int:
+        """Head room for thinking: as the caller says, else as the model needs by what is known and was found."""
+        given = self._own.get("reasoning_tokens")
+        if given is not None:
+            return int(given)
+        sent = {**self._quiet, **self._params}
+        usual = reasoning.head_room(self._route, {k: v for k, v in sent.items() if k not in self._features.refused})
+        return max(usual, self._features.reasoning_tokens)
+
+    def _check_provider(self) -> None:
+        """Raise where LiteLLM cannot ask the model anything.
+
+        Raises:
+            InputError: why it cannot.
+        """
+        self._check_setup()
+        if self._route.provider in catalog.without_chat():
+            raise InputError(
+                f"{self._model} cannot be asked: LiteLLM has no chat for the provider {self._route.provider!r}. "
+                "Name a chat model, as in 'openai/gpt-4.1-mini'."
+            )
 
     @cached_property
     def _counter(self) -> Callable[[str], int]:
         model = self._route.model.rsplit("/", 1)[-1]
         return tokens.counter(model, openai=self._route.provider in {"openai", "azure", "text-completion-openai"})
-
-    @cached_property
-    def _route(self) -> catalog.Route:
-        return catalog.route(_litellm(), self._model, self._api_base)
-
-    @cached_property
-    def _keyless(self) -> bool:
-        """Whether a server of the user's own is asked without a key, which LiteLLM does not allow."""
-        return bool(self._api_base) and not self._api_key and bool(catalog.missing_keys(_litellm(), self._model))
-
-    def _check_key(self) -> None:
-        if self._api_key or self._api_base or _litellm().api_key:
-            return
-        missing = catalog.missing_keys(_litellm(), self._model)
-        if missing:
-            raise AuthenticationError(
-                f"{self._model} needs a key. Set the environment variable {' or '.join(missing)}; "
-                "in Python, api_key= does as well.",
-                model=self._model,
-                sent=False,
-            )
-
-
-def _ignore_outcome(call: asyncio.Task[Any]) -> None:
-    """Look at how an abandoned call ended, so that asyncio does not report it as never looked at."""
-    if not call.cancelled():
-        call.exception()
-
-
-@lru_cache(maxsize=1)
-def _litellm() -> Any:
-    """LiteLLM, imported once (4 s), without a network, and with nothing to say on the terminal."""
-    first = "litellm" not in sys.modules
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    try:
-        import litellm
-    except ImportError as error:
-        raise MissingExtra("Asking a hosted model", "litellm", error.name or "litellm") from None
-    quiet: Any = litellm
-    quiet.suppress_debug_info = True
-    with _import_lock, warnings.catch_warnings():
-        # Pydantic warns of LiteLLM's types when the first response is built; that is nothing that a user can mend.
-        warnings.simplefilter("ignore")
-        litellm.ModelResponse()
-    if first:
-        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-            logger = logging.getLogger(name)
-            logger.handlers[:] = [logging.NullHandler()]
-            logger.propagate = True
-    return litellm
-
-
-def _forget_clients(litellm: Any, loop: asyncio.AbstractEventLoop) -> None:
-    """Make LiteLLM drop the clients that it keeps for this loop: they hold a pool that is closed by now.
-
-    It files them under the loop's `id`, which a later loop may have again.
-    """
-    cache = litellm.in_memory_llm_clients_cache
-    for key in [key for key in cache.cache_dict if str(key).endswith(f"-{id(loop)}")]:
-        cache.delete_cache(key)

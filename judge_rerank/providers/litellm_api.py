@@ -8,7 +8,15 @@ from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from judge_rerank.core import ChatReply, ChatRequest, DocumentRefused, ModelInfo, ProviderError, RequestTooLarge
+from judge_rerank.core import (
+    ChatReply,
+    ChatRequest,
+    DocumentRefused,
+    InputError,
+    ModelInfo,
+    ProviderError,
+    RequestTooLarge,
+)
 from judge_rerank.prompting import COUNT_MARGIN
 from judge_rerank.providers.api_limits import Refusal, refusal
 from judge_rerank.providers.errors import translated
@@ -92,13 +100,15 @@ class LiteLLMApi(LiteLLMBackend, ABC):
             exchange.sent = True  # as far as anybody knows
         return self._calling(litellm, asked)
 
-    def _translated(self, error: Exception, exchange: Exchange) -> ProviderError:
+    def _translated(self, error: Exception, exchange: Exchange) -> ProviderError | InputError:
         """The error as one of ours, with what to do where the documents are the reason."""
         found = refusal(exchange.status, str(error))
         if found is None:
             return super()._translated(error, exchange)
         self._found[id(exchange)] = found
         ours = translated(error, exchange, model=self._model, secrets=self._secrets, advice=found.advice)
+        if isinstance(ours, InputError):
+            return ours
         kind = DocumentRefused if found.what == "empty" else RequestTooLarge
         return kind(str(ours), model=self._model, status=ours.status, sent=ours.sent)
 

@@ -1,4 +1,4 @@
-"""Documents, queries and runs from files: JSON, CSV, TSV, Parquet, TREC runs, text and Markdown.
+"""Documents, queries and runs from files: JSON, CSV, TSV, Parquet, TREC runs, text and Markdown, YAML.
 
 Every reader raises `DataError` with the file and the line when something is not as expected. What is left out without
 being an error (a binary file in a folder) is logged as a warning on the logger `judge_rerank.readers`.
@@ -12,17 +12,19 @@ from judge_rerank.readers.jsonl import document_of, iter_jsonl, json_value, read
 from judge_rerank.readers.lines import numbered_lines, reading, suffix_of, whole
 from judge_rerank.readers.passages import passages
 from judge_rerank.readers.trec import read_qrels, read_queries, read_run, read_trec
-from judge_rerank.readers.yaml_source import Located
+from judge_rerank.readers.yaml_source import Located, NotYaml, parse_yaml
 
 __all__ = [
     "TEXT_SUFFIXES",
     "Located",
+    "NotYaml",
     "document_of",
     "holds_records",
     "iter_jsonl",
     "json_value",
     "numbered_documents",
     "numbered_lines",
+    "parse_yaml",
     "passages",
     "read_documents",
     "read_folder",

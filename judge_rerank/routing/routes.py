@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from judge_rerank.core import DataError, InputError
+from judge_rerank.core import DataError, InputError, JudgeKind
+from judge_rerank.strategies import option_value
 
-JudgeKind = Literal["hosted", "local", "none"]
-"""Who would judge: a model that is paid for, one that runs here and is small, or nobody."""
+if TYPE_CHECKING:
+    from judge_rerank.readers import Located
 
 ANY = "any"
 
 
+@option_value("route")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """One row: which queries it is for, and what is done with them.
@@ -35,6 +37,7 @@ class Route:
     why: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "strategies", tuple(self.strategies))
         if not self.strategies:
             raise InputError(f"The route for {self.label!r} names no strategy.")
         if self.judge not in {ANY, "hosted", "local", "none"}:
@@ -47,6 +50,7 @@ class Route:
         return self.label in {ANY, label} and self.judge in {ANY, judge} and (self.most is None or n <= self.most)
 
 
+@option_value("routes")
 @dataclass(frozen=True)
 class Routes:
     """The table; the first row that fits counts.
@@ -56,6 +60,9 @@ class Routes:
     """
 
     rows: Sequence[Route] = field(default_factory=lambda: DEFAULT)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(self.rows))
 
     def choose(self, label: str, judge: JudgeKind, n: int) -> Route:
         """The row for a query of this class with `n` candidates."""
@@ -76,18 +83,13 @@ class Routes:
         Raises:
             DataError: it is not such a file; the row is named.
         """
-        import yaml
+        from judge_rerank.readers import Located
 
-        try:
-            content: Any = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(error.strerror or str(error), path=path) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise DataError(f"This is not YAML: {error}", path=path) from None
-        if not isinstance(content, list) or not content:
+        located = Located(path)
+        if not isinstance(located.value, list) or not located.value:
             raise DataError("A list of routes was expected, each with strategies: [...].", path=path)
-        rows = cast("list[Any]", content)
-        return cls(tuple(_row(row, f"route {number}", path) for number, row in enumerate(rows, start=1)))
+        rows = cast("list[Any]", located.value)
+        return cls(tuple(_row(row, f"route {place + 1}", located, place) for place, row in enumerate(rows)))
 
     def save(self, path: str | Path) -> None:
         """Write the table as `load` reads it."""
@@ -104,21 +106,21 @@ class Routes:
         return yaml.safe_dump(rows, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _row(row: Any, name: str, path: str | Path) -> Route:
+def _row(row: Any, name: str, located: Located, place: int) -> Route:
     known = [f.name for f in fields(Route)]
     if not isinstance(row, dict) or not set(cast("dict[str, Any]", row)) <= set(known):
-        raise DataError(f"{name}: expected a mapping with {', '.join(known)}; got {row!r:.100}.", path=path)
+        raise located.error(f"{name}: expected a mapping with {', '.join(known)}; got {row!r:.100}.", [place])
     given = dict(cast("dict[str, Any]", row))
     strategies = given.get("strategies")
     if isinstance(strategies, str):
         strategies = [strategies]
     if not isinstance(strategies, list) or not all(isinstance(s, str) for s in cast("Iterable[Any]", strategies)):
-        raise DataError(f"{name}: strategies has to be a list of spec strings.", path=path)
+        raise located.error(f"{name}: strategies has to be a list of spec strings.", [place])
     given["strategies"] = tuple(cast("list[str]", strategies))
     try:
         return Route(**given)
     except (InputError, TypeError) as error:
-        raise DataError(f"{name}: {error}", path=path) from None
+        raise located.error(f"{name}: {error}", [place]) from None
 
 
 _LAST = Route(strategies=("{prefilter}",), why="no route is for it")

@@ -10,24 +10,28 @@ from typing import Any, NoReturn, cast
 
 from judge_rerank.core import DataError, InputError, UnknownName
 from judge_rerank.routing.classifier import QueryClass, QueryClassifier, checked
+from judge_rerank.strategies import option_value
 
 _CONDITIONS = ("regex", "contains", "starts_with", "min_words", "max_words")
 _TEXTS = ("contains", "starts_with")
+_LONGEST_REGEX = 1_000
+_TIMEOUT_S = 0.25
 
 
+@option_value("rule")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
     """A label for the queries that meet all conditions given. Case does not count.
 
     Attributes:
         label: what such a query is.
-        regex: a regular expression (Python's) found anywhere in the query.
+        regex: a regular expression (Python's) found anywhere in the query. It has a quarter of a second to be found in.
         contains: one of these words or phrases is in the query, as whole words.
         starts_with: the query begins with one of these, as whole words.
         min_words, max_words: how many words it has at least and at most, as white space parts them.
 
     Raises:
-        InputError: there is no condition, or one cannot be met.
+        InputError: there is no condition, or one cannot be met. Of `fits`: the regular expression takes too long.
     """
 
     label: str
@@ -36,16 +40,15 @@ class Rule:
     starts_with: tuple[str, ...] = ()
     min_words: int | None = None
     max_words: int | None = None
-    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _pattern: Any = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if not self.label.strip():
             raise InputError("The label of a rule is empty; it has to be a word, such as 'factual'.")
         for name in _TEXTS:
             given: object = getattr(self, name)
-            if isinstance(given, str):
-                object.__setattr__(self, name, (given,))
-            elif any(not text.strip() for text in getattr(self, name)):
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(getattr(self, name)))
+            if not isinstance(given, str) and any(not text.strip() for text in getattr(self, name)):
                 msg = f"{name} of the rule for {self.label!r} has an empty text, which every query would meet."
                 raise InputError(msg)
         if not any(getattr(self, name) not in (None, ()) for name in _CONDITIONS):
@@ -63,8 +66,7 @@ class Rule:
         count = len(query.split())
         met: list[str] = []
         if self._pattern is not None:
-            found = self._pattern.search(query)
-            met.append(f"it matches {self.regex!r}" if found else "")
+            met.append(f"it matches {self.regex!r}" if self._matches(query) else "")
         if self.contains:
             part = next((text for text in self.contains if _stands_in(text, query)), "")
             met.append(f"it contains {part!r}" if part else "")
@@ -77,7 +79,17 @@ class Rule:
             met.append(f"it has {count} words, at most {self.max_words}" if count <= self.max_words else "")
         return tuple(met) if all(met) else None
 
+    def _matches(self, query: str) -> bool:
+        try:
+            return self._pattern.search(query, timeout=_TIMEOUT_S) is not None
+        except TimeoutError:
+            raise InputError(
+                f"regex {self.regex!r} of the rule for {self.label!r} was stopped after {_TIMEOUT_S} s at a query of "
+                f"{len(query):,} characters. Repetitions within repetitions take that long; write it without them."
+            ) from None
 
+
+@option_value("rules")
 class Rules:
     """Classifies by the first rule that fits; a query that none fits is left to `fallback`.
 
@@ -93,7 +105,13 @@ class Rules:
         self.rules = tuple(rules)
         if not self.rules:
             raise InputError("There are no rules; at least one was expected.")
-        self._fallback = fallback
+        self.fallback = fallback
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rules) and (self.rules, self.fallback) == (other.rules, other.fallback)
+
+    def __hash__(self) -> int:
+        return hash(self.rules)
 
     @classmethod
     def load(cls, path: str | Path, *, fallback: QueryClassifier | None = None) -> Rules:
@@ -137,9 +155,7 @@ class Rules:
     def _rest(self) -> QueryClassifier:
         from judge_rerank.routing.trained import TrainedClassifier
 
-        if self._fallback is None:
-            self._fallback = TrainedClassifier()
-        return self._fallback
+        return self.fallback or TrainedClassifier()
 
 
 def _stands_in(text: str, query: str, *, at_start: bool = False) -> bool:
@@ -149,38 +165,29 @@ def _stands_in(text: str, query: str, *, at_start: bool = False) -> bool:
     return re.search(rf"{begin}{phrase}(?!\w)", query, re.IGNORECASE) is not None
 
 
-def _compiled(regex: str, label: str) -> re.Pattern[str]:
+def _compiled(expression: str, label: str) -> Any:
+    import regex
+
+    name = f"regex {expression[:80]!r} of the rule for {label!r}"
+    if len(expression) > _LONGEST_REGEX:
+        raise InputError(f"{name} has {len(expression):,} characters; at most {_LONGEST_REGEX:,} were expected.")
     try:
-        return re.compile(regex, re.IGNORECASE)
-    except (re.error, RecursionError, OverflowError) as error:
-        msg = f"regex {regex!r} of the rule for {label!r} is not a regular expression: {error}."
-        raise InputError(msg) from None
+        return regex.compile(expression, regex.IGNORECASE)
+    except (regex.error, RecursionError, OverflowError, MemoryError, ValueError) as error:
+        raise InputError(f"{name} is not a regular expression: {error}.") from None
 
 
 def _read(path: Path) -> list[Rule]:
-    import yaml
+    from judge_rerank.readers import Located
 
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        node = cast("Any", yaml.compose(text, Loader=yaml.SafeLoader))
-        values: Any = yaml.safe_load(text)
-    except OSError as error:
-        raise DataError(f"The rules cannot be read: {error.strerror}.", path=path) from error
-    except UnicodeDecodeError as error:
-        raise DataError("The rules are not UTF-8 text. Save them as UTF-8.", path=path) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise DataError(f"This is not YAML: {error.problem or error.context}.", path=path, line=line) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"This is not YAML: {str(error).splitlines()[0]}.", path=path) from error
-    if not isinstance(values, list) or not values:
+    located = Located(path)
+    if not isinstance(located.value, list) or not located.value:
         raise DataError("A list of rules was expected, such as '- {label: factual, starts_with: who}'.", path=path)
-    lines = [int(each.start_mark.line) + 1 for each in node.value]
-    return [_rule(value, path, line) for value, line in zip(cast("list[object]", values), lines, strict=True)]
+    rules = cast("list[object]", located.value)
+    return [_rule(value, path, located.line([place])) for place, value in enumerate(rules)]
 
 
-def _rule(value: object, path: Path, line: int) -> Rule:
+def _rule(value: object, path: Path, line: int | None) -> Rule:
     def refuse(message: str) -> NoReturn:
         raise DataError(message, path=path, line=line)
 

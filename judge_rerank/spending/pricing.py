@@ -70,14 +70,9 @@ def read_prices(path: Path | str) -> dict[str, Price]:
     Raises:
         InputError: if it is not such a file.
     """
-    import yaml
+    from judge_rerank.readers import Located
 
-    try:
-        content: Any = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"The prices in {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML: {error}") from error
+    content = Located(path).value
     if not isinstance(content, Mapping):
         raise InputError(
             f"{path} must hold model names with their prices, such as `my-model: {{input_usd_per_mtok: 1}}`."

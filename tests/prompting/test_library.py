@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,8 +81,8 @@ ERRORS = {
     "nothing in it": ("---\n---\n" + BODY, 2, "key: value"),
     "a tag that runs code": (FRONT.replace("A test.", "!!python/object/apply:os.getcwd []") + BODY, 4, "not YAML"),
     "an alias": (FRONT.replace("mine", "&a mine").replace("A test.", "*a") + BODY, 4, "refers to an earlier"),
-    "a number out of range": (FRONT.replace("version: 1", "version: " + "9" * 5000) + BODY, 1, "not YAML"),
-    "a control character": (FRONT.replace("A test", "A\x07test") + BODY, 1, "not YAML"),
+    "a number out of range": (FRONT.replace("version: 1", "version: " + "9" * 5000) + BODY, 5, "not YAML"),
+    "a control character": (FRONT.replace("A test", "A\x07test") + BODY, 4, "not YAML"),
     "deep nesting": (FRONT.replace("A test.", "[" * 3000) + BODY, 4, "nested too deeply"),
     "missing key": (FRONT.replace("version: 1\n", "") + BODY, 1, "lacks 'version'"),
     "unknown key": (FRONT.replace("version: 1", "version: 1\ndescripton: x") + BODY, 6, "Did you mean 'description'?"),
@@ -118,6 +119,31 @@ ERRORS = {
 }
 
 
+LONG = {
+    "empty loops within loops": (
+        "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}" * 90,
+        "200,000 steps together",
+    ),
+    "loops over documents": (
+        "{% for a in documents %}{% for b in range(1000) %}{% endfor %}{% endfor %}" * 300,
+        "200,000 steps together",
+    ),
+    "many loops": ("{% for a in range(9) %}{% endfor %}" * 1_700, "5,000 parts at most"),
+    "many variables": ("{{ n }}" * 8_000, "5,000 parts at most"),
+    "many conditions": ("{% if n %}" * 300 + "{% endif %}" * 300, "recursion"),
+}
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_a_template_that_would_take_long_is_refused_at_once(case: str, write: Write) -> None:
+    text, words = LONG[case]
+    path = write(FRONT + BODY + text)
+    begun = time.process_time()
+    with pytest.raises(PromptError, match=words):
+        load(path)
+    assert time.process_time() - begun < 1
+
+
 @pytest.mark.parametrize("case", ERRORS)
 def test_what_is_wrong_is_said_with_file_and_line(case: str, write: Write) -> None:
     text, line, words = ERRORS[case]
@@ -139,7 +165,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, write: Write) -> None:
     path.write_bytes(path.read_bytes() + b"\nna\xefve")
     with pytest.raises(PromptError, match=r":12: .*not UTF-8"):
         load(path)
-    with pytest.raises(PromptError, match="256 KB"):
+    with pytest.raises(PromptError, match="64 KB"):
         load(write(FRONT + BODY + "x" * 300_000))
 
 

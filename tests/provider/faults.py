@@ -22,6 +22,7 @@ Kind = Literal[
     "refusal",  # the model declines
     "bad_order",  # a permutation with a repeated, a missing and an invented id
     "no_choices",  # an answer without a reply in it
+    "body",  # this very `body` with this `status`, not charged for
 ]
 
 
@@ -35,6 +36,12 @@ class Fault:
     message: str = "The server had an error while processing your request."
     code: str | None = None
     delay_s: float = 0.0
+    body: object = None
+
+    @classmethod
+    def says(cls, body: object, status: int = 200) -> Fault:
+        """This body as it stands: JSON, or a page where it is text."""
+        return cls(kind="body", status=status, body=body)
 
     @classmethod
     def too_many(cls, retry_after: str | None = None, *, code: str = "rate_limit_exceeded") -> Fault:

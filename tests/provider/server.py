@@ -243,6 +243,8 @@ class Provider:
 
     def _reply(self, request: Received) -> _Reply:
         """The answer, charged for unless the request is turned away."""
+        if request.fault.kind == "body":
+            return _as_it_stands(request.fault)
         refused = self._turned_away(request)
         if refused is not None:
             return refused
@@ -331,6 +333,12 @@ class Provider:
         prompt = f"{body.get('query', '')}\n{text}"
         asked = Asked(wire="openai", model=str(body.get("model")), system="", prompt=prompt, schema=schema)
         return float(self.judge(asked).text) / 1000
+
+
+def _as_it_stands(fault: Fault) -> _Reply:
+    if isinstance(fault.body, str):
+        return _Reply(status=fault.status, body=fault.body.encode(), headers=fault.headers, content_type="text/html")
+    return _Reply(status=fault.status, body=json.dumps(fault.body).encode(), headers=fault.headers)
 
 
 def _error_plain(_status: int, message: str, _code: str | None) -> dict[str, Any]:

@@ -200,9 +200,36 @@ def _error_gemini(status: int, message: str, code: str | None) -> Json:
     return {"error": {"code": status, "message": message, "status": code or names.get(status, "INTERNAL")}}
 
 
+def _ask_ollama(body: Json, path: str) -> Asked:
+    messages = cast("list[Json]", body.get("messages") or [{"role": "user", "content": body.get("prompt", "")}])
+    format_ = body.get("format")
+    return Asked(
+        wire="ollama",
+        model=str(body["model"]),
+        system="\n".join(_plain(m["content"]) for m in messages if m["role"] == "system"),
+        prompt="\n".join(_plain(m["content"]) for m in messages if m["role"] != "system"),
+        schema=format_ if isinstance(format_, dict) else None,
+        json_only=format_ == "json",
+        max_tokens=cast("Json", body.get("options") or {}).get("num_predict"),
+    )
+
+
+def _answer_ollama(asked: Asked, answer: Answer, used: Tokens | None, empty: bool) -> Json:
+    """As Ollama says it; `message` for `/api/chat`, `response` for `/api/generate`."""
+    text = "" if empty else answer.text
+    reply: Json = {"model": asked.model, "created_at": "2026-01-01T00:00:00Z", "response": text, "done": True}
+    reply |= {"message": {"role": "assistant", "content": text}, "done_reason": answer.finish}
+    return reply if used is None else {**reply, "prompt_eval_count": used.input, "eval_count": used.output}
+
+
+def _error_ollama(_status: int, message: str, _code: str | None) -> Json:
+    return {"error": message}
+
+
 OPENAI = Wire(name="openai", ask=_ask_openai, answer=_answer_openai, error=_error_openai)
 ANTHROPIC = Wire(name="anthropic", ask=_ask_anthropic, answer=_answer_anthropic, error=_error_anthropic)
 GEMINI = Wire(name="gemini", ask=_ask_gemini, answer=_answer_gemini, error=_error_gemini)
+OLLAMA = Wire(name="ollama", ask=_ask_ollama, answer=_answer_ollama, error=_error_ollama)
 
 
 def chat_wire(path: str) -> Wire | None:
@@ -211,6 +238,8 @@ def chat_wire(path: str) -> Wire | None:
         return OPENAI
     if path.endswith("/messages"):
         return ANTHROPIC
+    if path.endswith(("/api/chat", "/api/generate")):
+        return OLLAMA
     return GEMINI if path.endswith(":generateContent") else None
 
 

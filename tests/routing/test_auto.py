@@ -1,21 +1,19 @@
 """`auto` and `cascade`: which route, why, and what the caps leave room for; tables of one's own, and fitted ones."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from judge_rerank import Auto, DefaultCascade, InputError, Judge, Price, Route, Routes
+from judge_rerank import Auto, DefaultCascade, InputError, Judge, Passages, Price, Route, Routes, Unchanged
 from judge_rerank.cli import run
-from judge_rerank.core import Document, Query
+from judge_rerank.core import Circumstances
 from judge_rerank.core.errors import DataError
-from judge_rerank.evaluation.datasets import Dataset, Topic
-from judge_rerank.evaluation.tuning import fit_routes, tune
-from judge_rerank.routing import LABELS, Rule, Rules, TrainedClassifier
-from judge_rerank.routing.auto import CASCADES, ClassIs, Situation, prefilter, resolved
+from judge_rerank.evaluation.matrix import Prompted
+from judge_rerank.routing import LABELS, Rule, Rules
+from judge_rerank.routing.auto import CASCADES, ClassIs, prefilter, resolved
 from judge_rerank.routing.routes import DEFAULT
-from judge_rerank.strategies import spec
-from judge_rerank.testing import FakeBackend, SimulatedJudge, check_strategy
+from judge_rerank.strategies import parse
+from judge_rerank.testing import FakeBackend, check_strategy
 
 FACT, COMPARISON = "who wrote Dune?", "Which of the two directors of Dune was born first, Lynch or Villeneuve?"
 DOCS = [f"document {number} about Dune" for number in range(30)]
@@ -30,8 +28,9 @@ def judge(*, local: bool = False, **options: object) -> Judge:
 def test_conformance(kind: str) -> None:
     """What a small judge adds to is not its own order alone, so only the others have to find the ideal."""
     top = 10 if kind != "local" else 0
-    check_strategy(Auto(situation=Situation(judge=kind)), ideal_top=top)  # type: ignore[arg-type]
-    check_strategy(DefaultCascade(situation=Situation(judge=kind)), ideal_top=top)  # type: ignore[arg-type]
+    circumstances = Circumstances(judge=kind)  # type: ignore[arg-type]
+    for strategy in (Auto(), DefaultCascade(), Auto() % 40, Auto() >> Unchanged(), Passages(strategy=DefaultCascade())):
+        check_strategy(strategy, ideal_top=top, circumstances=circumstances)
 
 
 def test_every_query_has_a_route() -> None:
@@ -74,6 +73,59 @@ def test_caps_and_deadline_make_it_modest() -> None:
         assert "listwise" in capped.rerank(FACT, DOCS, "auto").notes[0]
 
 
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "cascade % 5",
+        "auto % 5",
+        "auto >> none",
+        "bm25 % 20 >> auto",
+        "stage(cascade, fuse=0.5)",
+        "passages(strategy=cascade)",
+        "passages(strategy=auto % 5)",
+        "hybrid({'auto': 1, 'bm25': 1})",
+        "self-consistent(strategy=auto, n=1)",
+        "self-consistent(strategy='auto % 10', n=1, head=None)",
+        Passages(strategy=DefaultCascade(), max_tokens=20),
+        Prompted(strategy=parse("auto % 5"), prompts={"score": "rubric"}),
+    ],
+    ids=lambda strategy: strategy if isinstance(strategy, str) else type(strategy).__name__,
+)
+def test_who_judges_is_known_at_any_depth(strategy: object) -> None:
+    """A local judge is asked yes or no of the best, and not for an order, wherever the strategy that chooses stands."""
+    docs = [f"{text}. " + "More of the same in many words. " * 20 for text in DOCS]
+    estimate = judge(local=True).estimate(FACT, docs, strategy)  # type: ignore[arg-type]
+    backend = FakeBackend(lambda request: "yes", local=True)
+    ranking = Judge(backend).rerank(FACT, docs, strategy)  # type: ignore[arg-type]
+    assert {request.subject.task for request in backend.requests if request.subject} == {"binary"}
+    assert ranking.usage.calls == estimate.calls > 0
+
+
+@pytest.mark.parametrize(
+    "strategy", ["auto % 5", "bm25 % 25 >> auto", "passages(strategy=auto)", "hybrid({'auto': 1, 'bm25': 1})"]
+)
+def test_caps_and_deadline_are_known_at_any_depth(strategy: str) -> None:
+    prices = {"fake": Price(input_usd_per_mtok=1, output_usd_per_mtok=1)}
+    docs = [f"{text}. " + "More of the same in many words. " * 20 for text in DOCS]
+    poor = judge(prices=prices, max_tokens_per_doc=40).rerank(FACT, docs, strategy, max_usd="0.000001")
+    assert (poor.usage.calls, poor.status) == (0, "complete")
+    hurried = judge(max_tokens_per_doc=40).rerank(FACT, docs, strategy, deadline_s=1)
+    assert (hurried.usage.calls, hurried.status) == (0, "complete")
+
+
+def test_what_fits_is_reckoned_for_the_candidates_at_hand() -> None:
+    """One call compares the five that are left; all thirty would not fit into one comparison of the cap's calls."""
+    capped = judge()
+    with capped.limit(calls=1):
+        assert capped.rerank(FACT, DOCS, "bm25 % 5 >> auto").usage.calls == 1
+
+
+def test_a_route_cannot_lead_to_a_strategy_that_chooses_again_at_any_depth() -> None:
+    for text in ("auto", "cascade % 5", "bm25 % 5 >> auto", "passages(strategy=auto)", "hybrid({'auto % 3': 1})"):
+        with pytest.raises(InputError, match="chooses again"):
+            Auto(Routes((Route(strategies=(text,)),)))
+
+
 def test_a_table_of_ones_own(tmp_path: Path) -> None:
     table = Routes().with_row(Route(label="code", strategies=("score",), why="we measured it"))
     table.save(tmp_path / "routes.yaml")
@@ -82,7 +134,7 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
     ranking = judge().rerank("def rank(", DOCS[:3], Auto(str(tmp_path / "routes.yaml"), classifier=rules))
     assert "a code query" in ranking.notes[0]
     assert "so score: we measured it" in ranking.notes[0]
-    assert spec.resolve(f"auto('{tmp_path}/routes.yaml')").name == "auto"
+    assert parse(f"auto('{tmp_path}/routes.yaml')").name == "auto"
     assert table.labels() == ("code", "complex", "factual")
 
 
@@ -114,83 +166,20 @@ def test_routes_that_lead_nowhere() -> None:
 
 
 def test_the_class_as_a_condition() -> None:
-    cascade = spec.resolve("bm25 >> stage(score, when=class-is('complex'))")
+    cascade = parse("bm25 >> stage(score, when=class-is('complex'))")
     assert judge().rerank(FACT, DOCS[:3], cascade).notes == ("score was skipped, because not a complex query",)
     assert judge().rerank(COMPARISON, DOCS[:3], cascade).notes == ()
     assert str(ClassIs("complex")) == "a complex query"
     assert set(CASCADES) == {"hosted", "local", "none"}
 
 
-def collection(n: int = 24) -> Dataset:
-    """Half the answers share words with their query; the others are known to the judge alone."""
-    topics, grades = [], {}
-    for number in range(n):
-        query = f"who made thing{number}?" if number % 2 else f"explain in detail why thing{number} works as it does"
-        words = query if number % 3 else "something else"
-        docs = [Document(id=f"d{number}-{i}", text=words if i == 2 else f"filler {i} thing{number}") for i in range(6)]
-        topics.append(Topic(query=Query(id=f"q{number}", text=query), candidates=tuple(docs)))
-        grades[f"q{number}"] = {f"d{number}-2": 1.0}
-    return Dataset(name="made up", topics=tuple(topics), grades=grades)
-
-
-def test_tuned_weights_find_the_signal_that_knows() -> None:
-    data = collection()
-    found = tune(Judge(SimulatedJudge(data.grades)), data, ["bm25", "score"], metric="nDCG@10")
-    assert found.alone["score"] == pytest.approx(1.0)
-    assert found.alone["bm25"] < 1
-    assert found.held_out == pytest.approx(found.fitted) == pytest.approx(1.0)
-    assert found.weights["score"] >= 0.5
-    assert sum(found.weights.values()) == pytest.approx(1)
-    with pytest.raises(InputError, match="two to 4"):
-        tune(Judge(SimulatedJudge(data.grades)), data, ["bm25"])
-    with pytest.raises(DataError, match="too few"):
-        tune(Judge(SimulatedJudge(data.grades)), collection(4), ["bm25", "first-stage"])
-
-
-def test_a_class_departs_from_its_route_only_where_the_data_prove_it() -> None:
-    data = collection(48)
-    blind = Routes([Route(strategies=("none",))])
-    fitted, found = fit_routes(
-        Judge(SimulatedJudge(data.grades)), data, ["bm25", "score"], TrainedClassifier(), routes=blind, kind="local"
-    )
-    taken = {row.label: row.strategy for row in found if row.chosen}
-    assert set(taken.values()) <= {"bm25", "score"}
-    assert len(taken) == 2
-    assert fitted.choose("factual", "local", 6).strategies[0] == taken["factual"]
-    assert "fitted on" in fitted.choose("factual", "local", 6).why
-    best = Routes((Route(strategies=("score",)),))
-    same, found = fit_routes(
-        Judge(SimulatedJudge(data.grades)), data, ["bm25"], TrainedClassifier(), routes=best, kind="local"
-    )
-    assert same == best
-    assert {row.strategy for row in found if row.chosen} == {"score"}
-
-
 def test_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("JUDGE_RERANK_MODELS", "")
     monkeypatch.setenv("COLUMNS", "200")
-    data = tmp_path / "log.jsonl"
-    made = collection()
-    with data.open("w") as lines:
-        for topic in made.topics:
-            graded = [
-                {"id": d.id, "text": d.text, "grade": int(made.grades[topic.id].get(d.id or "", 0))}
-                for d in topic.candidates
-            ]
-            lines.write(json.dumps({"id": topic.id, "query": topic.query.text, "candidates": graded}) + "\n")
     assert run(["routes"]) == 0
     assert "no LLM is set up" in capsys.readouterr().out
     assert run(["routes", "--format", "yaml"]) == 0
     (tmp_path / "mine.yaml").write_text(capsys.readouterr().out)
     assert run(["routes", "--file", str(tmp_path / "mine.yaml")]) == 0
-    assert run(["tune", "--data", str(data), "--signal", "bm25", "--signal", "first-stage"]) == 0
-    out = capsys.readouterr().out
-    assert "on queries not seen" in out
-    assert '-s "hybrid({' in out
-    assert run(["routes", "fit", "--data", str(data), "-s", "none", "-o", str(tmp_path / "fitted.yaml")]) == 0
-    assert "taken" in capsys.readouterr().out
-    assert Routes.load(tmp_path / "fitted.yaml")
-    assert run(["routes", "fit", "--data", str(data), "-s", "nnoe", "-o", str(tmp_path / "fitted.yaml")]) == 2
-    assert "Did you mean 'none'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -152,3 +153,26 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     for name in ("none.yaml", "latin.yaml"):
         with pytest.raises(DataError, match=name):
             Rules.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("regex", [r"(a+)+$", r"(a|aa)+$", r"^(\w+\s?)*$", r"(.*)*(.*)*x", r"(x+x+)+y", r"(a*)*b"])
+@pytest.mark.parametrize("query", ["a" * 5_000 + "!", "x" * 5_000, "a " * 2_000 + "!"])
+def test_a_regex_that_would_take_for_ever_is_stopped(regex: str, query: str) -> None:
+    rule = Rule(label="x", regex=regex)
+    begun = time.process_time()
+    try:
+        rule.fits(query)
+    except InputError as error:
+        assert "was stopped after" in str(error)  # noqa: PT017 -- some of them are answered
+    assert time.process_time() - begun < 1
+
+
+def test_a_regex_that_was_stopped_is_named() -> None:
+    with pytest.raises(InputError, match=r"of the rule for 'x' was stopped after .* 5,001 characters"):
+        Rule(label="x", regex="(a+)+$").fits("a" * 5_000 + "!")
+
+
+@pytest.mark.parametrize("regex", ["a" * 2_000, "(" * 900, "(?P<n>a" * 100])
+def test_a_regex_that_cannot_be_used(regex: str) -> None:
+    with pytest.raises(InputError, match=r"not a regular expression|at most 1,000 were expected"):
+        Rule(label="x", regex=regex)

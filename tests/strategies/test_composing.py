@@ -1,5 +1,8 @@
 """Cascades: what is kept, what is cut, and where the scores come from."""
 
+import contextlib
+import time
+
 import pytest
 
 from judge_rerank import BM25, Cascade, InputError, Judge, Listwise, Score, Stage, Unchanged, UnknownName, Unsure
@@ -74,14 +77,14 @@ def test_a_stage_is_skipped_where_the_scores_are_sure() -> None:
 
 
 def test_spec_strings() -> None:
-    assert spec.resolve("bm25 % 50 >> score(batch_size=5) % 20 >> listwise(window_size=10, stride=5)") == (
+    assert spec.parse("bm25 % 50 >> score(batch_size=5) % 20 >> listwise(window_size=10, stride=5)") == (
         BM25() % 50 >> Score(batch_size=5) % 20 >> Listwise(window_size=10, stride=5)
     )
-    assert spec.resolve("stage(score, fuse=0.5, when=unsure(margin=0.2, top=3)) % 5") == Stage(
+    assert spec.parse("stage(score, fuse=0.5, when=unsure(margin=0.2, top=3)) % 5") == Stage(
         strategy=Score(), fuse=0.5, when=Unsure(margin=0.2, top=3), keep=5
     )
-    nested = spec.resolve("self-consistent(strategy=listwise(window_size=10), n=2)")
-    assert nested == spec.resolve("self-consistent(strategy='listwise(window_size=10)', n=2)")
+    nested = spec.parse("self-consistent(strategy=listwise(window_size=10), n=2)")
+    assert nested == spec.parse("self-consistent(strategy='listwise(window_size=10)', n=2)")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_spec_strings() -> None:
 )
 def test_specs_that_cannot_be(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        spec.resolve(text)
+        spec.parse(text)
 
 
 def test_stages_that_cannot_be() -> None:
@@ -112,7 +115,7 @@ def test_stages_that_cannot_be() -> None:
     with pytest.raises(InputError, match="A stage is Score"):
         BM25() >> Score  # type: ignore[operator]
     with pytest.raises(UnknownName, match="self-consistent"):
-        spec.resolve("self-consistant")
+        spec.parse("self-consistant")
 
 
 def test_a_cascade_that_cuts_below_top_n_is_refused_before_anything_is_asked() -> None:
@@ -150,3 +153,19 @@ def test_where_judge_and_prefilter_disagree_about_two_the_prefilters_order_stays
     ranking = Judge(FakeBackend(reply)).rerank("q", docs, Unchanged() >> Stage(strategy=Score(), fuse=0.5))
     assert ranking.order == (0, 1)
     assert ranking[0].relevance_score == ranking[1].relevance_score == 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["score >> " * 5_000 + "score", "score" + " % 9" * 900, "(" * 1_900, "score >> " * 440 + "score", "-" * 3_999],
+)
+def test_a_spec_string_that_would_take_long_is_refused_at_once(text: str) -> None:
+    begun = time.process_time()
+    with contextlib.suppress(InputError):  # the fourth is long, and a strategy
+        spec.resolve(text)
+    assert time.process_time() - begun < 1
+
+
+def test_the_length_of_a_spec_string_is_bounded() -> None:
+    with pytest.raises(InputError, match=r"has 40,005 characters; at most 2,000 are read"):
+        spec.resolve("score" + " % 9" * 10_000)

@@ -1,0 +1,86 @@
+"""LiteLLM itself: imported once, without a network, and quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+import sys
+import threading
+import warnings
+from functools import lru_cache
+from typing import Any
+
+from judge_rerank.core import MissingExtra
+
+_ENVIRONMENT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_MODE": "PRODUCTION",
+}
+
+_import_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def load() -> Any:
+    """LiteLLM, imported once (4 s), without a network, and with nothing to say on the terminal.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    first = "litellm" not in sys.modules
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import litellm
+    except ImportError as error:
+        raise MissingExtra("Asking a hosted model", "litellm", error.name or "litellm") from None
+    quiet: Any = litellm
+    quiet.suppress_debug_info = True
+    with _import_lock, warnings.catch_warnings():
+        # Pydantic warns of LiteLLM's types when the first response is built; that is nothing that a user can mend.
+        warnings.simplefilter("ignore")
+        litellm.ModelResponse()
+    if first:
+        # Nor can a user mend the types in what a provider sends.
+        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+            logger = logging.getLogger(name)
+            logger.handlers[:] = [logging.NullHandler()]
+            logger.propagate = True
+    return litellm
+
+
+def is_loaded() -> bool:
+    """Whether `load` has been called, so that it returns at once."""
+    return load.cache_info().currsize > 0
+
+
+def forget_clients(litellm: Any, loop: asyncio.AbstractEventLoop) -> None:
+    """Make LiteLLM drop the clients that it keeps for this loop: they hold a pool that is closed by now.
+
+    It files them under the loop's `id`, which a later loop may have again.
+    """
+    for key in _client_keys(litellm, loop):
+        litellm.in_memory_llm_clients_cache.delete_cache(key)
+
+
+async def close_clients(loop: asyncio.AbstractEventLoop) -> None:
+    """Close the clients that LiteLLM keeps for this loop, which it does not do itself before Python ends."""
+    litellm = load()
+    cache = litellm.in_memory_llm_clients_cache
+    for key in _client_keys(litellm, loop):
+        client = cache.cache_dict.get(key)
+        cache.delete_cache(key)
+        # What LiteLLM keeps is of many classes, and one that cannot be closed is no reason to leave the others open.
+        with contextlib.suppress(Exception):
+            closing = client.close()
+            if inspect.isawaitable(closing):
+                await closing
+
+
+def _client_keys(litellm: Any, loop: asyncio.AbstractEventLoop) -> list[Any]:
+    return [key for key in litellm.in_memory_llm_clients_cache.cache_dict if str(key).endswith(f"-{id(loop)}")]
