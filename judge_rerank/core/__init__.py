@@ -19,7 +19,10 @@ from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
     DocumentsLike,
+    Pair,
     as_documents,
+    as_pair,
+    as_pairs,
     as_query,
     document_from,
     identifier_in,
@@ -99,10 +102,12 @@ from judge_rerank.core.strategy import (
     spec_of,
     stating,
 )
+from judge_rerank.core.truncation import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
+    "CHARS_PER_TOKEN",
     "ORDER_TASKS",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
@@ -155,6 +160,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "OutputSchema",
+    "Pair",
     "Passage",
     "Plan",
     "PlanRunner",
@@ -192,6 +198,8 @@ __all__ = [
     "Usage",
     "added",
     "as_documents",
+    "as_pair",
+    "as_pairs",
     "as_query",
     "as_relevance",
     "basic_auth",
@@ -202,6 +210,7 @@ __all__ = [
     "document_from",
     "dollars",
     "explain",
+    "fitting",
     "identifier_in",
     "imported_plugins",
     "judge_kind",

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError, to_usd
 from judge_rerank.prompting import Prepared
-from judge_rerank.spending import Metered, Price, bill, metered, worst_case
+from judge_rerank.spending import Metered, Price, Reservation, bill, metered, worst_case
 
 # What a provider adds to each message that no tokenizer shows.
 _TOKENS_PER_MESSAGE = 16
@@ -92,3 +92,13 @@ def may_be_billed(error: BaseException) -> bool:
     if not isinstance(error, ProviderError):
         return not isinstance(error, InputError)
     return error.sent and (error.status is None or error.status < 400 or error.status in _GATEWAY_STATUSES)
+
+
+def settle_failure(reservation: Reservation, error: ProviderError | InputError) -> None:
+    """Give back what a failed attempt had set aside, or keep it charged where it may be billed."""
+    if isinstance(error, InputError) or not error.sent:
+        reservation.release()
+    elif may_be_billed(error):
+        reservation.forfeit()
+    else:
+        reservation.settle(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from judge_rerank.core import AuthenticationError, LedgerError, ProviderError, QuotaExhausted
-from judge_rerank.engine.call import CallResult
+from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.stop import Stop
 
 # Calls in a row that a provider may fail, each after all its retries, before the rest of a ranking is given up.

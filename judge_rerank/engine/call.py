@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from judge_rerank.cache import ReplyCache
@@ -14,9 +14,7 @@ from judge_rerank.core import (
     BudgetExceeded,
     ChatReply,
     ChatRequest,
-    DocumentRefused,
     Failed,
-    FailureReason,
     InputError,
     JudgeCall,
     LedgerError,
@@ -24,15 +22,21 @@ from judge_rerank.core import (
     ModelInfo,
     Outcome,
     ProviderError,
-    RequestTooLarge,
-    ScorerError,
     Usage,
     billed_micro_usd,
     to_usd,
     total_usd,
 )
-from judge_rerank.engine.billing import cost_of, may_be_billed, most_input_tokens, used_by, worst_micro_usd
+from judge_rerank.engine.billing import (
+    cost_of,
+    may_be_billed,
+    most_input_tokens,
+    settle_failure,
+    used_by,
+    worst_micro_usd,
+)
 from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.result import CallResult, reason_of
 from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
 from judge_rerank.spending import Price, Reservation, plausible_count
@@ -41,31 +45,6 @@ from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, re
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
 _INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
 _WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CallResult:
-    """What came of a call.
-
-    Attributes:
-        call: what was asked.
-        outcome: the judgment, or why there is none.
-        prepared: what was sent; None when nothing was.
-        reply: the last reply, if there was any.
-        usage: tokens, attempts and cost of all attempts together.
-        cached: whether the reply came from the cache, or from the same question asked at the same time.
-        error: the provider's, the budget's or the scorer's error, where that is why there is no judgment.
-        model: what was asked, where the reply does not say.
-    """
-
-    call: JudgeCall
-    outcome: Outcome
-    prepared: Prepared | None = None
-    reply: ChatReply | None = None
-    usage: Usage = field(default_factory=Usage)
-    cached: bool = False
-    error: ProviderError | BudgetExceeded | LedgerError | ScorerError | None = None
-    model: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +126,7 @@ class _CallUnderWay:
             read = await self._obtained(prepared)
             outcome: Outcome = read.outcome
         except (ProviderError, BudgetExceeded, LedgerError) as failure:
-            outcome = Failed(reason=_reason(failure, self._call), message=str(failure))
+            outcome = Failed(reason=reason_of(failure, self._call), message=str(failure))
             error = failure if outcome.failure in {"provider", "budget", "ledger"} else None
         except asyncio.CancelledError:
             if stop.reason is None:
@@ -273,7 +252,7 @@ class _CallUnderWay:
             cost = worst if may_be_billed(error) else 0
             self._count(cost)
             if reservation is not None and isinstance(error, (ProviderError, InputError)):
-                _settle_failure(reservation, error)
+                settle_failure(reservation, error)
             self._trace(prepared, error=self._described(error), cost_usd=None if cost is None else to_usd(cost))
             raise
         self._latency_s = time.perf_counter() - started
@@ -416,21 +395,3 @@ class _CallUnderWay:
                 error=error,
             )
         )
-
-
-def _settle_failure(reservation: Reservation, error: ProviderError | InputError) -> None:
-    if isinstance(error, InputError) or not error.sent:
-        reservation.release()
-    elif may_be_billed(error):
-        reservation.forfeit()
-    else:
-        reservation.settle(0)
-
-
-def _reason(error: ProviderError | BudgetExceeded | LedgerError, call: JudgeCall) -> FailureReason:
-    """What an API refuses for the documents that were sent says nothing against the provider, nor against the rest."""
-    if isinstance(error, (BudgetExceeded, LedgerError)):
-        return "budget" if isinstance(error, BudgetExceeded) else "ledger"
-    if isinstance(error, DocumentRefused):
-        return "refused"
-    return "oversized" if isinstance(error, RequestTooLarge) and isinstance(call, ApiCall) else "provider"

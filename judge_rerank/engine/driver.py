@@ -33,7 +33,6 @@ from judge_rerank.core import (
     spec_of,
 )
 from judge_rerank.engine.breaker import CircuitBreaker
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.embedding import perform_embedding
@@ -41,6 +40,7 @@ from judge_rerank.engine.estimates import estimated, what_exceeds
 from judge_rerank.engine.job import Job, Progress
 from judge_rerank.engine.ranking_builder import RankingBuilder, checked
 from judge_rerank.engine.refusals import without_refused
+from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.scoring import ScoringExecutor
 from judge_rerank.engine.stop import Stop
 from judge_rerank.learning import Calibration

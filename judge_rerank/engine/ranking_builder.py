@@ -28,8 +28,8 @@ from judge_rerank.core import (
     spec_of,
     total_usd,
 )
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.job import Job
+from judge_rerank.engine.result import CallResult
 
 _WORDS = {
     "refused": "was refused by the model",

@@ -14,6 +14,7 @@ from judge_rerank.spending.budget import (
 )
 from judge_rerank.spending.ledger import Label, Ledger, Reservation
 from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
+from judge_rerank.spending.open_limits import OpenLimits
 from judge_rerank.spending.price import Price, bill, worst_case
 from judge_rerank.spending.pricing import Pricing
 
@@ -26,6 +27,7 @@ __all__ = [
     "Label",
     "Ledger",
     "Metered",
+    "OpenLimits",
     "Period",
     "Price",
     "Pricing",
