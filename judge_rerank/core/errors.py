@@ -38,6 +38,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from judge_rerank.core.money import dollars
 from judge_rerank.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -293,10 +294,7 @@ class ProviderUnavailable(ProviderError):
 
 
 def _amount(value: Decimal | int, unit: str) -> str:
-    if unit != "usd":
-        return f"{value} {unit}"
-    dollars, point, cents = f"{value:f}".partition(".")
-    return f"${dollars}.{cents.rstrip('0').ljust(2, '0')}" if point else f"${dollars}.00"
+    return dollars(value) if unit == "usd" else f"{value} {unit}"
 
 
 def _located(message: str, path: str | None, line: int | None) -> str:

@@ -153,14 +153,14 @@ class _CallUnderWay:
             return await self._judged(prepared)
         read: _Read | None = None
         try:
-            async with cache.flight(self._key(prepared)) as flight:
-                if flight.reply is not None:
-                    self._cached.append(flight.reply)
-                    outcome = self._outcome(prepared, flight.reply)
-                    self._trace(prepared, reply=flight.reply, outcome=outcome, cached=True)
-                    return _Read(flight.reply, outcome, cached=True)
+            async with cache.single_flight(self._key(prepared)) as turn:
+                if turn.reply is not None:
+                    self._cached.append(turn.reply)
+                    outcome = self._outcome(prepared, turn.reply)
+                    self._trace(prepared, reply=turn.reply, outcome=outcome, cached=True)
+                    return _Read(turn.reply, outcome, cached=True)
                 read = await self._judged(prepared)
-                flight.land(read.reply, store=read.outcome.failure is None)
+                turn.complete(read.reply, store=read.outcome.failure is None)
         except asyncio.CancelledError:
             # The ranking ended while the reply was being stored: it was paid for and read, so it counts.
             if read is None or self._context.stop.reason is None:
@@ -206,7 +206,7 @@ class _CallUnderWay:
             attributes = chat_attributes(prepared.request, model=name, attempt=self._attempt)
             with span(chat_span_name(name), attributes, client=True) as open_span:
                 reply = await self._paid(prepared)
-                open_span.set(reply_attributes(reply))
+                open_span.set_attributes(reply_attributes(reply))
         self._replies.append(reply)
         return reply
 

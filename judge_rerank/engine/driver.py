@@ -117,7 +117,7 @@ class Engine:
                 model=model,
                 latency_s=time.perf_counter() - started,
             )
-            open_span.set(ranking_attributes(ranking, documents=len(candidates)))
+            open_span.set_attributes(ranking_attributes(ranking, documents=len(candidates)))
         if context.trace is not None:
             context.trace.finish(context.ranking, ranking)
             await context.trace.aflush()

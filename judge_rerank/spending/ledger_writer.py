@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from judge_rerank.core import LedgerError, PricingUnknown, RerankError, to_usd
+from judge_rerank.core import LedgerError, PricingUnknown, RerankError, dollars, to_usd
 from judge_rerank.spending.budget import NOTHING, Budget, Cap, Charge
 from judge_rerank.spending.ledger_file import Label, LedgerFile
 
@@ -290,12 +290,12 @@ def _take_back(answers: Iterable[_Answer]) -> None:
 def _report(reservation: ReservedCharge, actual: Charge, stopped: list[str]) -> None:
     _LOG.log(
         logging.ERROR if stopped else logging.WARNING,
-        "A call to %s was billed $%s and %d tokens; the most that had been reckoned was $%s and %d tokens. It is "
+        "A call to %s was billed %s and %d tokens; the most that had been reckoned was %s and %d tokens. It is "
         "recorded in full%s. Check the price of the model and its output limit.",
         reservation.label.model or "the model",
-        to_usd(actual.micro_usd),
+        dollars(to_usd(actual.micro_usd)),
         actual.tokens,
-        to_usd(reservation.charge.micro_usd),
+        dollars(to_usd(reservation.charge.micro_usd)),
         reservation.charge.tokens,
         f", and stops this model under: {', '.join(stopped)}" if stopped else "",
     )

@@ -252,7 +252,7 @@ def test_a_bill_a_little_above_its_reservation_is_counted_and_stops_nothing(
         assert (ledger.totals().spent, cap.spent.micro_usd) == (210, 210)
         assert not ledger.totals().stopped
         assert not cap.stopped
-    assert "A call to m was billed $0.000110" in caplog.text
+    assert "A call to m was billed $0.00011 " in caplog.text
 
 
 def test_a_ledger_of_the_first_version_is_added_to(file: Path) -> None:
@@ -287,7 +287,7 @@ def test_a_bill_far_above_its_reservation_is_recorded_and_stops_its_model(
         run(work)
         assert ledger.totals().spent == 3 * CENT
         assert cap.stopped == {"liar"}
-        assert "A call to liar was billed $0.020000" in caplog.text
+        assert "A call to liar was billed $0.02 " in caplog.text
         assert ledger.verify() == []
         ledger.resume()
         run(lambda: buy(ledger, CENT, CENT, label=Label(model="liar")))
