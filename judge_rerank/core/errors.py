@@ -182,7 +182,7 @@ class BudgetExceeded(BudgetError):
             message = (
                 f"{source} is stopped for {stopped or 'the model'} ({spent_text} of {limit_text} spent): a call was "
                 "billed far more than the most that had been reckoned for it, so the cap cannot be held with this "
-                "model. The log names the call; check the price, and then let it go on: Ledger(PATH).resume() for a "
+                "model. The log names the call; check the price, and then let it go on: judge_rerank.spending.Ledger(PATH).resume() for a "
                 "budget with a file, a new judge or limit for any other."
             )
         else:
