@@ -182,8 +182,8 @@ class BudgetExceeded(BudgetError):
             message = (
                 f"{source} is stopped for {stopped or 'the model'} ({spent_text} of {limit_text} spent): a call was "
                 "billed far more than the most that had been reckoned for it, so the cap cannot be held with this "
-                "model. The log names the call; check the price, and then let it go on: Ledger(PATH).resume() for a "
-                "budget with a file, a new judge or limit for any other."
+                "model. The log names the call; check the price, and then let it go on: "
+                "judge_rerank.spending.Ledger(PATH).resume() for a budget with a file, else a new judge or limit."
             )
         else:
             what = "" if needed is None else f", and the next call can take {_amount(needed, unit)}"

@@ -135,10 +135,9 @@ def test_logs(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGE_RERANK_TRACE", str(trace))
     monkeypatch.setenv("COLUMNS", "200")
     assert "score 1" in run(logs.app, "logs").out
-    lines = [json.loads(line) for line in run(logs.app, "logs", "-f", "jsonl", "--doc", "b").out.splitlines()]
-    assert [line["outcome"] for line in lines] == [
-        {"kind": "Scores", "values": [0.9], "raw": [], "labels": ["9"], "reasons": [], "repairs": [], "refused": []}
-    ]
+    lines = [json.loads(line) for line in run(logs.app, "logs", "--json", "--doc", "b").out.splitlines()]
+    [outcome] = [line["outcome"] for line in lines]
+    assert (outcome["kind"], outcome["values"], outcome["labels"]) == ("Scores", [0.9], ["9"])
     assert lines[0]["messages"][0]["content"] == "Judge a novel"
     assert run(logs.app, "logs", "-f", "jsonl", "--failed").out == ""
     assert "20260101-run" in run(logs.app, "logs", "--runs").out

@@ -478,7 +478,7 @@ def test_a_bill_above_its_reservation_stops_the_budget(caplog: pytest.LogCapture
     assert len(backend.requests) == 1
     assert ranking.usage.cost_usd == Decimal("0.050010")
     assert "stopped" in ranking.reasons[0]
-    assert "was billed $0.050010" in caplog.text
+    assert "was billed $0.05001 " in caplog.text
     assert judge.rerank("other", DOCS).usage.calls == 0
 
 
