@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.metrics import Metrics
     from judge_rerank.evaluation.outcomes import Exposed
     from judge_rerank.evaluation.power import queries_needed
-    from judge_rerank.evaluation.preparing import design
+    from judge_rerank.evaluation.preparing import prepare
     from judge_rerank.evaluation.racing import Race
     from judge_rerank.evaluation.record import Result, RunInfo
     from judge_rerank.evaluation.report.cascades import CASCADE_NOTE, cascade_headings, cascade_lines
@@ -83,7 +83,7 @@ _LAZY = {
     "Tuned": "tuning",
     "measure_agreement": "agreement",
     "bootstrap_interval": "significance",
-    "design": "preparing",
+    "prepare": "preparing",
     "evaluate": "runner",
     "fixed_effect": "ab_statistics",
     "forecast": "judges",
@@ -149,7 +149,6 @@ __all__ = [
     "bootstrap_interval",
     "cascade_headings",
     "cascade_lines",
-    "design",
     "evaluate",
     "fit_routes",
     "fixed_effect",
@@ -163,6 +162,7 @@ __all__ = [
     "page",
     "pairs",
     "position_bias",
+    "prepare",
     "qrels_lines",
     "queries_needed",
     "randomization_test",
