@@ -135,7 +135,7 @@ def test_logs(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGE_RERANK_TRACE", str(trace))
     monkeypatch.setenv("COLUMNS", "200")
     assert "score 1" in run(logs.app, "logs").out
-    lines = [json.loads(line) for line in run(logs.app, "logs", "--json", "--doc", "b").out.splitlines()]
+    lines = [json.loads(line) for line in run(logs.app, "logs", "-f", "jsonl", "--doc", "b").out.splitlines()]
     [outcome] = [line["outcome"] for line in lines]
     assert (outcome["kind"], outcome["values"], outcome["labels"]) == ("Scores", [0.9], ["9"])
     assert lines[0]["messages"][0]["content"] == "Judge a novel"
