@@ -14,8 +14,7 @@ def main() -> int:
         if error.name not in {"typer", "rich"}:
             raise
         sys.stderr.write(
-            f"error: The command line needs {error.name!r}, which is not installed. "
-            "Run: pip install 'judge-rerank[cli]'\n"
+            f"error: The command line needs {error.name!r}, which is not installed. Run: pip install judge-rerank\n"
         )
         return 2
     del _rich, _typer

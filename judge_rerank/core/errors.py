@@ -119,19 +119,18 @@ class SetupError(RerankError):
 
 
 class MissingExtra(SetupError):
-    """An optional dependency is not installed.
+    """A dependency is not installed.
 
     Args:
         feature: what the user asked for ("The embedded judge").
-        extra: the extra of this package that brings it.
+        extra: the extra of this package that brings it; "" for what comes with the package itself.
         module: the module that could not be imported.
     """
 
     def __init__(self, feature: str, extra: str, module: str) -> None:
         self.extra, self.module = extra, module
-        super().__init__(
-            f"{feature} needs {module!r}, which is not installed. Run: pip install 'judge-rerank[{extra}]'"
-        )
+        what = f"'judge-rerank[{extra}]'" if extra else "judge-rerank"
+        super().__init__(f"{feature} needs {module!r}, which is not installed. Run: pip install {what}")
 
 
 class ModelUnavailable(SetupError):

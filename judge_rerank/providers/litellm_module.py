@@ -37,7 +37,7 @@ def load() -> Any:
     try:
         import litellm
     except ImportError as error:
-        raise MissingExtra("Asking a hosted model", "litellm", error.name or "litellm") from None
+        raise MissingExtra("Asking a hosted model", "", error.name or "litellm") from None
     quiet: Any = litellm
     quiet.suppress_debug_info = True
     with _import_lock, warnings.catch_warnings():

@@ -189,5 +189,5 @@ def _bm25s() -> Any:
     try:
         import bm25s
     except ImportError as error:
-        raise MissingExtra("Ranking by BM25", "bm25", error.name or "bm25s") from None
+        raise MissingExtra("Ranking by BM25", "", error.name or "bm25s") from None
     return bm25s

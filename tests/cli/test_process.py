@@ -79,7 +79,7 @@ def test_without_the_cli_extra_it_says_what_to_install(package: str) -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert ran.stderr == (
-        f"error: The command line needs {package!r}, which is not installed. Run: pip install 'judge-rerank[cli]'\n"
+        f"error: The command line needs {package!r}, which is not installed. Run: pip install judge-rerank\n"
     )
 
 
