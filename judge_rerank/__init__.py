@@ -48,10 +48,11 @@ from judge_rerank.core import (
 
 if TYPE_CHECKING:
     from judge_rerank.cache import ReplyCache
-    from judge_rerank.core import CancelToken
+    from judge_rerank.core import Backend, CancelToken, ChatReply, ChatRequest, ModelInfo
     from judge_rerank.engine import Progress, RankOptions
     from judge_rerank.judge import Judge
     from judge_rerank.learning import Calibration
+    from judge_rerank.providers import backend
     from judge_rerank.retrieval import BM25Retriever, CallableRetriever, RerankedRetriever, Retriever
     from judge_rerank.routing import (
         Auto,
@@ -89,6 +90,9 @@ if TYPE_CHECKING:
         Tournament,
         Unchanged,
         Unsure,
+        condition,
+        scorer,
+        strategy,
     )
     from judge_rerank.tracing import Trace
 
@@ -100,6 +104,11 @@ _LAZY = {
     "Trace": "tracing.trace",
     "Auto": "routing.auto",
     "Budget": "spending.budget",
+    "backend": "providers.backends",
+    "Backend": "core.backend",
+    "ChatReply": "core.backend",
+    "ChatRequest": "core.backend",
+    "ModelInfo": "core.backend",
     "ClassIs": "routing.auto",
     "DefaultCascade": "routing.auto",
     "Route": "routing.routes",
@@ -146,6 +155,9 @@ _LAZY = {
     "Setwise": "strategies.setwise",
     "Tournament": "strategies.tournament",
     "Unchanged": "strategies.unchanged",
+    "condition": "strategies.decorators",
+    "scorer": "strategies.decorators",
+    "strategy": "strategies.decorators",
 }
 
 __all__ = [
@@ -154,6 +166,7 @@ __all__ = [
     "AuthenticationError",
     "Auto",
     "BM25Retriever",
+    "Backend",
     "Binary",
     "Blitz",
     "Budget",
@@ -164,6 +177,8 @@ __all__ = [
     "CancelToken",
     "Candidate",
     "Cascade",
+    "ChatReply",
+    "ChatRequest",
     "ClassIs",
     "ColBERT",
     "ContextTooLong",
@@ -190,6 +205,7 @@ __all__ = [
     "LedgerError",
     "Listwise",
     "MissingExtra",
+    "ModelInfo",
     "ModelUnavailable",
     "Pairwise",
     "Partition",
@@ -235,6 +251,10 @@ __all__ = [
     "UnknownName",
     "Unsure",
     "Usage",
+    "backend",
+    "condition",
+    "scorer",
+    "strategy",
 ]
 
 

@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +27,7 @@ from judge_rerank.core import (
     Strategy,
     as_documents,
     as_query,
+    judge_kind,
     require_above_zero,
     secrets_in,
 )
@@ -50,10 +50,9 @@ from judge_rerank.engine import (
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Retrier, listed, named_by_environment, open_backend
-from judge_rerank.routing import Auto, DefaultCascade, Situation, judge_kind
 from judge_rerank.scorers import LocalScorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, Price, Pricing, to_micro_usd
-from judge_rerank.strategies import Stage, fewest_kept, resolve
+from judge_rerank.strategies import Stage, fewest_kept, parse
 from judge_rerank.tracing import Trace, opened_trace
 
 _SCORED_AHEAD = 64
@@ -136,7 +135,7 @@ class Judge:
             msg = f"budget is {budget!r}; expected a Budget: Budget(usd='2.00')."
             raise InputError(msg)
         self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
-        self._strategy = resolve(strategy) if strategy is not None else None
+        self._strategy = parse(strategy) if strategy is not None else None
         self._on_exhausted: OnExhausted = RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial"
         self._ledger = Ledger.of(budget or Budget.from_environment())
         self._cache = opened_cache(cache_dir, listed(model))
@@ -314,13 +313,14 @@ class Judge:
         """Which strategy to use for rankings of this size, and what it will take. Nothing is sent.
 
         The expected nDCG@10 was measured with simulated judges that can compare documents (`eval/bench/fit_plan.py`):
-        it tells strategies apart, and is no promise for a model. Small models are better at judging documents one at
-        a time ("score", "binary").
+        it orders strategies, and each says which ranks it is likely to have, since the order on other collections was
+        another (Kendall's tau .33). Small models are better at judging documents one at a time ("score", "binary").
 
         Args:
             n_docs: documents a ranking, at least 1.
             tokens_per_doc: their length, at least 1.
-            usd: the most that a ranking may cost, retries aside.
+            usd: the most that a ranking may be expected to cost. A cap holds by the most that it can cost, and so may
+                need to be higher.
             latency_s: the most that it may take, with the judge's concurrency.
             call_latency_s: how long a call lasts; None for two seconds, or one with a model that runs here.
 
@@ -370,7 +370,7 @@ class Judge:
         """The ranking that is asked for, checked as far as that can be done without a call."""
         asked, documents = as_query(query), as_documents(docs)
         resolved = self._chosen(strategy, documents)
-        if options.min_score is not None and not gives_scores(resolved):
+        if options.min_score is not None and not gives_scores(resolved, judge_kind(self._channels.info)):
             raise InputError(
                 f"Strategy {resolved.name!r} has no scores to cut by (min_score) or to calibrate; "
                 "use 'score' or 'binary'."
@@ -381,7 +381,7 @@ class Judge:
                 f"top_n is {options.top_n}, but {resolved.name!r} keeps only {kept}; "
                 f"keep more, or ask for at most {kept}."
             )
-        job = Job(
+        return Job(
             query=asked,
             documents=documents,
             strategy=resolved,
@@ -389,9 +389,6 @@ class Judge:
             caps=self._caps_here() + options.own_caps(),
             on_exhausted=options.on_exhausted or self._on_exhausted,
         )
-        if isinstance(resolved, (Auto, DefaultCascade)):
-            return replace(job, strategy=resolved.at(self._situation(job)))
-        return job
 
     def _jobs(
         self, pairs: Iterable[Pair], strategy: str | Strategy | None, options: RankOptions
@@ -411,16 +408,12 @@ class Judge:
     def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
         """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
         if strategy is not None:
-            return resolve(strategy)
+            return parse(strategy)
         if self._strategy is not None:
             return self._strategy
         if self._channels.info is None and not documents:
-            return resolve("none")
-        return resolve(self._channels.own[0].info.strategy)
-
-    def _situation(self, job: Job) -> Situation:
-        """What a strategy that chooses has to know of a ranking."""
-        return Situation(judge=judge_kind(self._channels.info), fits=partial(self._engine.exceeded, job))
+            return parse("none")
+        return parse(self._channels.own[0].info.strategy)
 
     def _caps_here(self) -> tuple[Cap, ...]:
         """The blocks of `limit` that a ranking begins in; in a thread that is in none, those of other threads."""

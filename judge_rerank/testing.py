@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text
-from judge_rerank.strategies import Run, check_strategy, drive, failing, perfect, stating
+from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text, stating
+from judge_rerank.engine import Run, check_strategy, drive, failing, perfect
 
 __all__ = [
     "FakeBackend",

@@ -23,7 +23,7 @@ from typing import Any
 
 from strategies import CONDITIONS, SIZES, Data, ndcg, noisy
 
-from judge_rerank.strategies import resolve
+from judge_rerank.strategies import parse
 from judge_rerank.testing import drive
 
 # Strategies of a few dozen calls at most; and how many documents may be read for each candidate, where {docs} stands
@@ -53,7 +53,7 @@ JUDGES = [condition for condition in CONDITIONS if (condition.judge, condition.n
 
 def qualities(data: Data, spec: str, docs: float | None, n: int) -> list[float]:
     """nDCG@10 by condition and query, always in the same order."""
-    strategy = resolve(spec.format(docs=round((docs or 0) * n)))
+    strategy = parse(spec.format(docs=round((docs or 0) * n)))
     return [
         ndcg(topic.relevance, drive(strategy, ["document"] * n, noisy(topic, condition.noise)).order)
         for condition in JUDGES

@@ -79,9 +79,9 @@ def distill(
 def _in_use(prefilter: str) -> LocalScorer | None:
     """The scorer that has to be beaten; None for the order given."""
     from judge_rerank.scorers import LocalScorer
-    from judge_rerank.strategies import resolve
+    from judge_rerank.strategies import parse
 
-    in_use = resolve(prefilter)
+    in_use = parse(prefilter)
     if isinstance(in_use, LocalScorer):
         return in_use
     if in_use.name != "none":

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from rich.text import Text
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, on_stdout
 from judge_rerank.cli.version import installed
-from judge_rerank.core import RerankError
+from judge_rerank.core import PLUGINS_VARIABLE, ModelInfo, RerankError, imported_plugins, spec_of
 
 _EXTRAS = {
     "litellm": ("litellm", "openai"),
@@ -51,6 +52,7 @@ _SETTINGS = (
     "JUDGE_RERANK_CACHE_DIR",
     "JUDGE_RERANK_MODEL",
     "JUDGE_RERANK_MODELS",
+    "JUDGE_RERANK_PLUGINS",
     "JUDGE_RERANK_TRACE",
 )
 _ENDPOINTS = ("AZURE_API_BASE", "HTTPS_PROXY", "OLLAMA_API_BASE", "OPENAI_API_BASE", "OPENAI_BASE_URL")
@@ -79,6 +81,7 @@ def examine(prompts: Path | None = None) -> dict[str, Any]:
         "settings": {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)},
         "models": _models(),
         "prompts": _prompts(prompts),
+        "additions": _additions(),
     }
 
 
@@ -91,13 +94,33 @@ def _threads() -> int:
 def _judge() -> dict[str, Any]:
     """What `Judge()` would use, or what it would say; and what the strategy "cascade" means here."""
     from judge_rerank.providers import open_backend
-    from judge_rerank.routing import default_cascade
 
     try:
         info = open_backend(None).info
     except RerankError as error:
-        return {"model": None, "problem": str(error), "cascade": default_cascade(None).name}
-    return {"model": info.name, "strategy": info.strategy, "cascade": default_cascade(info).name}
+        return {"model": None, "problem": str(error), "cascade": _cascade(None)}
+    return {"model": info.name, "strategy": info.strategy, "cascade": _cascade(info)}
+
+
+def _cascade(info: ModelInfo | None) -> str:
+    from judge_rerank.routing import default_cascade
+
+    try:
+        return spec_of(default_cascade(info))
+    except RerankError as error:
+        return str(error)
+
+
+def _additions() -> list[dict[str, str]]:
+    """Strategies, scorers and conditions of other packages, and plugins that cannot be imported."""
+    from judge_rerank.strategies import additions
+
+    plugins = [
+        {"kind": "plugin", "name": module, "origin": PLUGINS_VARIABLE, "problem": problem}
+        for module, problem in imported_plugins().items()
+        if problem
+    ]
+    return plugins + [asdict(addition) for addition in additions()]
 
 
 def _models() -> dict[str, Any]:
@@ -143,10 +166,15 @@ def _as_table(found: Mapping[str, Any]) -> str:
         else "none",
         "Model folder": models["folder"],
         "Prompts": prompts.get("problem") or ", ".join(prompts["found"]),
+        "From other packages": "\n".join(_addition(each) for each in found["additions"]) or "none",
     }
     for name, value in rows.items():
         table.add_row(name, Text(value))
     return on_stdout(table)
+
+
+def _addition(each: Mapping[str, str]) -> str:
+    return f"{each['kind']} {each['name']}, from {each['origin']}" + (f": {each['problem']}" if each["problem"] else "")
 
 
 def _extra(name: str, packages: Mapping[str, str | None]) -> str:

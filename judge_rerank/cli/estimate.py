@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated, Literal
 
 import typer
@@ -27,30 +25,19 @@ def estimate(
 ) -> None:
     """Say what a ranking would take: calls, rounds, tokens and dollars. Nothing is sent.
 
-    Takes the inputs of rerank. Tokens are those of the prompts as they would be sent, and the most that the replies
-    may use; so the dollars are the most that it can cost without retries.
+    Takes the inputs of rerank. Tokens in are those of the prompts as they would be sent. Replies are reckoned twice:
+    as they usually are, which gives the probable cost, and at their limits, which gives the most that it can cost
+    without retries. Budgets are held by the most.
     """
     pairs = inputs.read()
     with open_judge(judging, unspent(prices)) as judge:
-        total = _sum([judge.estimate(query, documents) for query, documents in pairs])
+        total = Estimate.together(judge.estimate(query, documents) for query, documents in pairs)
         model_name = judge.model
     documents = sum(len(documents) for _, documents in pairs)
     emit(
         _as_json(model_name, len(pairs), documents, total)
         if style == "json"
         else _as_table(model_name, len(pairs), documents, total)
-    )
-
-
-def _sum(estimates: Sequence[Estimate]) -> Estimate:
-    """All of them together. Queries advance side by side, so the rounds are those of the longest."""
-    costs = [e.cost_usd for e in estimates if e.cost_usd is not None]
-    return Estimate(
-        calls=sum(e.calls for e in estimates),
-        rounds=max((e.rounds for e in estimates), default=0),
-        input_tokens=sum(e.input_tokens for e in estimates),
-        output_tokens=sum(e.output_tokens for e in estimates),
-        cost_usd=sum(costs, Decimal(0)) if len(costs) == len(estimates) else None,
     )
 
 
@@ -63,7 +50,9 @@ def _as_json(model: str, queries: int, documents: int, total: Estimate) -> str:
         "rounds": total.rounds,
         "input_tokens": total.input_tokens,
         "output_tokens": total.output_tokens,
+        "expected_output_tokens": total.expected_output_tokens,
         "cost_usd": None if total.cost_usd is None else str(total.cost_usd),
+        "expected_cost_usd": None if total.expected_cost_usd is None else str(total.expected_cost_usd),
     }
     return json.dumps(record, indent=2) + "\n"
 
@@ -79,7 +68,9 @@ def _as_table(model: str, queries: int, documents: int, total: Estimate) -> str:
         "calls": f"{total.calls:,}",
         "rounds (calls in sequence)": f"{total.rounds:,}",
         "tokens in": f"{total.input_tokens:,}",
+        "tokens out, probably": f"{total.expected_output_tokens:,}",
         "tokens out, at most": f"{total.output_tokens:,}",
+        "cost, probably": dollars(total.expected_cost_usd),
         "cost, at most": dollars(total.cost_usd),
     }
     for name, value in rows.items():

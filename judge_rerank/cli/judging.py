@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from judge_rerank.cli.option_groups import JudgeOptions, ModelOptions, SpendingOptions
 from judge_rerank.core import InputError
-from judge_rerank.strategies import Passages, resolve
+from judge_rerank.strategies import Passages
 
 if TYPE_CHECKING:
-    from judge_rerank.core import Strategy
+    from judge_rerank.core import JudgeKind, Strategy
     from judge_rerank.judge import Judge
-    from judge_rerank.routing import JudgeKind
     from judge_rerank.spending import Budget
 
 
@@ -66,9 +65,8 @@ def unspent(prices: Path | None = None) -> SpendingOptions:
 
 def judge_kind_of(judging: ModelOptions) -> JudgeKind:
     """Who would judge: a model that is paid for, one that runs here, or nobody."""
-    from judge_rerank.core import ModelUnavailable
+    from judge_rerank.core import ModelUnavailable, judge_kind
     from judge_rerank.providers import open_backend
-    from judge_rerank.routing import judge_kind
 
     try:
         backend = open_backend(judging.model, api_base=judging.api_base, params=parameters(judging.param or ()))
@@ -93,11 +91,12 @@ def opened_budget(spending: SpendingOptions) -> Budget | None:
 def _strategy(judging: ModelOptions, given: str | None, params: Mapping[str, Any]) -> Strategy:
     """The strategy that is asked for, with its options."""
     from judge_rerank.providers import open_backend
+    from judge_rerank.strategies import parse
 
     asked = judging if isinstance(judging, JudgeOptions) else JudgeOptions()
     named = given or asked.strategy
     # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
-    chosen = resolve(named or open_backend(judging.model, api_base=judging.api_base, params=params).info.strategy)
+    chosen = parse(named or open_backend(judging.model, api_base=judging.api_base, params=params).info.strategy)
     options: dict[str, str | bool] = {"prompt": asked.prompt} if asked.prompt is not None else {}
     if asked.explain:
         options["explain"] = True

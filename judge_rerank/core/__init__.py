@@ -14,7 +14,7 @@ from judge_rerank.core.backend import (
     prompt_text,
 )
 from judge_rerank.core.cancel import CancelToken
-from judge_rerank.core.candidates import Candidates, ContextLimits
+from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
 from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
@@ -85,13 +85,28 @@ from judge_rerank.core.redaction import (
     without,
     without_user,
 )
-from judge_rerank.core.strategy import ORDER_TASKS, Ordering, Plan, Strategy, by_raw, by_score, raw_scores, scored
+from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
+from judge_rerank.core.strategy import (
+    ORDER_TASKS,
+    Ordering,
+    Plan,
+    Strategy,
+    by_raw,
+    by_score,
+    neutral,
+    raw_scores,
+    scored,
+    spec_of,
+    stating,
+)
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
     "ORDER_TASKS",
+    "PLUGINS_VARIABLE",
     "TEXT_KEYS",
+    "Addition",
     "ApiCall",
     "AuthenticationError",
     "Backend",
@@ -103,6 +118,7 @@ __all__ = [
     "ChatReply",
     "ChatRequest",
     "Choice",
+    "Circumstances",
     "ContextLimits",
     "ContextTooLong",
     "DataError",
@@ -126,6 +142,7 @@ __all__ = [
     "InputError",
     "Integrity",
     "JudgeCall",
+    "JudgeKind",
     "Judgment",
     "Kept",
     "LedgerError",
@@ -152,6 +169,7 @@ __all__ = [
     "Ranking",
     "RateLimited",
     "Recommendation",
+    "Registry",
     "RequestRejected",
     "RequestTooLarge",
     "RerankCall",
@@ -185,8 +203,11 @@ __all__ = [
     "dollars",
     "explain",
     "identifier_in",
+    "imported_plugins",
+    "judge_kind",
     "judgments_of",
     "kept_apart",
+    "neutral",
     "prompt_text",
     "public_repr",
     "public_url",
@@ -199,6 +220,8 @@ __all__ = [
     "scored",
     "secrets_in",
     "sigmoid",
+    "spec_of",
+    "stating",
     "to_usd",
     "total_usd",
     "without",

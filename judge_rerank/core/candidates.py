@@ -1,11 +1,13 @@
-"""The candidates of one query, what fits in a request, and what the judge has said of them."""
+"""The candidates of one query, the circumstances of their ranking, and what the judge has said of them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, overload
 
+from judge_rerank.core.backend import ModelInfo
 from judge_rerank.core.documents import Candidate
 from judge_rerank.core.effects import JudgeCall
 from judge_rerank.core.evidence import Evidence
@@ -38,17 +40,47 @@ class _NoLimits:
         return -(-len(text) // 4)
 
 
+JudgeKind: TypeAlias = Literal["hosted", "local", "none"]
+"""Who would judge: a model that is paid for, one that runs here and is small, or nobody."""
+
+
+def judge_kind(info: ModelInfo | None) -> JudgeKind:
+    """Who judges: nobody, a model that runs here, or one that is paid for."""
+    return "none" if info is None else "local" if info.local else "hosted"
+
+
+def _nothing(strategy: Any, candidates: Candidates) -> str:  # noqa: ARG001
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Circumstances:
+    """What a strategy that chooses among others has to know of the ranking. Travels with the candidates.
+
+    Attributes:
+        judge: who would judge.
+        exceeded: which cap, or the deadline, a strategy would exceed on these candidates, in words; "" for none.
+    """
+
+    judge: JudgeKind = "hosted"
+    exceeded: Callable[[Any, Candidates], str] = _nothing
+
+
 class Candidates(Sequence[Candidate]):
-    """The candidates of one query in first-stage order, what fits in a request, and what the judge has said of them.
+    """The candidates of one query in first-stage order, with what holds for their ranking.
+
+    A strategy that runs another one gives it these, or `replaced` or `arranged` ones, so that limits and circumstances
+    are known at any depth.
 
     Attributes:
         limits: what fits in one request.
+        circumstances: who judges, and what caps and deadline leave room for.
         evidence: everything that the judge stated so far; whoever drives a plan adds each outcome once.
         prior: scores by `index` that the order given rests on: of the stage before, else those that came with the
             documents; empty where there are none.
     """
 
-    __slots__ = ("_items", "evidence", "limits", "prior")
+    __slots__ = ("_items", "circumstances", "evidence", "limits", "prior")
 
     def __init__(
         self,
@@ -57,9 +89,11 @@ class Candidates(Sequence[Candidate]):
         limits: ContextLimits | None = None,
         evidence: Evidence | None = None,
         prior: Mapping[int, float] | None = None,
+        circumstances: Circumstances | None = None,
     ) -> None:
         self._items = tuple(items)
         self.limits: ContextLimits = limits or _NoLimits()
+        self.circumstances = circumstances or Circumstances()
         self.evidence = evidence if evidence is not None else Evidence()
         if prior is None:
             prior = {c.index: c.document.score for c in self._items if c.document.score is not None}
@@ -79,14 +113,26 @@ class Candidates(Sequence[Candidate]):
         return iter(self._items)
 
     def arranged(self, order: Iterable[int], *, prior: Mapping[int, float] | None = None) -> Candidates:
-        """The candidates with these `index` values, in this order, with the same limits and evidence.
+        """The candidates with these `index` values, in this order.
 
         `prior` are the scores that the order rests on; None for those that there were.
         """
         by_index = {candidate.index: candidate for candidate in self._items}
+        return self.replaced((by_index[index] for index in order), prior=prior)
+
+    def replaced(
+        self,
+        items: Iterable[Candidate] | None = None,
+        *,
+        limits: ContextLimits | None = None,
+        evidence: Evidence | None = None,
+        prior: Mapping[int, float] | None = None,
+    ) -> Candidates:
+        """The same with what is given put in the place of what there was."""
         return Candidates(
-            (by_index[index] for index in order),
-            limits=self.limits,
-            evidence=self.evidence,
+            self._items if items is None else items,
+            limits=limits or self.limits,
+            evidence=self.evidence if evidence is None else evidence,
             prior=self.prior if prior is None else prior,
+            circumstances=self.circumstances,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+
+from judge_rerank.core.usage import total_usd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +18,10 @@ class Estimate:
         scored_pairs: documents for local scorers to score, which are no calls and cost nothing.
         input_tokens: of the prompts as they would be sent, by the model's own tokenizer where it is known.
         output_tokens: the most that the replies may use.
+        expected_output_tokens: what replies of this kind usually use.
         cost_usd: the most that it can cost without retries; None when the price is not known, 0 for a local model.
+            Caps are held by it.
+        expected_cost_usd: what it will probably cost: the input tokens as counted, the output tokens as expected.
     """
 
     calls: int
@@ -24,6 +30,23 @@ class Estimate:
     output_tokens: int
     cost_usd: Decimal | None
     scored_pairs: int = 0
+    expected_output_tokens: int = 0
+    expected_cost_usd: Decimal | None = None
+
+    @classmethod
+    def together(cls, estimates: Iterable[Estimate]) -> Estimate:
+        """All of them. Queries advance side by side, so the rounds are those of the longest."""
+        each = list(estimates)
+        return cls(
+            calls=sum(one.calls for one in each),
+            rounds=max((one.rounds for one in each), default=0),
+            input_tokens=sum(one.input_tokens for one in each),
+            output_tokens=sum(one.output_tokens for one in each),
+            cost_usd=total_usd(one.cost_usd for one in each),
+            scored_pairs=sum(one.scored_pairs for one in each),
+            expected_output_tokens=sum(one.expected_output_tokens for one in each),
+            expected_cost_usd=total_usd(one.expected_cost_usd for one in each),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,10 +55,15 @@ class Forecast:
 
     Attributes:
         strategy: as a spec string, for `strategy=`.
-        ndcg: expected nDCG@10, from a table that a benchmark fitted; it orders strategies, and promises nothing.
+        ndcg: expected nDCG@10, from a table that simulated judges on one collection fitted. It only orders strategies:
+            on a collection kept aside it was .07 to .19 too low, and Kendall's tau between this order and the measured
+            one was .33.
+        rank: the place among the strategies of the recommendation by `ndcg`, from 1.
+        likely_ranks: the best and the worst place that it will have four times in five, as far as the table errs.
         calls, rounds, input_tokens: of a run with a judge that errs.
-        output_tokens: the most that the replies may use.
-        cost_usd: the most that it can cost without retries; None when the price is not known, 0 for a local model.
+        output_tokens, expected_output_tokens: the most that the replies may use, and what they usually use.
+        cost_usd, expected_cost_usd: the most that it can cost without retries, and what it will probably cost; None
+            when the price is not known, 0 for a local model.
         latency_s: how long the rounds take, one after another.
     """
 
@@ -45,8 +73,12 @@ class Forecast:
     rounds: int
     input_tokens: int
     output_tokens: int
+    expected_output_tokens: int
     cost_usd: Decimal | None
+    expected_cost_usd: Decimal | None
     latency_s: float
+    rank: int = 1
+    likely_ranks: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from judge_rerank.core.candidates import Candidates
 from judge_rerank.core.documents import Candidate, Passage, Query
-from judge_rerank.core.effects import Round
-from judge_rerank.core.outcomes import Outcomes, Statement
+from judge_rerank.core.effects import JudgeCall, Round
+from judge_rerank.core.outcomes import Choice, Order, Outcome, Outcomes, Scores, Statement
 from judge_rerank.core.ranking import Kept
 
 ORDER_TASKS = frozenset({"listwise", "first"})
@@ -50,16 +50,43 @@ Plan: TypeAlias = Generator[Round, Outcomes, Ordering]
 
 @runtime_checkable
 class Strategy(Protocol):
-    """A way to put candidates in order."""
+    """A way to put candidates in order.
+
+    A strategy may also have a `spec`: the spec string that it can be made from again, with its options (`spec_of`).
+    """
 
     @property
     def name(self) -> str:
-        """As it stands in rankings and traces."""
+        """A word for people."""
         ...
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """Yield rounds, receive outcomes, return an ordering of exactly these candidates."""
         ...
+
+
+def stating(call: JudgeCall, best_first: Sequence[int], values: Sequence[float | None]) -> Outcome:
+    """An outcome of the kind that a call's task has: the whole order, the best one's label, or the values."""
+    if call.task in ORDER_TASKS:
+        return Order(order=tuple(best_first), stated=len(best_first))
+    if call.options:
+        best = best_first[0] if best_first else 0
+        return Choice(label=call.options[best % len(call.options)])
+    return Scores(values=tuple(values))
+
+
+def neutral(call: JudgeCall) -> Outcome:
+    """A clean outcome of the kind that a call's task has, in which no document is better than another."""
+    n = len(call.candidates)
+    return stating(call, range(n), [0.5] * n)
+
+
+def spec_of(strategy: Strategy) -> str:
+    """The text that identifies a strategy wherever one is kept: its `spec`, such as "score(batch_size=5)".
+
+    A strategy without one is identified by its name, so its name has to say all that makes it differ from another.
+    """
+    return str(getattr(strategy, "spec", None) or strategy.name)
 
 
 def by_score(candidates: Candidates, scores: Mapping[int, float]) -> Ordering:

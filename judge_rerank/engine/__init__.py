@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from judge_rerank.engine.channels import ChannelSettings, ModelChannels
+from judge_rerank.engine.conformance import Run, check_strategy, drive, failing, perfect
 from judge_rerank.engine.driver import Engine
 from judge_rerank.engine.estimates import gives_scores, usual_latency_s
 from judge_rerank.engine.event_loop import run, submit
@@ -19,8 +20,13 @@ __all__ = [
     "Progress",
     "RankKeywords",
     "RankOptions",
+    "Run",
+    "check_strategy",
+    "drive",
+    "failing",
     "gives_scores",
     "known_on_error",
+    "perfect",
     "run",
     "run_many",
     "submit",

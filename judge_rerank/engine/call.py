@@ -17,6 +17,7 @@ from judge_rerank.core import (
     DocumentRefused,
     Failed,
     FailureReason,
+    InputError,
     JudgeCall,
     Message,
     ModelInfo,
@@ -268,7 +269,7 @@ class _CallUnderWay:
             self._latency_s = time.perf_counter() - started
             cost = worst if may_be_billed(error) else 0
             self._count(cost)
-            if reservation is not None and isinstance(error, ProviderError):
+            if reservation is not None and isinstance(error, (ProviderError, InputError)):
                 _settle_failure(reservation, error)
             self._trace(prepared, error=self._described(error), cost_usd=None if cost is None else to_usd(cost))
             raise
@@ -408,8 +409,8 @@ class _CallUnderWay:
         )
 
 
-def _settle_failure(reservation: Reservation, error: ProviderError) -> None:
-    if not error.sent:
+def _settle_failure(reservation: Reservation, error: ProviderError | InputError) -> None:
+    if isinstance(error, InputError) or not error.sent:
         reservation.release()
     elif may_be_billed(error):
         reservation.forfeit()

@@ -62,6 +62,11 @@ class FallbackChannel:
         return self._channels[0].info
 
     @property
+    def price(self) -> Price | None:
+        """What the first model costs."""
+        return self._channels[0].price
+
+    @property
     def backends(self) -> tuple[Backend, ...]:
         """All models, first choice first."""
         return tuple(channel.backend for channel in self._channels)

@@ -7,15 +7,18 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from judge_rerank.core import (
     ApiCall,
     Candidate,
     Candidates,
+    Circumstances,
     Document,
     Effect,
     EmbedCall,
     Estimate,
+    Evidence,
     Failed,
     JudgeCall,
     Ordering,
@@ -26,6 +29,8 @@ from judge_rerank.core import (
     ScorePairs,
     Strategy,
     StrategyRunner,
+    judge_kind,
+    spec_of,
 )
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.call import CallResult
@@ -137,23 +142,27 @@ class Engine:
         """`estimate` for a query and documents, against these answers."""
         return self.estimate(Job(query=query, documents=documents, strategy=strategy), answer=answer)
 
-    def exceeded(self, job: Job, strategy: Strategy) -> str:
-        """Which cap, or the deadline, the job would exceed with another strategy; "" for none."""
+    def _exceeded(self, job: Job, started: float, strategy: Strategy, candidates: Candidates) -> str:
+        """Which cap, or the deadline, the job would exceed if a strategy ranked these candidates now; "" for none."""
         if not job.caps and job.options.deadline_s is None:
             return ""
-        return what_exceeds(job, self.estimate(replace(job, strategy=strategy)), self._channels.info)
+        fresh = candidates.replaced(evidence=Evidence())
+        forecast = estimated(strategy, job.query, fresh, self._channels)
+        return what_exceeds(job, forecast, self._channels.info, passed_s=time.perf_counter() - started)
+
+    def _candidates(self, job: Job) -> Candidates:
+        items = [Candidate(index=index, document=document) for index, document in enumerate(job.documents)]
+        exceeded = partial(self._exceeded, job, time.perf_counter())
+        circumstances = Circumstances(judge=judge_kind(self._channels.info), exceeded=exceeded)
+        return Candidates(items, limits=self, circumstances=circumstances)
 
     def close(self) -> None:
         """End the threads of scorers. They start again when they are needed."""
         self._scoring.close()
 
-    def _candidates(self, job: Job) -> Candidates:
-        items = [Candidate(index=index, document=document) for index, document in enumerate(job.documents)]
-        return Candidates(items, limits=self)
-
     def _context(self, job: Job, stop: Stop, model: str) -> RankingContext:
         """What holds for every call of this ranking."""
-        trace, name = self._trace, job.strategy.name
+        trace, name = self._trace, spec_of(job.strategy)
         capped = bool(job.caps) or self._ledger.budget is not None
         return RankingContext(
             stop=stop,
@@ -169,7 +178,7 @@ class Engine:
         calibration = self._calibration
         if calibration is None or not ordering.scores:
             return ordering
-        for difference in calibration.differences(model=model, strategy=strategy.name, prompts=builder.prompts):
+        for difference in calibration.differences(model=model, strategy=spec_of(strategy), prompts=builder.prompts):
             if difference not in self._warned:
                 self._warned.add(difference)
                 logger.warning("the calibration may not hold: %s", difference)
@@ -183,7 +192,7 @@ class Engine:
         while not runner.done:
             outcomes = await self._round(job, runner.round, builder, context)
             await asyncio.to_thread(runner.send, outcomes)
-        return checked(runner.result, candidates, job.strategy.name)
+        return checked(runner.result, candidates, spec_of(job.strategy))
 
     async def _round(
         self, job: Job, effects: Round, builder: RankingBuilder, context: RankingContext

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from judge_rerank.core import (
-    ORDER_TASKS,
     Candidate,
     Candidates,
-    Choice,
+    Circumstances,
     Document,
     EmbedCall,
     Estimate,
     JudgeCall,
+    JudgeKind,
     ModelInfo,
-    Order,
     Outcome,
     Query,
     Round,
     ScorePairs,
-    Scores,
     Strategy,
     StrategyRunner,
+    neutral,
 )
+from judge_rerank.engine.billing import expected_micro_usd, expected_output_tokens
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.job import Job
 from judge_rerank.spending import Charge, to_usd
@@ -41,32 +42,35 @@ def estimated(
     *,
     answer: Callable[[JudgeCall], Outcome] | None = None,
 ) -> Estimate:
-    """Calls, rounds, tokens and the most dollars of a run against these answers.
+    """Calls, rounds, tokens and dollars of a run against these answers: expected, and at most.
 
     By default the answers are neutral: every reply clean, no document better than another.
     """
     answer = answer or neutral
-    calls = rounds = input_tokens = output_tokens = scored = 0
-    costs: list[int | None] = []
+    rounds = scored = 0
+    asked: list[Estimate] = []
     runner = StrategyRunner(strategy, query, candidates)
     while not runner.done:
         rounds += bool(runner.round)
         scored += sum([len(call.candidates) for call in runner.round if isinstance(call, ScorePairs)])
         for request in _requests(runner.round):
-            channel = channels.of(request)
-            prepared = channel.renderer.prepare(request)
-            costs.append(channel.worst_case(prepared))
-            calls += 1
-            input_tokens += prepared.input_tokens
-            output_tokens += prepared.request.max_output_tokens
+            asked.append(_of_one(request, channels))
         runner.send([answer(call) for call in runner.round])
+    return replace(Estimate.together(asked), rounds=rounds, scored_pairs=scored)
+
+
+def _of_one(request: JudgeCall, channels: ModelChannels) -> Estimate:
+    channel = channels.of(request)
+    prepared = channel.renderer.prepare(request)
+    most, expected = channel.worst_case(prepared), expected_micro_usd(channel.price, prepared, channel.info)
     return Estimate(
-        calls=calls,
-        rounds=rounds,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cost_usd=None if None in costs else to_usd(sum(cost or 0 for cost in costs)),
-        scored_pairs=scored,
+        calls=1,
+        rounds=1,
+        input_tokens=prepared.input_tokens,
+        output_tokens=prepared.request.max_output_tokens,
+        expected_output_tokens=expected_output_tokens(prepared, channel.info),
+        cost_usd=None if most is None else to_usd(most),
+        expected_cost_usd=None if expected is None else to_usd(expected),
     )
 
 
@@ -83,7 +87,7 @@ def _requests(effects: Round) -> Iterator[JudgeCall]:
             yield effect
 
 
-def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None) -> str:
+def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None, *, passed_s: float = 0.0) -> str:
     """Which cap of the job, or the deadline, a forecast would exceed; "" for none.
 
     It reckons with `usual_latency_s` a call.
@@ -93,7 +97,7 @@ def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None) -> str:
     deadline_s = job.options.deadline_s
     if deadline_s is not None and info is not None:
         waits = max(forecast.rounds, forecast.calls / info.concurrency)
-        if waits * usual_latency_s(info) > deadline_s:
+        if waits * usual_latency_s(info) > deadline_s - passed_s:
             return "the deadline"
     if forecast.cost_usd is None and any("usd" in cap.limits for cap in job.caps):
         return ""  # what is missing is the price, and the first call says so
@@ -105,21 +109,14 @@ def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None) -> str:
     return next((f"the cap {cap.source}" for cap in job.caps if cap.verdict(charge) != "grant"), "")
 
 
-def gives_scores(strategy: Strategy) -> bool:
+def gives_scores(strategy: Strategy, kind: JudgeKind) -> bool:
     """Whether a strategy's documents have scores, found by running it on two documents against neutral outcomes."""
     texts = (Document(text=text) for text in ("one", "another"))
-    candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(texts))
+    candidates = Candidates(
+        [Candidate(index=index, document=document) for index, document in enumerate(texts)],
+        circumstances=Circumstances(judge=kind),
+    )
     runner = StrategyRunner(strategy, Query(text="query"), candidates)
     while not runner.done:
         runner.send([neutral(call) for call in runner.round])
     return bool(runner.result.scores)
-
-
-def neutral(call: JudgeCall) -> Outcome:
-    """An outcome of the kind that the call has, in which no document is better than another."""
-    n = len(call.candidates)
-    if call.task in ORDER_TASKS:
-        return Order(order=tuple(range(n)), stated=n)
-    if call.options:
-        return Choice(label=call.options[0])
-    return Scores(values=(0.5,) * n)

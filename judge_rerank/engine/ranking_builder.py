@@ -24,6 +24,7 @@ from judge_rerank.core import (
     added,
     judgments_of,
     redact,
+    spec_of,
     total_usd,
 )
 from judge_rerank.engine.call import CallResult
@@ -185,7 +186,7 @@ class RankingBuilder:
                 for rank, index in enumerate(kept[: options.top_n], start=1)
             ],
             query=job.query,
-            strategy=job.strategy.name,
+            strategy=spec_of(job.strategy),
             model=model,
             status="partial" if reasons else "complete",
             reasons=reasons,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.judges import Forecast, Judges, forecast
     from judge_rerank.evaluation.metrics import Metrics
     from judge_rerank.evaluation.outcomes import Exposed
+    from judge_rerank.evaluation.planning import Measured, measured_plan
     from judge_rerank.evaluation.power import queries_needed
     from judge_rerank.evaluation.preparing import prepare
     from judge_rerank.evaluation.racing import Race
@@ -63,6 +64,7 @@ _LAZY = {
     "Grader": "grading",
     "Grades": "grading",
     "Judges": "judges",
+    "Measured": "planning",
     "Metrics": "metrics",
     "NoRelevant": "datasets",
     "Pair": "report.diff",
@@ -82,6 +84,7 @@ _LAZY = {
     "Topic": "datasets",
     "Tuned": "tuning",
     "measure_agreement": "agreement",
+    "measured_plan": "planning",
     "bootstrap_interval": "significance",
     "prepare": "preparing",
     "evaluate": "runner",
@@ -128,6 +131,7 @@ __all__ = [
     "Grader",
     "Grades",
     "Judges",
+    "Measured",
     "Metrics",
     "NoRelevant",
     "Pair",
@@ -157,6 +161,7 @@ __all__ = [
     "kendalls_tau",
     "load",
     "measure_agreement",
+    "measured_plan",
     "outcome",
     "overview",
     "page",

@@ -19,20 +19,19 @@ Online, in a service:
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judge_rerank.core import InputError
+from judge_rerank.core import InputError, spec_of
 from judge_rerank.evaluation.ab_statistics import LEAST_UNITS
 from judge_rerank.evaluation.abreport import ABReport, ArmSummary, reported
 from judge_rerank.evaluation.outcomes import Outcomes
 from judge_rerank.evaluation.paired_comparison import Moved, Versus, versus
 from judge_rerank.evaluation.power import check_level
-from judge_rerank.strategies import resolve
+from judge_rerank.strategies import parse
 
 if TYPE_CHECKING:
     from judge_rerank.core import DocumentsLike, Query, Ranking, Strategy
@@ -51,9 +50,8 @@ class Arm:
 
     def __str__(self) -> str:
         """What it is, the same after a restart."""
-        chosen = resolve(self.strategy) if self.strategy is not None else None
-        described = repr(chosen) if dataclasses.is_dataclass(chosen) else chosen.name if chosen else "its own strategy"
-        return f"{self.judge.model}, {described}"
+        strategy = "its own strategy" if self.strategy is None else spec_of(parse(self.strategy))
+        return f"{self.judge.model}, {strategy}"
 
 
 class ABTest:

@@ -18,7 +18,7 @@ from judge_rerank.evaluation.sources import CATALOGUE, Files
 from judge_rerank.prompting import TASKS
 from judge_rerank.readers import Located
 from judge_rerank.spending import Price, to_micro_usd
-from judge_rerank.strategies import resolve
+from judge_rerank.strategies import parse
 
 _BRANCH = re.compile(r"[A-Z]\w+|float|str|\w+[\[(-].*")
 """What pydantic puts into the place of an error to name the branch of a union or a validator."""
@@ -27,7 +27,7 @@ _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def _strategy(given: str) -> str:
-    resolve(given)
+    parse(given)
     return given
 
 

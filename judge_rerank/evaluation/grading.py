@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from judge_rerank.core import (
     Candidates,
@@ -55,7 +55,7 @@ class Grade(Pointwise):
     documents in them got a grade, so that a model that cannot give grades is not asked about every document.
     """
 
-    name = "grade"
+    task: ClassVar[str] = "grade"
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The first calls, then the rest."""

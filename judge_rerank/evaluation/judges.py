@@ -155,18 +155,11 @@ def _forecast(plan: PreparedExperiment, judges: Judges, planned: Planned, prepar
         for seed in plan.experiment.seeds
         for topic in prepared.dataset.topics
     ]
-    costs = [each.cost_usd for each in estimates if each.cost_usd is not None]
     return Forecast(
         variant=planned.variant.name,
         dataset=prepared.info.name,
         queries=len(estimates),
-        estimate=Estimate(
-            calls=sum(each.calls for each in estimates),
-            rounds=max((each.rounds for each in estimates), default=0),
-            input_tokens=sum(each.input_tokens for each in estimates),
-            output_tokens=sum(each.output_tokens for each in estimates),
-            cost_usd=sum(costs, Decimal(0)) if len(costs) == len(estimates) else None,
-        ),
+        estimate=Estimate.together(estimates),
     )
 
 

@@ -14,22 +14,24 @@ from judge_rerank.core import (
     ContextLimits,
     InputError,
     JudgeCall,
-    Outcome,
     Plan,
     PlanRunner,
     Query,
     ScorePairs,
     Strategy,
     UnknownName,
+    neutral,
     public_url,
     redact_params,
     secrets_in,
+    spec_of,
 )
+from judge_rerank.engine import drive
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
 from judge_rerank.prompting import Library
-from judge_rerank.strategies import drive, resolve, stating
+from judge_rerank.strategies import parse
 
 _DOCUMENTS = 30
 """Enough for every stage of a strategy to ask something."""
@@ -54,12 +56,15 @@ class Prompted:
         """The strategy's own."""
         return self.strategy.name
 
+    @property
+    def spec(self) -> str:
+        """The strategy's own; which prompts were sent stands with each judgment."""
+        return spec_of(self.strategy)
+
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The strategy's plan, with the prompts put in."""
         limits = _PromptedLimits(candidates.limits, self)
-        runner = PlanRunner(
-            self.strategy.plan(query, Candidates(candidates, limits=limits, evidence=candidates.evidence))
-        )
+        runner = PlanRunner(self.strategy.plan(query, candidates.replaced(limits=limits)))
         while not runner.done:
             runner.send((yield [self.call(effect) for effect in runner.round]))
         return runner.result
@@ -121,7 +126,7 @@ def planned(experiment: Experiment) -> list[Planned]:
     found: list[Planned] = []
     used: set[str] = set()
     for place, text in enumerate(experiment.strategies):
-        strategy = resolve(text)
+        strategy = parse(text)
         calls = calls_of(strategy)
         if calls and not experiment.models:
             raise experiment.error(f"{text!r} asks a judge. Name at least one under 'models'.", "strategies", place)
@@ -139,10 +144,24 @@ def planned(experiment: Experiment) -> list[Planned]:
     if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
         message = f"Two variants are called {twice!r}: a strategy, prompt or model stands in the experiment twice."
         raise experiment.error(message)
+    if same := _same(found):
+        message = f"{same[0]!r} and {same[1]!r} are the same: one strategy, written in two ways. Leave one of them out."
+        raise experiment.error(message, "strategies")
     if experiment.baseline not in names:
         error = UnknownName("variant as the baseline", experiment.baseline, names)
         raise experiment.error(str(error), "baseline")
     return [*REFERENCES, *found]
+
+
+def _same(variants: Sequence[Planned]) -> tuple[str, str] | None:
+    """The names of two variants that would ask the same questions."""
+    known: dict[str, str] = {}
+    for each in variants:
+        identity = repr(replace(each.variant, name=each.model.label or "" if each.model else ""))
+        if identity in known:
+            return known[identity], each.variant.name
+        known[identity] = each.variant.name
+    return None
 
 
 def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
@@ -162,18 +181,13 @@ def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
 
 def calls_of(strategy: Strategy) -> list[JudgeCall]:
     """What a strategy asks, found by running it on neutral answers."""
-    run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], _neutral)
+    run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], neutral)
     return [call for call in run.calls if not isinstance(call, ScorePairs)]
 
 
 def open_tasks(calls: Iterable[JudgeCall]) -> list[str]:
     """The tasks that are asked without naming a prompt."""
     return list(dict.fromkeys(call.task for call in calls if call.prompt is None))
-
-
-def _neutral(call: JudgeCall) -> Outcome:
-    n = len(call.candidates)
-    return stating(call, range(n), [0.5] * n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +221,7 @@ def _planned(
         variant=Variant(
             name=" · ".join(parts),
             model=model.name if model else "",
-            strategy=text,
+            strategy=spec_of(strategy),
             prompts={task: prompt.label for task, prompt in given.items()},
             prompt_hashes={task: prompt.hash for task, prompt in given.items()},
             settings=_settings(model) if model else {},

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from judge_rerank.core import DataError, Ranking, Strategy, total_usd
+from judge_rerank.core import DataError, JudgeKind, Ranking, Strategy, total_usd
 from judge_rerank.evaluation.complete_runs import CompleteRuns
 from judge_rerank.evaluation.datasets import Dataset, Topic
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.significance import Comparison, compared
 from judge_rerank.evaluation.tuning import LEAST_QUERIES, Values, shuffled, value_of
-from judge_rerank.routing import JudgeKind, QueryClassifier, Route, Routes, resolved
+from judge_rerank.routing import QueryClassifier, Route, Routes, resolved
 
 if TYPE_CHECKING:
     from judge_rerank.judge import Judge

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from judge_rerank.providers.backends import BACKENDS, backend
 from judge_rerank.providers.concurrency import ConcurrencyLimiter
 from judge_rerank.providers.factory import listed, named_by_environment, open_api, open_backend
 from judge_rerank.providers.litellm import LiteLLMBackend
 from judge_rerank.providers.retry import Retrier
 
 __all__ = [
+    "BACKENDS",
     "ConcurrencyLimiter",
     "LiteLLMBackend",
     "Retrier",
+    "backend",
     "listed",
     "named_by_environment",
     "open_api",

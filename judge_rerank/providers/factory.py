@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable
+from judge_rerank.providers.backends import registered
 
 
 def open_backend(
@@ -21,12 +22,16 @@ def open_backend(
     Raises:
         ModelUnavailable: no model is named, or its weights are not on this machine.
         MissingExtra: the package that runs it is not installed.
+        InputError: an address, a key or a parameter that cannot be used; nothing is sent.
     """
     name = model or named_by_environment() or _embedded()
     if name == "local" or name.startswith(("local/", "local:")):
         from judge_rerank.providers.local import open_local
 
         return open_local(name, params=params)
+    other = registered(name, api_base=api_base, api_key=api_key, params=params)
+    if other is not None:
+        return other
     from judge_rerank.providers.litellm import LiteLLMBackend
 
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)

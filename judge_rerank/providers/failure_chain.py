@@ -41,7 +41,7 @@ _NEVER_SENT = frozenset(
 )
 _SAYS_NEVER_SENT = re.compile(
     r"(?i)unmapped llm provider|no module named|does not support param|\bmissing (?:required )?\w+|"
-    r"invalid \w+ api[ _]base|environment variable|chat completions require"
+    r"invalid \w+ api[ _]base|environment variable|chat completions require|unexpected keyword argument"
 )
 
 

@@ -81,8 +81,11 @@ class Features:
         )
         if any(step(said, asked) for step in steps):
             return True
-        named = {name for name in asked if name not in _ESSENTIAL and name not in keep and _names(said, name)}
-        self.refused |= named
+        places = {name: _place(said, name) for name in asked if name not in _ESSENTIAL and name not in keep}
+        named = {name: place for name, place in places.items() if place >= 0}
+        if named:
+            # The first that is named is what is refused; others may stand in the reason, or in the advice.
+            self.refused.add(min(named, key=lambda name: named[name]))
         return bool(named)
 
     def step_down(self, asked: Mapping[str, Any]) -> bool:
@@ -135,10 +138,11 @@ def sent_limit(asked: Mapping[str, Any]) -> int:
     return int(asked.get("max_tokens") or asked.get("max_completion_tokens") or body.get("max_tokens") or 0)
 
 
-def _names(said: str, name: str) -> bool:
-    """Whether a text names a parameter, as in `top_p`, `topP` or "top p"."""
+def _place(said: str, name: str) -> int:
+    """Where a text names a parameter, as `top_p`, `topP` or "top p"; -1 where it does not."""
     words = re.escape(name.lower()).replace("_", "[-_ ]?")
-    return bool(re.search(rf"(?<![a-z]){words}(?![a-z])", said))
+    found = re.search(rf"(?<![a-z]){words}(?![a-z])", said)
+    return found.start() if found else -1
 
 
 _known: OrderedDict[tuple[str, str | None], Features] = OrderedDict()

@@ -14,7 +14,7 @@ MINIMAL_REASONING_TOKENS = 1_024
 """Head room for a model that is told to think as little as it can."""
 
 _THINKING_OFF: Mapping[str, Any] = {"thinking": {"type": "disabled"}}
-_OFF_BY_THINKING = frozenset({"deepseek", "zai", "volcengine", "moonshot"})
+_OFF_BY_THINKING = frozenset({"zai", "volcengine", "moonshot"})
 _ALWAYS_REASON = ("deepseek-reasoner", "deepseek-r1", "k2-thinking", "gpt-oss")
 
 
@@ -33,8 +33,10 @@ def least(litellm: Any, route: Route) -> dict[str, Any]:
         if effort:
             return {"reasoning_effort": effort}
     reasons = bool(route.table.get("supports_reasoning"))
-    if reasons and route.provider in _OFF_BY_THINKING and "thinking" in route.supported:
+    if reasons and route.provider == "deepseek" and "thinking" in route.supported:
         return dict(_THINKING_OFF)
+    if reasons and route.provider in _OFF_BY_THINKING:
+        return {"extra_body": dict(_THINKING_OFF)}  # LiteLLM's client knows no such parameter
     if reasons and route.provider == "dashscope":
         return {"extra_body": {"enable_thinking": False}}
     return {}
@@ -49,7 +51,7 @@ def head_room(route: Route, sent: Mapping[str, Any]) -> int:
     """
     effort = sent.get("reasoning_effort")
     body: Mapping[str, Any] = sent.get("extra_body") or {}
-    if effort in {"none", "disable"} or sent.get("thinking") == _THINKING_OFF["thinking"]:
+    if effort in {"none", "disable"} or _THINKING_OFF["thinking"] in (sent.get("thinking"), body.get("thinking")):
         return 0
     if body.get("enable_thinking") is False:
         return 0

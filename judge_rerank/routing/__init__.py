@@ -10,9 +10,7 @@ from judge_rerank.routing.auto import (
     Auto,
     ClassIs,
     DefaultCascade,
-    Situation,
     default_cascade,
-    judge_kind,
     prefilter,
     resolved,
 )
@@ -20,7 +18,7 @@ from judge_rerank.routing.classifier import LABELS, QueryClass, QueryClassifier
 from judge_rerank.routing.features import asks, features, words
 from judge_rerank.routing.judged import JudgeClassifier, asked
 from judge_rerank.routing.plan import Limits, recommend
-from judge_rerank.routing.routes import JudgeKind, Route, Routes
+from judge_rerank.routing.routes import Route, Routes
 from judge_rerank.routing.rules import Rule, Rules
 from judge_rerank.routing.trained import FORMAT, TrainedClassifier
 
@@ -31,7 +29,6 @@ __all__ = [
     "ClassIs",
     "DefaultCascade",
     "JudgeClassifier",
-    "JudgeKind",
     "Limits",
     "QueryClass",
     "QueryClassifier",
@@ -39,13 +36,11 @@ __all__ = [
     "Routes",
     "Rule",
     "Rules",
-    "Situation",
     "TrainedClassifier",
     "asked",
     "asks",
     "default_cascade",
     "features",
-    "judge_kind",
     "prefilter",
     "recommend",
     "resolved",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, cast
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from judge_rerank.core import Candidates, InputError, Ordering, Plan, Query, Strategy
+from judge_rerank.core import Candidates, InputError, JudgeKind, Ordering, Plan, Query, Strategy, judge_kind, spec_of
 from judge_rerank.routing.classifier import QueryClass, QueryClassifier
-from judge_rerank.routing.routes import JudgeKind, Route, Routes
+from judge_rerank.routing.routes import Route, Routes
 from judge_rerank.routing.trained import TrainedClassifier
-from judge_rerank.strategies import Composable, resolve, strategy_names
+from judge_rerank.strategies import Composable, condition, is_here, nested, parse, strategy
 
 if TYPE_CHECKING:
     from judge_rerank.core import ModelInfo
@@ -24,34 +23,12 @@ CASCADES: dict[JudgeKind, str] = {
 """The default cascade by who judges."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """What a strategy that chooses has to know of the ranking.
-
-    Attributes:
-        judge: who would judge.
-        fits: whether a strategy stays within the caps and the deadline; says what it would exceed, "" for nothing.
-    """
-
-    judge: JudgeKind = "hosted"
-    fits: Callable[[Strategy], str] = field(default=lambda _strategy: "", compare=False)
-
-
-def judge_kind(info: ModelInfo | None) -> JudgeKind:
-    """Who judges: nobody, a model that runs here, or one that is paid for."""
-    return "none" if info is None else "local" if info.local else "hosted"
-
-
 def prefilter() -> str:
     """The best scorer that is installed, as a spec string; "none" where there is none."""
-    from judge_rerank.models import installed_models
-
-    embedding = "embedding" in strategy_names() and "all-minilm-l6-v2" in installed_models()
-    if embedding and (find_spec("onnxruntime") or find_spec("sentence_transformers")):
-        return "embedding"
-    return "bm25" if find_spec("bm25s") else "none"
+    return next(name for name in ("embedding", "bm25", "none") if is_here(parse(name)))
 
 
+@strategy("auto")
 @dataclass(frozen=True)
 class Auto(Composable):
     """Chooses a strategy for each query: its class, the number of candidates, who judges, and what caps and deadline
@@ -63,78 +40,42 @@ class Auto(Composable):
     Attributes:
         routes: the table, or the YAML file of one.
         classifier: what tells the class of a query; by default the trained one that comes with the package.
-        situation: as the judge finds it.
     """
 
     routes: Routes | str = field(default_factory=Routes)
     classifier: QueryClassifier = field(default_factory=TrainedClassifier, kw_only=True)
-    situation: Situation = field(default_factory=Situation, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.routes, str):
-            object.__setattr__(self, "routes", Routes.load(self.routes))
         for row in self.table.rows:
             for text in row.strategies:
                 resolved(text)
 
-    @property
-    def name(self) -> str:
-        """As it stands in rankings and traces."""
-        return "auto"
-
-    @property
+    @cached_property
     def table(self) -> Routes:
         """The routes."""
-        return cast("Routes", self.routes)
-
-    def at(self, situation: Situation) -> Auto:
-        """The same for the ranking at hand."""
-        return replace(self, situation=situation)
+        return Routes.load(self.routes) if isinstance(self.routes, str) else self.routes
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The rounds of the strategy that the query is routed to."""
         found = self.classifier.classify(query.text)
-        route = self.table.choose(found.label, self.situation.judge, len(candidates))
-        strategy, passed_over = self._first_that_fits(route)
-        ordering: Ordering = yield from strategy.plan(query, candidates)
-        return replace(ordering, notes=(_told(found, route, strategy, passed_over), *ordering.notes))
-
-    def _first_that_fits(self, route: Route) -> tuple[Strategy, list[str]]:
-        passed_over: list[str] = []
-        strategies = [resolved(text) for text in route.strategies]
-        for strategy in strategies:
-            exceeded = self.situation.fits(strategy)
-            if not exceeded:
-                return strategy, passed_over
-            passed_over.append(f"{strategy.name} would exceed {exceeded}")
-        return strategies[-1], passed_over
+        route = self.table.choose(found.label, candidates.circumstances.judge, len(candidates))
+        chosen, passed_over = _first_that_fits(route, candidates)
+        ordering: Ordering = yield from chosen.plan(query, candidates)
+        return replace(ordering, notes=(_note(found, route, chosen, passed_over), *ordering.notes))
 
 
+@strategy("cascade")
 @dataclass(frozen=True)
 class DefaultCascade(Composable):
     """The best scorer that is installed, then the judge on what it keeps: listwise for a hosted model, yes or no, fused
     with the scorer, for one that runs here. `ranking.notes` says what it was.
-
-    Attributes:
-        situation: as the judge finds it.
     """
-
-    situation: Situation = field(default_factory=Situation, kw_only=True, repr=False)
-
-    @property
-    def name(self) -> str:
-        """As it stands in rankings and traces."""
-        return "cascade"
-
-    def at(self, situation: Situation) -> DefaultCascade:
-        """The same for the ranking at hand."""
-        return replace(self, situation=situation)
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The rounds of the cascade."""
-        strategy = resolved(CASCADES[self.situation.judge])
-        ordering: Ordering = yield from strategy.plan(query, candidates)
-        return replace(ordering, notes=(f"cascade: {strategy.name}", *ordering.notes))
+        chosen = resolved(CASCADES[candidates.circumstances.judge])
+        ordering: Ordering = yield from chosen.plan(query, candidates)
+        return replace(ordering, notes=(f"cascade: {spec_of(chosen)}", *ordering.notes))
 
 
 def default_cascade(info: ModelInfo | None) -> Strategy:
@@ -148,19 +89,32 @@ def resolved(text: str) -> Strategy:
     Raises:
         InputError: the row cannot be read, or chooses again.
     """
-    strategy = resolve(text.replace("{prefilter}", prefilter()))
-    if isinstance(strategy, (Auto, DefaultCascade)):
+    found = parse(text.replace("{prefilter}", prefilter()))
+    if any(isinstance(each, (Auto, DefaultCascade)) for each in nested(found)):
         raise InputError(f"A route cannot lead to {text!r}, which chooses again.")
-    return strategy
+    return found
 
 
-def _told(found: QueryClass, route: Route, strategy: Strategy, passed_over: list[str]) -> str:
+def _first_that_fits(route: Route, candidates: Candidates) -> tuple[Strategy, list[str]]:
+    """The strategy of a row that the caps and the deadline leave room for, and why those before it were not taken."""
+    passed_over: list[str] = []
+    strategies = [resolved(text) for text in route.strategies]
+    for each in strategies:
+        exceeded = candidates.circumstances.exceeded(each, candidates)
+        if not exceeded:
+            return each, passed_over
+        passed_over.append(f"{spec_of(each)} would exceed {exceeded}")
+    return strategies[-1], passed_over
+
+
+def _note(found: QueryClass, route: Route, chosen: Strategy, passed_over: list[str]) -> str:
     sure = "" if found.confidence is None else f" ({found.confidence:.0%})"
     because = f": {route.why}" if route.why else ""
     instead = f"; {', '.join(passed_over)}" if passed_over else ""
-    return f"auto: a {found.label} query{sure}, so {strategy.name}{because}{instead}"
+    return f"auto: a {found.label} query{sure}, so {spec_of(chosen)}{because}{instead}"
 
 
+@condition("class-is")
 @dataclass(frozen=True)
 class ClassIs:
     """A condition for a stage of a cascade: the query is of this class.

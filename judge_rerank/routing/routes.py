@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from judge_rerank.core import DataError, InputError
+from judge_rerank.core import DataError, InputError, JudgeKind
+from judge_rerank.strategies import option_value
 
 if TYPE_CHECKING:
     from judge_rerank.readers import Located
 
-JudgeKind = Literal["hosted", "local", "none"]
-"""Who would judge: a model that is paid for, one that runs here and is small, or nobody."""
-
 ANY = "any"
 
 
+@option_value("route")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """One row: which queries it is for, and what is done with them.
@@ -38,6 +37,7 @@ class Route:
     why: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "strategies", tuple(self.strategies))
         if not self.strategies:
             raise InputError(f"The route for {self.label!r} names no strategy.")
         if self.judge not in {ANY, "hosted", "local", "none"}:
@@ -50,6 +50,7 @@ class Route:
         return self.label in {ANY, label} and self.judge in {ANY, judge} and (self.most is None or n <= self.most)
 
 
+@option_value("routes")
 @dataclass(frozen=True)
 class Routes:
     """The table; the first row that fits counts.
@@ -59,6 +60,9 @@ class Routes:
     """
 
     rows: Sequence[Route] = field(default_factory=lambda: DEFAULT)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(self.rows))
 
     def choose(self, label: str, judge: JudgeKind, n: int) -> Route:
         """The row for a query of this class with `n` candidates."""

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 
 from judge_rerank.core import DataError, InputError, UnknownName
 from judge_rerank.routing.classifier import QueryClass, QueryClassifier, checked
+from judge_rerank.strategies import option_value
 
 _CONDITIONS = ("regex", "contains", "starts_with", "min_words", "max_words")
 _TEXTS = ("contains", "starts_with")
@@ -17,6 +18,7 @@ _LONGEST_REGEX = 1_000
 _TIMEOUT_S = 0.25
 
 
+@option_value("rule")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
     """A label for the queries that meet all conditions given. Case does not count.
@@ -45,9 +47,8 @@ class Rule:
             raise InputError("The label of a rule is empty; it has to be a word, such as 'factual'.")
         for name in _TEXTS:
             given: object = getattr(self, name)
-            if isinstance(given, str):
-                object.__setattr__(self, name, (given,))
-            elif any(not text.strip() for text in getattr(self, name)):
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(getattr(self, name)))
+            if not isinstance(given, str) and any(not text.strip() for text in getattr(self, name)):
                 msg = f"{name} of the rule for {self.label!r} has an empty text, which every query would meet."
                 raise InputError(msg)
         if not any(getattr(self, name) not in (None, ()) for name in _CONDITIONS):
@@ -88,6 +89,7 @@ class Rule:
             ) from None
 
 
+@option_value("rules")
 class Rules:
     """Classifies by the first rule that fits; a query that none fits is left to `fallback`.
 
@@ -103,7 +105,13 @@ class Rules:
         self.rules = tuple(rules)
         if not self.rules:
             raise InputError("There are no rules; at least one was expected.")
-        self._fallback = fallback
+        self.fallback = fallback
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rules) and (self.rules, self.fallback) == (other.rules, other.fallback)
+
+    def __hash__(self) -> int:
+        return hash(self.rules)
 
     @classmethod
     def load(cls, path: str | Path, *, fallback: QueryClassifier | None = None) -> Rules:
@@ -147,9 +155,7 @@ class Rules:
     def _rest(self) -> QueryClassifier:
         from judge_rerank.routing.trained import TrainedClassifier
 
-        if self._fallback is None:
-            self._fallback = TrainedClassifier()
-        return self._fallback
+        return self.fallback or TrainedClassifier()
 
 
 def _stands_in(text: str, query: str, *, at_start: bool = False) -> bool:

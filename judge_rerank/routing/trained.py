@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from judge_rerank.core import DataError, sigmoid
 from judge_rerank.routing.classifier import QueryClass, checked
 from judge_rerank.routing.features import asks, features, in_words, words
+from judge_rerank.strategies import option_value
 
 FORMAT = 1
 _REASONS = 3
@@ -78,6 +79,7 @@ class TrainedModel:
         return self.bias[question] + self.unit[question] * total
 
 
+@option_value("trained")
 class TrainedClassifier:
     """Classifies by a model that comes with the package: no call, no network, well under a millisecond a query.
 
@@ -92,9 +94,18 @@ class TrainedClassifier:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self._path = path
+        self.path = None if path is None else str(path)
         self._model: TrainedModel | None = None if path is None else _read(Path(path).expanduser())
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return "TrainedClassifier()" if self.path is None else f"TrainedClassifier({self.path!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrainedClassifier) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def classify(self, query: str) -> QueryClass:
         """The class of one query; the confidence is the label's probability.

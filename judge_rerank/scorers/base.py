@@ -1,4 +1,4 @@
-"""What a scorer is as a strategy: one round in which it scores every candidate."""
+"""The base class of scorers, as a strategy: one round in which it scores every candidate."""
 
 from __future__ import annotations
 
@@ -31,11 +31,6 @@ class LocalScorer(Composable, ABC):
     Scorers are frozen dataclasses: equal ones share their model, and the batches in which many queries are scored.
     """
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """As it stands in rankings and traces."""
-
     @abstractmethod
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """As in `judge_rerank.core.strategy.Scorer`."""
@@ -43,6 +38,10 @@ class LocalScorer(Composable, ABC):
     @abstractmethod
     def unit(self, raw: float) -> float:
         """As in `judge_rerank.core.strategy.Scorer`."""
+
+    def is_here(self) -> bool:
+        """Whether it can be used without a download: its libraries and its model are on this machine."""
+        return True
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of one effect; candidates without a score follow all that have one."""

@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from judge_rerank.core import DataError, Group, InputError, MissingExtra, check_number
 from judge_rerank.scorers.base import LocalScorer, full_text
+from judge_rerank.strategies import scorer
 
 _WORD = re.compile(r"\w+")
 
@@ -54,6 +57,12 @@ class CorpusStatistics:
             frequencies.update(set(words))
         return cls(documents=documents, mean_length=length / max(documents, 1), frequencies=frequencies)
 
+    @property
+    def spec(self) -> str:
+        """What identifies the statistics in a spec string; only a file of them can be named in one."""
+        counted = json.dumps([self.documents, self.mean_length, dict(self.frequencies)], sort_keys=True)
+        return f"<statistics of {self.documents} documents {sha256(counted.encode()).hexdigest()[:12]}>"
+
     def save(self, path: Path | str) -> None:
         """Write a JSON file that `load` reads."""
         told = {"documents": self.documents, "mean_length": self.mean_length, "frequencies": dict(self.frequencies)}
@@ -79,6 +88,7 @@ class CorpusStatistics:
             raise DataError(msg, path=path) from None
 
 
+@scorer("bm25")
 @dataclass(frozen=True, kw_only=True)
 class BM25(LocalScorer):
     """Scores by BM25 (Robertson and Zaragoza, doi:10.1561/1500000019), over the candidates or a whole collection.
@@ -109,10 +119,9 @@ class BM25(LocalScorer):
         if isinstance(self.statistics, str):
             _statistics(self.statistics)  # a file that cannot be read is found before anything is spent
 
-    @property
-    def name(self) -> str:
-        """Its name in spec strings."""
-        return "bm25"
+    def is_here(self) -> bool:
+        """Whether bm25s is installed."""
+        return find_spec("bm25s") is not None
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Each group's scores, with the statistics given or the group's own."""

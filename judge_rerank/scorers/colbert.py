@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache, partial
+from importlib.util import find_spec
 from typing import Any
 
 from judge_rerank.core import Group, ModelUnavailable
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
+from judge_rerank.strategies import scorer
 
 
+@scorer("colbert")
 @dataclass(frozen=True)
 class ColBERT(LocalScorer):
     """Scores by late interaction (Khattab and Zaharia, arXiv:2004.12832), through sentence-transformers.
@@ -33,10 +36,9 @@ class ColBERT(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size", "memory")
 
-    @property
-    def name(self) -> str:
-        """Its name in spec strings."""
-        return "colbert"
+    def is_here(self) -> bool:
+        """Whether the model and sentence-transformers are on this machine."""
+        return bool(find_spec("sentence_transformers")) and weights.weights_here(self.model, weights.TORCH_WEIGHTS)
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Mean MaxSim; the texts of all groups are encoded together."""

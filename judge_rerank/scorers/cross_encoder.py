@@ -7,19 +7,27 @@ import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from judge_rerank.core import Group, InputError, ModelUnavailable, sigmoid
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
+from judge_rerank.strategies import scorer
 
 Pair = tuple[str, str]
 
 # Architectures that give a score; any other would get a head of random numbers.
 _HEADS = ("ForSequenceClassification", "ForCausalLM")
+# The library that runs a backend, and the files that it reads.
+_NEEDED = {
+    "torch": ("sentence_transformers", weights.TORCH_WEIGHTS),
+    "onnx": ("onnxruntime", weights.ONNX_WEIGHTS),
+}
 
 
+@scorer("cross-encoder")
 @dataclass(frozen=True)
 class CrossEncoder(LocalScorer):
     """Scores by a cross-encoder (Nogueira and Cho, arXiv:1901.04085), through sentence-transformers or ONNX.
@@ -50,10 +58,10 @@ class CrossEncoder(LocalScorer):
         if self.label is not None and self.label < 0:
             raise InputError(f"label is {self.label}; labels count from 0.")
 
-    @property
-    def name(self) -> str:
-        """Its name in spec strings."""
-        return "cross-encoder"
+    def is_here(self) -> bool:
+        """Whether the model is on this machine, with what runs it."""
+        library, files = _NEEDED[self.backend]
+        return find_spec(library) is not None and weights.weights_here(self.model, files)
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Logits or log-odds; the pairs of all groups are one list."""

@@ -15,6 +15,7 @@ from judge_rerank.scorers.computing import TURN
 from judge_rerank.scorers.cross_encoder import CrossEncoder
 from judge_rerank.scorers.embedding import Embedding
 from judge_rerank.scorers.weights import needed_weights
+from judge_rerank.strategies import scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +73,7 @@ class Recipe:
             raise DataError(msg, path=path) from None
 
 
+@scorer("distilled")
 @dataclass(frozen=True)
 class Distilled(LocalScorer):
     """Scores by what was learnt from judgments: weights of free signals, a bi-encoder or a cross-encoder.
@@ -92,11 +94,6 @@ class Distilled(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size")
         _recipe(self.folder)  # a folder that cannot be read is found before anything is spent
-
-    @property
-    def name(self) -> str:
-        """Its name in spec strings."""
-        return "distilled"
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Raw scores; the texts of all groups go through the model together."""

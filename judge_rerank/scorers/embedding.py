@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from judge_rerank.core import Candidate, Group, InputError
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.computing import TURN
-from judge_rerank.scorers.weights import needed_weights
+from judge_rerank.scorers.weights import ONNX_WEIGHTS, TORCH_WEIGHTS, needed_weights, weights_here
+from judge_rerank.strategies import scorer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
+@scorer("embedding")
 @dataclass(frozen=True)
 class Embedding(LocalScorer):
     """Scores by the cosine of the vectors of query and document (Reimers and Gurevych, arXiv:1908.10084).
@@ -53,10 +56,11 @@ class Embedding(LocalScorer):
         if self.query_vector is not None and self.vector_key is None:
             raise InputError("query_vector is for stored vectors: vector_key has to say where the documents have them.")
 
-    @property
-    def name(self) -> str:
-        """Its name in spec strings."""
-        return "embedding"
+    def is_here(self) -> bool:
+        """Whether the model is on this machine, with what runs it."""
+        torch = bool(find_spec("sentence_transformers")) and weights_here(self.model, TORCH_WEIGHTS)
+        onnx = bool(find_spec("onnxruntime")) and weights_here(self.model, ONNX_WEIGHTS)
+        return torch if self.backend == "torch" else onnx if self.backend == "onnx" else torch or onnx
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Cosines; what all groups need is encoded together."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.cross_encoder import Pair, log_odds
 from judge_rerank.storage import cache_dir
+from judge_rerank.strategies import scorer
 
 
+@scorer("flashrank")
 @dataclass(frozen=True)
 class FlashRank(LocalScorer):
     """Scores by a model of FlashRank (https://github.com/PrithivirajDamodaran/FlashRank) on onnxruntime.
@@ -40,17 +43,19 @@ class FlashRank(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size", "max_length")
 
+    def is_here(self) -> bool:
+        """Whether the model and FlashRank are on this machine."""
+        return find_spec("flashrank") is not None and any((self._home / self.model).glob("*.onnx"))
+
     @property
-    def name(self) -> str:
-        """Its name in spec strings."""
-        return "flashrank"
+    def _home(self) -> Path:
+        return Path(self.folder).expanduser() if self.folder else cache_dir() / "models" / "flashrank"
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Logits; the pairs of all groups are one list."""
         pairs = [(query.text, full_text(c.document)) for query, candidates in groups for c in candidates]
-        home = Path(self.folder).expanduser() if self.folder else cache_dir() / "models" / "flashrank"
         with computing.TURN:
-            scores = iter(_loaded(self.model, home, self.max_length).scores(pairs, self.batch_size))
+            scores = iter(_loaded(self.model, self._home, self.max_length).scores(pairs, self.batch_size))
         return [[next(scores) for _ in candidates] for _, candidates in groups]
 
     def unit(self, raw: float) -> float:

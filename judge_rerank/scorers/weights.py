@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from judge_rerank.core import MissingExtra, ModelUnavailable, RerankError, UnknownName
-from judge_rerank.models import REGISTRY, find_model
+from judge_rerank.models import REGISTRY, find_model, installed_models
 
 TORCH_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 ONNX_WEIGHTS = ("*.onnx",)
@@ -47,6 +48,19 @@ def weights_folder(model: str, weights: Sequence[str]) -> Path:
             f"{model} has no weights that fit: {folder} was expected to hold one of {', '.join(weights)}."
         )
     return folder
+
+
+def weights_here(model: str, weights: Sequence[str]) -> bool:
+    """Whether a model is on this machine, with one of these files; nothing is downloaded for it."""
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return bool(found(path, weights))
+    if model in REGISTRY:
+        return model in installed_models() and bool(found(find_model(model), weights))
+    if importlib.util.find_spec("huggingface_hub") is None or not _HUB_NAME.fullmatch(model):
+        return False
+    folder = _cached(model, weights)
+    return folder is not None and bool(found(folder, weights))
 
 
 def found(folder: Path, weights: Sequence[str]) -> list[Path]:
@@ -92,30 +106,41 @@ def offline() -> bool:
 
 def _from_hub(name: str, weights: Sequence[str]) -> Path:
     """From the hub's cache without asking the hub, else downloaded; never tried twice."""
-    hub: Any = needed_weights("Loading a model from the Hugging Face hub", "embedding", _hub)
-    wanted = ["*.json", "*.txt", "*.model", "*.jinja", *weights, *(f"onnx/{w}" for w in weights if "onnx" in w)]
-    options: dict[str, Any] = {"allow_patterns": wanted, "endpoint": os.environ.get("HF_ENDPOINT") or None}
     advice = (
         f"Give a folder that holds it instead, or fetch it where the hub can be reached: hf download {name}. "
         "The embedded models need no hub: judge-rerank models list."
     )
-    try:
-        folder = Path(hub.snapshot_download(name, local_files_only=True, **options))
-        if found(folder, weights):
-            return folder
-    except Exception:  # noqa: S110  not in the cache, which the hub's client says in several ways
-        pass
+    folder = _cached(name, weights)
+    if folder is not None and found(folder, weights):
+        return folder
     if offline():
         raise ModelUnavailable(
             f"{name} is not on this machine, and HF_HUB_OFFLINE keeps it from being fetched. {advice}"
         )
     try:
-        return Path(hub.snapshot_download(name, etag_timeout=_TIMEOUT_S, **options))
+        return _snapshot(name, weights, etag_timeout=_TIMEOUT_S)
     except Exception as error:
         reason = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelUnavailable(
             f"{name} is not on this machine and could not be had from the Hugging Face hub ({reason}). {advice}"
         ) from error
+
+
+def _cached(name: str, weights: Sequence[str]) -> Path | None:
+    """The folder of a model in the hub's cache; None where it is not in it."""
+    try:
+        return _snapshot(name, weights, local_files_only=True)
+    except MissingExtra:
+        raise
+    except Exception:
+        return None
+
+
+def _snapshot(name: str, weights: Sequence[str], **options: Any) -> Path:
+    hub: Any = needed_weights("Loading a model from the Hugging Face hub", "embedding", _hub)
+    wanted = ["*.json", "*.txt", "*.model", "*.jinja", *weights, *(f"onnx/{w}" for w in weights if "onnx" in w)]
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    return Path(hub.snapshot_download(name, allow_patterns=wanted, endpoint=endpoint, **options))
 
 
 def _hub() -> Any:

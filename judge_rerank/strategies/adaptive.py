@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from judge_rerank.core import Candidate, Candidates, JudgeCall, Ordering, Plan, Query, require
+from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require
 from judge_rerank.strategies.algorithms.acquisition import confidence, first_stage_priors, from_scores, gains
-from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
 from judge_rerank.strategies.algorithms.windows import dealt
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 # Variance of the judge's error in one comparison, where the variance of worth is 1.
 _NOISE = 0.5
@@ -25,6 +25,7 @@ _CHARS_PER_TOKEN = 4
 _PROMPT_TOKENS = 150
 
 
+@strategy("adaptive")
 @dataclass(frozen=True, kw_only=True)
 class Adaptive(Comparing):
     """Keeps a belief about each document's worth and asks where the answer is worth most (after AcuRank,
@@ -55,8 +56,6 @@ class Adaptive(Comparing):
         seed: of the groups, and of the order in which documents are shown after the first round.
     """
 
-    name = "adaptive"
-
     window_size: int = 20
     top: int = 10
     calls: int | None = None
@@ -71,14 +70,11 @@ class Adaptive(Comparing):
         require("docs", self.docs, at_least=0)
         require("tokens", self.tokens, at_least=0)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
-        search = _Search(self, query, candidates, self._fitting(query, candidates, self.window_size))
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """Rounds of windows until the beliefs are sure, or the limit is reached."""
+        search = _Search(self, query, candidates, self.fitting(query, candidates, self.window_size))
         yield from search.run()
         return search.ordering()
-
-    def question(self, query: Query, group: Sequence[Candidate]) -> JudgeCall:
-        """The call that shows these, in this order."""
-        return self._call(query, group)
 
 
 class _Search:
@@ -90,9 +86,7 @@ class _Search:
         self._dice = Random(strategy.seed)  # noqa: S311
         evidence = candidates.evidence
         self._scored = from_scores(evidence.scores, [candidate.index for candidate in candidates])
-        self._settling = PreferenceSearch(
-            candidates, lambda group: strategy.question(query, group), evidence.preferences
-        )
+        self._search = PreferenceSearch(candidates, lambda group: strategy.call(query, group), evidence.preferences)
         self._purse = _Purse(strategy, candidates)
         self._beliefs = Beliefs([Belief(0.0, 1.0)] * self._n, noise=_NOISE)
         self._taken = 0
@@ -100,21 +94,21 @@ class _Search:
 
     def run(self) -> Steps[None]:
         """All rounds."""
-        unread = [place for place in self._settling.unread if not self._scored[place][0]]
+        unread = [place for place in self._search.unread if not self._scored[place][0]]
         unread = unread[: self._purse.reach(unread, self._size)]
         answered = True
         if len(unread) > 1:
             answered = yield from self._ask(dealt(unread, self._size, self._dice))
-        while answered and self._purse.left and not self._settling.certain(self._strategy.top):
+        while answered and self._purse.left and not self._search.certain(self._strategy.top):
             answered = yield from self._ask(self._next_groups())
         if answered and not self._purse.limited:
-            yield from self._settling.settle(self._strategy.top, self._size)
+            yield from self._search.search_top(self._strategy.top, self._size)
             self._learn()
 
     def ordering(self) -> Ordering:
         """The order that the answers and, where they leave it open, the beliefs give."""
         believed = self._believed()
-        order = self._settling.order({place: belief.mean for place, belief in enumerate(believed)})
+        order = self._search.order({place: belief.mean for place, belief in enumerate(believed)})
         place_of = {candidate.index: place for place, candidate in enumerate(self._candidates)}
         judged = self._taken or any(precision for precision, _ in self._scored)
         top = min(self._strategy.top, self._n) if judged else 0
@@ -127,7 +121,7 @@ class _Search:
         if not paid:
             return False
         # A window that is shown again has to look different, or its answer would come from a cache.
-        yield from self._settling.ask(paid, self._dice if self._taken else None)
+        yield from self._search.ask(paid, self._dice if self._taken else None)
         return self._learn()
 
     def _next_groups(self) -> list[list[int]]:
@@ -141,7 +135,7 @@ class _Search:
 
     def _learn(self) -> bool:
         """Bring the beliefs up to date; whether there was anything new."""
-        new = self._settling.stated[self._taken :]
+        new = self._search.stated[self._taken :]
         for tiers in new:
             self._beliefs.add(tiers)
         self._taken += len(new)

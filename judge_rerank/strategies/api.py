@@ -26,8 +26,10 @@ from judge_rerank.core import (
 )
 from judge_rerank.strategies.algorithms.api_calls import asked_in_parts
 from judge_rerank.strategies.cascade import Composable
+from judge_rerank.strategies.decorators import strategy
 
 
+@strategy("api")
 @dataclass(frozen=True)
 class RerankAPI(Composable):
     """Sorts by the scores of a rerank API: Cohere, Jina, Voyage, Together, Bedrock; vLLM, TEI or Infinity of one's own.
@@ -49,14 +51,14 @@ class RerankAPI(Composable):
         model: LiteLLM's name, "cohere/rerank-v3.5"; for a server of one's own "hosted_vllm/NAME", "infinity/NAME" or
             "huggingface/NAME" (TEI) with `api_base`.
         api_base: another address than the provider's own.
-        api_key: the key; None for the provider's environment variable.
+        api_key: the key; None for the provider's environment variable. It is no part of what identifies the strategy.
         params: LiteLLM's further parameters for every call.
         batch_size: the most documents a call, where the API does not say that it takes fewer.
     """
 
     model: str
     api_base: str | None = field(default=None, kw_only=True)
-    api_key: str | None = field(default=None, kw_only=True, repr=False)
+    api_key: str | None = field(default=None, kw_only=True, repr=False, compare=False)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
     batch_size: int = field(default=1000, kw_only=True)
 
@@ -64,11 +66,6 @@ class RerankAPI(Composable):
 
     def __post_init__(self) -> None:
         _check(self, "RerankAPI('cohere/rerank-v3.5')")
-
-    @property
-    def name(self) -> str:
-        """As it stands in rankings and traces."""
-        return "api"
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of independent calls."""
@@ -82,6 +79,7 @@ class RerankAPI(Composable):
         return _noted(by_raw(candidates, raw, as_relevance(raw)), self.name, len(candidates) - len(shown))
 
 
+@strategy("embedding-api")
 @dataclass(frozen=True)
 class EmbeddingAPI(Composable):
     """Sorts by the cosine of the vectors of query and document (Reimers and Gurevych, arXiv:1908.10084), from an API.
@@ -94,7 +92,7 @@ class EmbeddingAPI(Composable):
         model: LiteLLM's name, "openai/text-embedding-3-small"; for a server of one's own "hosted_vllm/NAME",
             "infinity/NAME" or "openai/NAME" with `api_base`.
         api_base: another address than the provider's own.
-        api_key: the key; None for the provider's environment variable.
+        api_key: the key; None for the provider's environment variable. It is no part of what identifies the strategy.
         params: LiteLLM's further parameters for every call.
         dimensions: the length of the vectors, for models that give several; None for the model's own.
         query_prefix, document_prefix: what the model wants before each text, as in "query: " of E5.
@@ -105,7 +103,7 @@ class EmbeddingAPI(Composable):
 
     model: str
     api_base: str | None = field(default=None, kw_only=True)
-    api_key: str | None = field(default=None, kw_only=True, repr=False)
+    api_key: str | None = field(default=None, kw_only=True, repr=False, compare=False)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
     dimensions: int | None = field(default=None, kw_only=True)
     query_prefix: str = field(default="", kw_only=True)
@@ -120,11 +118,6 @@ class EmbeddingAPI(Composable):
         _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
         if self.dimensions is not None and self.dimensions < 1:
             raise InputError(f"dimensions is {self.dimensions}; it has to be at least 1.")
-
-    @property
-    def name(self) -> str:
-        """As it stands in rankings and traces."""
-        return "embedding-api"
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round: the query's vector, and those of the documents."""

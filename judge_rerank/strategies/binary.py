@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from judge_rerank.strategies.decorators import strategy
 from judge_rerank.strategies.pointwise import Pointwise
 
 
+@strategy("binary")
 @dataclass(frozen=True, kw_only=True)
 class Binary(Pointwise):
     """Asks of each document whether it is relevant; the score is P(yes).
@@ -18,4 +21,4 @@ class Binary(Pointwise):
     ⌈n / batch_size⌉ calls in one round.
     """
 
-    name = "binary"
+    task: ClassVar[str] = "binary"

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from judge_rerank.core import Candidates, Ordering, Plan, Query, require
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.windows import even
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 
+@strategy("blitz")
 @dataclass(frozen=True, kw_only=True)
 class Blitz(Comparing):
     """Collects preferences in a graph and asks only what does not follow from it (BlitzRank, arXiv:2602.05448).
@@ -28,8 +30,6 @@ class Blitz(Comparing):
         top: how many places are to be certain.
     """
 
-    name = "blitz"
-
     group_size: int = 10
     top: int = 10
 
@@ -37,13 +37,14 @@ class Blitz(Comparing):
         require("group_size", self.group_size, at_least=2)
         require("top", self.top, at_least=1)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
-        size = self._fitting(query, candidates, self.group_size)
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """Rounds of groups until the top is certain."""
+        size = self.fitting(query, candidates, self.group_size)
         known = candidates.evidence.preferences
-        search = PreferenceSearch(candidates, lambda group: self._call(query, group), known)
+        search = PreferenceSearch(candidates, lambda group: self.call(query, group), known)
         unread = search.unread
         groups = [group for group in even(unread, size) if len(group) > 1]
         if groups:
             yield from search.ask(groups)
-        yield from search.settle(self.top, size)
+        yield from search.search_top(self.top, size)
         return Ordering(order=search.order())

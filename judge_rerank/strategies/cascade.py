@@ -1,4 +1,4 @@
-"""Strategies put together: `BM25() % 50 >> Score() % 20 >> Listwise()`."""
+"""Strategies one after the other: `BM25() % 50 >> Score() % 20 >> Listwise()`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,30 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
-from judge_rerank.core import Candidates, InputError, Kept, Ordering, Plan, Query, Strategy, check_number
+from judge_rerank.core import Candidates, InputError, Kept, Ordering, Plan, Query, Strategy, check_number, spec_of
 from judge_rerank.strategies.algorithms.score_fusion import fused
+from judge_rerank.strategies.canonical import canonical, written
+from judge_rerank.strategies.decorators import condition, strategy
+from judge_rerank.strategies.registry import registered_name
 
 
 class Composable:
-    """What every strategy here can do: `strategy % 20` keeps its best 20, `one >> other` goes on with what is kept."""
+    """The base class of strategies: a name, a spec string, and the operators of cascades.
+
+    `strategy % 20` keeps its best 20, `one >> other` goes on with what is kept.
+    """
 
     __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The name under which its class is registered; a word for people, which may leave out options."""
+        return registered_name(self) or type(self).__name__.lower()
+
+    @property
+    def spec(self) -> str:
+        """The spec string that this strategy can be made from again: `parse(strategy.spec) == strategy`."""
+        return canonical(self)
 
     def __mod__(self, keep: int) -> Stage | Cascade:
         """The strategy with its best `keep` candidates kept; the others follow, without a score."""
@@ -36,13 +52,14 @@ class Condition(Protocol):
         ...
 
 
+@condition("unsure")
 @dataclass(frozen=True)
 class Unsure:
-    """A stage is needed only where the scores so far leave in doubt which candidates belong to the top.
+    """A condition for a stage: the scores so far leave open which candidates belong to the top.
 
     Attributes:
-        margin: the gap, in [0, 1], between the scores at places `top` and `top` + 1 that settles the question. Where
-            there are no scores it is open.
+        margin: the gap, in [0, 1], between the scores at places `top` and `top` + 1 from which on the top is sure.
+            Without scores it is never sure.
         top: how many places matter.
     """
 
@@ -66,6 +83,7 @@ class Unsure:
         return f"unsure of the top {self.top} by a margin of {self.margin:g}"
 
 
+@strategy("stage")
 @dataclass(frozen=True, kw_only=True)
 class Stage(Composable):
     """One step of a cascade: a strategy, what is kept of its order, and when it is needed.
@@ -90,7 +108,9 @@ class Stage(Composable):
     def __post_init__(self) -> None:
         as_stage(self.strategy)
         if self.keep is not None and (isinstance(self.keep, bool) or not isinstance(self.keep, int) or self.keep < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"{self.strategy.name} % {self.keep!r} keeps nothing; a whole number from 1 was expected.")
+            raise InputError(
+                f"{spec_of(self.strategy)} % {self.keep!r} keeps nothing; a whole number from 1 was expected."
+            )
         if self.fuse is not None:
             check_number("fuse", self.fuse)
         if self.fuse is not None and not 0 < self.fuse < 1:
@@ -98,12 +118,26 @@ class Stage(Composable):
 
     @property
     def name(self) -> str:
-        """As in a spec string."""
+        """The name of what is run, and what is kept of it."""
         name = self.strategy.name
         if self.fuse is not None or self.when is not None:
             fuse = "" if self.fuse is None else f", fuse={self.fuse:g}"
             name = f"stage({name}{fuse}{'' if self.when is None else ', when=...'})"
         return name if self.keep is None else f"{name} % {self.keep}"
+
+    @property
+    def spec(self) -> str:
+        """`score % 20`, or `stage(score, fuse=0.5, when=unsure) % 20`."""
+        inner = spec_of(self.strategy)
+        options = {
+            name: written(value, float)
+            for name, value in (("fuse", self.fuse), ("when", self.when))
+            if value is not None
+        }
+        # In `a % 5 % 3` and `(a >> b) % 3` the last number would be that of the inner stage.
+        if options or self.keep is None or isinstance(self.strategy, (Stage, Cascade)):
+            inner = f"stage({', '.join([inner, *(f'{name}={text}' for name, text in options.items())])})"
+        return inner if self.keep is None else f"{inner} % {int(self.keep)}"
 
     def __mod__(self, keep: int) -> Stage:
         """The stage with `keep` set."""
@@ -128,6 +162,7 @@ class Stage(Composable):
         return replace(ordering, scores=scores, cut=cut, kept=(*ordering.kept, left))
 
 
+@strategy("stages")
 @dataclass(frozen=True)
 class Cascade(Composable):
     """Strategies one after the other, each on what the one before has kept (`Stage.keep`).
@@ -151,12 +186,18 @@ class Cascade(Composable):
             raise InputError("A cascade needs at least one stage.")
         for before, after in pairwise(_keeps(flat)):
             if after > before:
-                raise InputError(f"{self.name}: a stage cannot keep {after} of the {before} that it gets.")
+                raise InputError(f"{self.spec}: a stage cannot keep {after} of the {before} that it gets.")
 
     @property
     def name(self) -> str:
-        """As in a spec string."""
+        """The names of the stages."""
         return " >> ".join(stage.name for stage in self.stages)
+
+    @property
+    def spec(self) -> str:
+        """`one >> other`; `stages([one])` where there is one alone."""
+        stages = [spec_of(stage) for stage in self.stages]
+        return " >> ".join(stages) if len(stages) > 1 else f"stages([{stages[0]}])"
 
     def __mod__(self, keep: int) -> Cascade:
         """The cascade with the last stage's `keep` set."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from string import ascii_uppercase
+from typing import ClassVar
 
 from judge_rerank.core import InputError, require
+from judge_rerank.strategies.decorators import strategy
 from judge_rerank.strategies.listwise import Listwise
 
 
+@strategy("first")
 @dataclass(frozen=True, kw_only=True)
 class First(Listwise):
     """Sliding windows whose documents are ordered by the probability of their label as the first token (FIRST,
@@ -26,7 +29,7 @@ class First(Listwise):
         explain: has to be False; a token has no room for a reason.
     """
 
-    name = "first"
+    task: ClassVar[str] = "first"
 
     def __post_init__(self) -> None:
         super().__post_init__()

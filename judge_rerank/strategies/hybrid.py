@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from judge_rerank.core import Candidates, InputError, Ordering, Outcome, Plan, Query, Strategy, by_score, sigmoid
-from judge_rerank.strategies import spec
-from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side, watched
-from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, minmax, ranks, settled, zscores
+from judge_rerank.core import Candidates, InputError, Outcome, Plan, Query, Steps, Strategy, by_score, sigmoid, spec_of
+from judge_rerank.strategies.algorithms.combinators import side_by_side, watched
+from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, minmax, ranks, rounded, zscores
+from judge_rerank.strategies.canonical import called, written
 from judge_rerank.strategies.cascade import Composable
+from judge_rerank.strategies.decorators import strategy
+from judge_rerank.strategies.spec import parse
 
 FIRST_STAGE = "first-stage"
 """The signal that comes with the documents: their scores, or their places where they have none."""
 
+USUAL_WEIGHTS: Mapping[float, tuple[str, ...]] = {
+    0.3: ("embedding", "embedding('all-minilm-l6-v2-int8')"),
+    0.2: ("bm25",),
+    0.5: ("cross-encoder", "flashrank"),
+}
+"""What a hybrid without weights sums: for each weight, the first of these scorers that is on this machine."""
+
 _RRF_K = 60
 
+Asked: TypeAlias = Mapping[str, tuple[Strategy | None, float]]
+"""By spec string, what gives a signal (None for the first stage) and its weight."""
 
+
+@strategy("hybrid")
 @dataclass(frozen=True)
 class Hybrid(Composable):
     """Sorts by the weighted sum of several signals, each put on one scale within the query first.
@@ -29,59 +42,98 @@ class Hybrid(Composable):
     signal, and the calls of all of them. Documents for which a signal has no value are ranked by the others; a signal
     that has none for any document is left out, and `ranking.notes` says so. Ties stand in first-stage order.
 
+    Without weights it sums what is on this machine: 0.3 vectors, 0.2 BM25 and 0.5 a cross-encoder, in these ratios,
+    and `ranking.notes` says what that was. Weights fitted to one's own data (`judge-rerank tune`) are better.
+
     Scores are in [0, 1]: the weighted mean, after a logistic function for z-scores, divided by the best possible sum
     for reciprocal ranks (Cormack et al., doi:10.1145/1571941.1572114).
 
     Attributes:
-        weights: by signal; at least 0, and not all 0. Only their ratios count.
+        weights: by signal; at least 0, and not all 0. Only their ratios count. None for those of what is installed.
         norm: "zscore", "minmax", "rank" (equal steps from 1 to 0), or "rrf", 1 / (60 + rank).
     """
 
-    weights: Mapping[Any, float]
+    # Two hybrids are equal where their signals are, however these were given.
+    weights: Mapping[Any, float] | None = field(default=None, compare=False)
     norm: Literal["zscore", "minmax", "rank", "rrf"] = field(default="zscore", kw_only=True)
+    _counted: tuple[tuple[str, float], ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.norm not in _SCALES:
             raise InputError(f"norm is {self.norm!r}; expected one of {', '.join(map(repr, _SCALES))}.")
-        if not self.weights:
-            raise InputError("A hybrid needs a weight for at least one signal, such as {'bm25': 1, 'score': 3}.")
-        for signal, weight in self.weights.items():
-            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise InputError(f"The weight of {_name(signal)!r} is {weight!r}; a number of at least 0 was expected.")
-        if not any(self.weights.values()):
-            raise InputError("All weights of the hybrid are 0; at least one signal has to count.")
-        _ = self._signals  # names that nothing answers to are found now
+        if self.weights is not None:
+            _check_weights(self.weights)
+        counted = sorted((name, weight) for name, (_, weight) in self._given.items())
+        object.__setattr__(self, "_counted", tuple(counted))
 
     @property
-    def name(self) -> str:
-        """As it stands in rankings and traces."""
-        return "hybrid"
+    def spec(self) -> str:
+        """`hybrid(weights={'bm25': 0.3, 'score': 0.7})`."""
+        options = {} if self.weights is None else {"weights": written(dict(self._counted))}
+        if self.norm != "zscore":
+            options["norm"] = written(self.norm)
+        return called("hybrid", options)
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The rounds of all signals, side by side."""
-        asked = {name: strategy for name, (strategy, _) in self._signals.items() if strategy is not None}
-        parts = [_heard(strategy.plan(query, candidates)) for strategy in asked.values()]
-        results = yield from side_by_side(parts)
+        signals = _installed() if self.weights is None else self._given
+        asked = {name: strategy for name, (strategy, _) in signals.items() if strategy is not None}
+        results = yield from side_by_side([_signal(each.plan(query, candidates)) for each in asked.values()])
         found = {name: values for name, (values, _) in zip(asked, results, strict=True)}
-        if FIRST_STAGE in self._signals:
+        if FIRST_STAGE in signals:
             found[FIRST_STAGE] = candidates.prior or by_place([c.index for c in candidates])
-        missing = [name for name, values in found.items() if not values and len(candidates)]
-        notes = tuple(f"hybrid: the signal {name!r} has no value for any document" for name in missing)
-        weights = {name: weight for name, (_, weight) in self._signals.items()}
-        ordering = by_score(
-            candidates, summed({n: values for n, values in found.items() if values}, weights, self.norm)
-        )
-        said = tuple(note for _, each in results for note in each)
-        return Ordering(order=ordering.order, scores=ordering.scores, notes=(*notes, *said))
+        notes = [_taken(signals)] if self.weights is None else []
+        for name, values in found.items():
+            if not values and len(candidates):
+                notes.append(f"hybrid: the signal {name!r} has no value for any document")
+        weights = {name: weight for name, (_, weight) in signals.items()}
+        total = summed({name: values for name, values in found.items() if values}, weights, self.norm)
+        ordering = by_score(candidates, total)
+        return replace(ordering, notes=(*notes, *(note for _, each in results for note in each)))
 
     @cached_property
-    def _signals(self) -> Mapping[str, tuple[Strategy | None, float]]:
-        """Strategy and weight by name, of those that count."""
-        return {
-            _name(signal): (None if signal == FIRST_STAGE else spec.resolve(signal), float(weight))
-            for signal, weight in self.weights.items()
-            if weight
-        }
+    def _given(self) -> Asked:
+        """The signals that were given and count."""
+        found: dict[str, tuple[Strategy | None, float]] = {}
+        for signal, weight in (self.weights or {}).items():
+            strategy = None if signal == FIRST_STAGE else parse(signal)
+            name = FIRST_STAGE if strategy is None else spec_of(strategy)
+            if name in found:
+                raise InputError(f"The signal {name!r} stands in the hybrid twice; give it one weight.")
+            found[name] = strategy, float(weight)
+        return {name: each for name, each in found.items() if each[1]}
+
+
+def _check_weights(weights: Mapping[Any, float]) -> None:
+    if not weights:
+        raise InputError("A hybrid needs a weight for at least one signal, such as {'bm25': 1, 'score': 3}.")
+    for signal, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]
+            name = signal if isinstance(signal, str) else spec_of(signal)
+            raise InputError(f"The weight of {name!r} is {weight!r}; a number of at least 0 was expected.")
+    if not any(weights.values()):
+        raise InputError("All weights of the hybrid are 0; at least one signal has to count.")
+
+
+def _installed() -> Asked:
+    """The usual signals that can be had on this machine; the first stage where there is none."""
+    found: dict[str, tuple[Strategy | None, float]] = {}
+    for weight, names in USUAL_WEIGHTS.items():
+        strategy = next((each for each in map(parse, names) if is_here(each)), None)
+        if strategy is not None:
+            found[spec_of(strategy)] = strategy, weight
+    total = sum(weight for _, weight in found.values())
+    return {name: (strategy, weight / total) for name, (strategy, weight) in found.items()} or {FIRST_STAGE: (None, 1)}
+
+
+def is_here(strategy: Strategy) -> bool:
+    """Whether a scorer can be used without a download; strategies that do not say so (`is_here`) can."""
+    return bool(getattr(strategy, "is_here", lambda: True)())
+
+
+def _taken(signals: Asked) -> str:
+    parts = ", ".join(f"{weight:.2g} {name}" for name, (_, weight) in signals.items())
+    return f"hybrid: without weights, what is on this machine counts: {parts}"
 
 
 def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str) -> dict[int, float]:
@@ -90,7 +142,7 @@ def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str)
     sums: dict[int, float] = {}
     for index in sorted({index for values in scaled.values() for index in values}):
         parts = [(weights[name], values[index]) for name, values in scaled.items() if index in values]
-        sums[index] = settled(sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts))
+        sums[index] = rounded(sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts))
     return {index: sigmoid(total) for index, total in sums.items()} if norm == "zscore" else sums
 
 
@@ -110,12 +162,8 @@ _SCALES: Mapping[str, Callable[[Signal], dict[int, float]]] = {
 }
 
 
-def _heard(plan: Plan) -> Steps[tuple[Signal, tuple[str, ...]]]:
-    """What a signal says and notes: its scores, or its places where it has only an order, or nothing."""
+def _signal(plan: Plan) -> Steps[tuple[Signal, tuple[str, ...]]]:
+    """The values that a plan gives, and its notes: its scores, or places where it has only an order, or nothing."""
     comparisons: list[Outcome] = []
     ordering = yield from watched(plan, lambda outcomes: comparisons.extend(o for o in outcomes if o.compares))
     return ordering.scores or (by_place(ordering.order) if comparisons else {}), ordering.notes
-
-
-def _name(signal: str | Strategy) -> str:
-    return signal if isinstance(signal, str) else signal.name

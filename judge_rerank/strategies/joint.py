@@ -9,11 +9,13 @@ from typing import Literal
 from judge_rerank.core import Candidates, Ordering, Plan, Query, require, require_one_of
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.windows import dealt
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 _AGGREGATES = ("winrate", "pagerank")
 
 
+@strategy("joint")
 @dataclass(frozen=True, kw_only=True)
 class Joint(Comparing):
     """Ranks overlapping blocks side by side and joins them by the preferences that they imply (JointRank,
@@ -36,8 +38,6 @@ class Joint(Comparing):
         seed: of the blocks.
     """
 
-    name = "joint"
-
     window_size: int = 20
     replicas: int = 2
     aggregate: Literal["winrate", "pagerank"] = "winrate"
@@ -51,10 +51,11 @@ class Joint(Comparing):
         require("top", self.top, at_least=1)
         require_one_of("aggregate", self.aggregate, _AGGREGATES)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """One round of overlapping blocks, then what the top still needs."""
         n = len(candidates)
-        size = self._fitting(query, candidates, self.window_size)
-        search = PreferenceSearch(candidates, lambda group: self._call(query, group))
+        size = self.fitting(query, candidates, self.window_size)
+        search = PreferenceSearch(candidates, lambda group: self.call(query, group))
         dice = Random(self.seed)  # noqa: S311
         # One block that holds everything would be the same question again.
         replicas = self.replicas if n > size else 1
@@ -62,6 +63,6 @@ class Joint(Comparing):
             [block for _ in range(replicas) for block in dealt(range(n), size, dice) if len(block) > 1]
         )
         if self.settle:
-            yield from search.settle(self.top, size)
+            yield from search.search_top(self.top, size)
         strength = search.page_ranks if self.aggregate == "pagerank" else search.win_rates
         return Ordering(order=search.order(strength))

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, cast
+from typing import ClassVar, Literal
 
 from judge_rerank.core import (
     Candidates,
-    Choice,
     InputError,
     JudgeCall,
     Ordering,
     Plan,
     Query,
+    Steps,
     by_score,
     require,
     require_one_of,
 )
-from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.algorithms.heap import top_of
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 OPTIONS = ("A", "B")
 _METHODS = ("allpair", "heapsort", "sliding")
 
 
+@strategy("pairwise")
 @dataclass(frozen=True, kw_only=True)
 class Pairwise(Comparing):
     """Asks which of two documents is more relevant (pairwise ranking prompting, arXiv:2306.17563).
@@ -48,8 +49,7 @@ class Pairwise(Comparing):
         shuffle: has to be None, since both orders are asked.
     """
 
-    name = "pairwise"
-    task = "pairwise"
+    task: ClassVar[str] = "pairwise"
 
     method: Literal["allpair", "heapsort", "sliding"] = "heapsort"
     k: int = 10
@@ -61,7 +61,8 @@ class Pairwise(Comparing):
             msg = f"shuffle={self.shuffle} does not go with strategy 'pairwise', which asks every pair in both orders."
             raise InputError(msg)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """Rounds of pairs, by the method chosen."""
         asking = _Asking(self, query, candidates)
         if self.method == "allpair":
             return (yield from _all_pairs(asking, candidates))
@@ -71,10 +72,6 @@ class Pairwise(Comparing):
         else:
             order = yield from top_of(indices, k=self.k, children=2, best_of=asking.best_of)
         return Ordering(order=tuple(order))
-
-    def question(self, query: Query, candidates: Candidates, pair: tuple[int, int]) -> JudgeCall:
-        """The call that shows these two, in this order."""
-        return self._call(query, candidates.arranged(pair)[:], OPTIONS)
 
 
 class _Asking:
@@ -89,10 +86,11 @@ class _Asking:
         """For each pair 1 where the first is better, -1 where the second is, 0 for a tie; one round at most."""
         missing = [order for one, other in pairs for order in ((one, other), (other, one)) if not self._known(order)]
         if missing:
-            outcomes = yield [self._question(order) for order in missing]
-            for order, outcome in zip(missing, outcomes, strict=True):
-                chosen = outcome.label if isinstance(outcome, Choice) else None
-                self._verdicts[order] = {OPTIONS[0]: 1, OPTIONS[1]: -1}.get(cast("str", chosen), 0)
+            calls = [self._question(order) for order in missing]
+            outcomes = yield calls
+            for order, call, outcome in zip(missing, calls, outcomes, strict=True):
+                tiers = outcome.preferences(call)
+                self._verdicts[order] = 0 if not tiers else 1 if tiers[0] == order[:1] else -1
         return [self._preferred(one, other) for one, other in pairs]
 
     def best_of(self, group: tuple[int, ...]) -> Steps[int | None]:
@@ -104,7 +102,7 @@ class _Asking:
         return best
 
     def _question(self, order: tuple[int, int]) -> JudgeCall:
-        return self._strategy.question(self._query, self._candidates, order)
+        return self._strategy.call(self._query, self._candidates.arranged(order), OPTIONS)
 
     def _known(self, order: tuple[int, int]) -> bool:
         if order not in self._verdicts:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from judge_rerank.core import Candidates, InputError, JudgeCall, Ordering, Plan, Query, require
-from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.core import Candidates, InputError, Ordering, Plan, Query, Steps, require
 from judge_rerank.strategies.algorithms.windows import even
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 
+@strategy("partition")
 @dataclass(frozen=True, kw_only=True)
 class Partition(Comparing):
     """Ranks the first window, then all other documents against its `top`-th (top-down partitioning,
@@ -30,8 +31,6 @@ class Partition(Comparing):
         top: how many places are to be right; the pivot's place.
     """
 
-    name = "partition"
-
     window_size: int = 20
     top: int = 10
 
@@ -42,16 +41,13 @@ class Partition(Comparing):
             msg = f"window_size is {self.window_size}; it has to be greater than top ({self.top}) and than 2."
             raise InputError(msg)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
-        size = self._fitting(query, candidates, self.window_size)
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """The first window, then rounds of blocks that hold the pivot."""
+        size = self.fitting(query, candidates, self.window_size)
         order = yield from _Partitioning(self, query, candidates, size).top_down(
             [candidate.index for candidate in candidates]
         )
         return Ordering(order=tuple(order))
-
-    def question(self, query: Query, candidates: Candidates, group: Sequence[int]) -> JudgeCall:
-        """The call that shows these, in this order."""
-        return self._call(query, candidates.arranged(group)[:])
 
 
 class _Partitioning:
@@ -84,7 +80,7 @@ class _Partitioning:
 
     def _ranked(self, groups: Sequence[Sequence[int]]) -> Steps[list[list[int]]]:
         """Each group in the judge's order, in one round; what the judge left out stands where it can gain nothing."""
-        calls = [self._strategy.question(self._query, self._candidates, group) for group in groups]
+        calls = [self._strategy.call(self._query, self._candidates.arranged(group)) for group in groups]
         outcomes = yield calls
         orders: list[list[int]] = []
         for group, call, outcome in zip(groups, calls, outcomes, strict=True):

@@ -10,28 +10,26 @@ from typing import Literal, cast
 from judge_rerank.core import (
     Candidate,
     Candidates,
-    Choice,
-    JudgeCall,
-    Order,
+    Evidence,
     Ordering,
-    Outcome,
-    Outcomes,
     Plan,
+    PlanRunner,
     Query,
-    Scores,
+    Steps,
     Strategy,
     by_score,
     require,
     require_one_of,
 )
 from judge_rerank.strategies.algorithms.chunking import passages
-from judge_rerank.strategies.algorithms.combinators import Steps
 from judge_rerank.strategies.cascade import Composable, as_stage
+from judge_rerank.strategies.decorators import strategy
 from judge_rerank.strategies.score import Score
 
 AGGREGATES = ("max", "top2", "first")
 
 
+@strategy("passages")
 @dataclass(frozen=True, kw_only=True)
 class Passages(Composable):
     """Cuts documents that are too long into passages, lets a strategy judge these as candidates of their own, and
@@ -79,7 +77,10 @@ class Passages(Composable):
         if all(part.passage is None for part in parts):
             return (yield from self.strategy.plan(query, candidates))
         numbered = (Candidate(index=number, document=part.document) for number, part in enumerate(parts))
-        alone = Candidates(numbered, limits=candidates.limits)
+        prior = {
+            number: candidates.prior[part.index] for number, part in enumerate(parts) if part.index in candidates.prior
+        }
+        alone = candidates.replaced(numbered, evidence=Evidence(), prior=prior)
         ordering, judged = yield from _translated(self.strategy.plan(query, alone), alone, parts)
         return self._combined(candidates, parts, ordering, judged)
 
@@ -127,6 +128,7 @@ class Passages(Composable):
             order=order,
             scores=scores,
             passages={index: passage for index, passage in found.items() if passage is not None},
+            notes=ordering.notes,
         )
 
     def _scores(self, of_document: Mapping[int, Sequence[int]], scores: Mapping[int, float]) -> dict[int, float]:
@@ -141,28 +143,18 @@ class Passages(Composable):
 def _translated(plan: Plan, alone: Candidates, parts: Sequence[Candidate]) -> Steps[tuple[Ordering, set[int]]]:
     """The plan, with each call about the parts themselves; its ordering, and which parts the judge spoke of."""
     judged: set[int] = set()
-    outcomes: Outcomes | None = None
-    while True:
-        try:
-            effects = next(plan) if outcomes is None else plan.send(outcomes)
-        except StopIteration as end:
-            return cast("Ordering", end.value), judged
+    runner = PlanRunner(plan)
+    while not runner.done:
+        calls = runner.round
         outcomes = yield [
-            replace(call, candidates=tuple(parts[candidate.index] for candidate in call.candidates)) for call in effects
+            replace(call, candidates=tuple(parts[candidate.index] for candidate in call.candidates)) for call in calls
         ]
-        for call, outcome in zip(effects, outcomes, strict=True):
+        for call, outcome in zip(calls, outcomes, strict=True):
             alone.evidence.add(call, outcome)
-            judged.update(_spoken_of(call, outcome))
-
-
-def _spoken_of(call: JudgeCall, outcome: Outcome) -> set[int]:
-    """The `index` of the candidates that the outcome says something of."""
-    numbers = [candidate.index for candidate in call.candidates]
-    if isinstance(outcome, Scores):
-        return {number for number, value in zip(numbers, outcome.values, strict=True) if value is not None}
-    if isinstance(outcome, Order):
-        return {numbers[place] for place in outcome.order[: outcome.stated]}
-    return set(numbers) if isinstance(outcome, Choice) else set()
+            said = zip(call.candidates, outcome.statements(len(call.candidates)), strict=True)
+            judged.update(candidate.index for candidate, statement in said if statement.failure is None)
+        runner.send(outcomes)
+    return runner.result, judged
 
 
 def _by_its_scores(ordering: Ordering) -> bool:

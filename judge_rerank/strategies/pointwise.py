@@ -1,31 +1,20 @@
-"""What `binary` and `score` share: each document judged by itself, then sorted."""
+"""The base class of strategies that judge each document by itself: `score`, `binary`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from judge_rerank.core import (
-    Candidate,
-    Candidates,
-    JudgeCall,
-    Outcome,
-    Plan,
-    Query,
-    Scores,
-    by_score,
-    require,
-    scored,
-)
+from judge_rerank.core import Candidate, Candidates, Outcome, Plan, Query, by_score, require, scored
 from judge_rerank.strategies.algorithms.windows import batches
-from judge_rerank.strategies.cascade import Composable
+from judge_rerank.strategies.asking import Asking
 
 # Failures of a batched reply that asking about each document by itself can mend.
 _MENDABLE = frozenset({"refused", "unreadable", "truncated"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pointwise(Composable):
+class Pointwise(Asking):
     """Judges documents independently and sorts by the score; ties stand in first-stage order.
 
     With `batch_size` b, ⌈n / b⌉ calls in one round; documents that a batched reply leaves unjudged are asked about
@@ -33,18 +22,11 @@ class Pointwise(Composable):
     Documents that stay without a score follow all that have one.
 
     Attributes:
-        prompt: a template's name or path; None for the task's default.
-        explain: ask for a reason before the verdict. Log-probabilities are not used then.
         batch_size: documents a call. One is the most accurate; more share the instructions' tokens.
-        model: judge with another model than the `Judge`'s own.
+        explain: ask for a reason before the verdict. Log-probabilities are not used then.
     """
 
-    name = ""
-
-    prompt: str | None = None
-    explain: bool = False
     batch_size: int = 1
-    model: str | None = None
 
     def __post_init__(self) -> None:
         require("batch_size", self.batch_size, at_least=1)
@@ -54,28 +36,17 @@ class Pointwise(Composable):
         scores: dict[int, float] = {}
         size = self.batch_size
         if size > 1 and candidates:
-            size = candidates.limits.largest(self._call(query, candidates[:]), size)
+            size = candidates.limits.largest(self.call(query, candidates[:]), size)
         asked = batches(candidates[:], size)
         if asked:
-            outcomes = yield [self._call(query, batch) for batch in asked]
+            outcomes = yield [self.call(query, batch) for batch in asked]
             scores |= scored(asked, outcomes)
             left_out = list(_left_out(asked, outcomes))
             if left_out:
                 alone = [(candidate,) for candidate in left_out]
-                outcomes = yield [self._call(query, one) for one in alone]
+                outcomes = yield [self.call(query, one) for one in alone]
                 scores |= scored(alone, outcomes)
         return by_score(candidates, scores)
-
-    def _call(self, query: Query, candidates: Sequence[Candidate]) -> JudgeCall:
-        return JudgeCall(
-            task=self.name,
-            query=query,
-            candidates=tuple(candidates),
-            prompt=self.prompt,
-            explain=self.explain,
-            model=self.model,
-            stage=self.name,
-        )
 
 
 def _left_out(asked: Sequence[Sequence[Candidate]], outcomes: Sequence[Outcome]) -> Iterator[Candidate]:
@@ -83,7 +54,6 @@ def _left_out(asked: Sequence[Sequence[Candidate]], outcomes: Sequence[Outcome])
     for batch, outcome in zip(asked, outcomes, strict=True):
         if len(batch) == 1:
             continue
-        if outcome.failure in _MENDABLE:
-            yield from batch
-        elif isinstance(outcome, Scores):
-            yield from (c for c, value in zip(batch, outcome.values, strict=True) if value is None)
+        for candidate, said in zip(batch, outcome.statements(len(batch)), strict=True):
+            if said.failure in _MENDABLE:
+                yield candidate

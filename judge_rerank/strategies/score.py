@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from judge_rerank.strategies.decorators import strategy
 from judge_rerank.strategies.pointwise import Pointwise
 
 
+@strategy("score")
 @dataclass(frozen=True, kw_only=True)
 class Score(Pointwise):
     """Asks for a grade from 1 to 10; the score is (grade − 1) / 9.
@@ -18,4 +21,4 @@ class Score(Pointwise):
     ⌈n / batch_size⌉ calls in one round.
     """
 
-    name = "score"
+    task: ClassVar[str] = "score"

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Literal
+from typing import ClassVar, Literal
 
-from judge_rerank.core import Candidates, Choice, Ordering, Plan, Query, require, require_one_of
-from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require, require_one_of
 from judge_rerank.strategies.algorithms.heap import BestOf, top_of
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 _METHODS = ("heapsort", "insertion")
 
 
+@strategy("setwise")
 @dataclass(frozen=True, kw_only=True)
 class Setwise(Comparing):
     """Asks for the best of up to c + 1 documents (arXiv:2310.09497), and finds the best `k` with such questions.
@@ -37,8 +38,7 @@ class Setwise(Comparing):
         k: how many places at the top are to be right.
     """
 
-    name = "setwise"
-    task = "setwise"
+    task: ClassVar[str] = "setwise"
 
     method: Literal["heapsort", "insertion"] = "heapsort"
     c: int = 9
@@ -49,19 +49,19 @@ class Setwise(Comparing):
         require("c", self.c, at_least=2, at_most=len(ascii_uppercase) - 1)
         require("k", self.k, at_least=1)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """Rounds of sets, by the method chosen."""
         indices = [candidate.index for candidate in candidates]
-        children = max(1, self._fitting(query, candidates, self.c + 1) - 1)
+        children = max(1, self.fitting(query, candidates, self.c + 1) - 1)
 
         def best_of(group: tuple[int, ...]) -> Steps[int | None]:
             known = candidates.evidence.best(group)
             if known is not None:
                 return known
-            options = tuple(ascii_uppercase[: len(group)])
-            (outcome,) = yield [self._call(query, candidates.arranged(group)[:], options)]
-            if isinstance(outcome, Choice) and outcome.label in options:
-                return group[options.index(outcome.label)]
-            return None
+            call = self.call(query, candidates.arranged(group), ascii_uppercase[: len(group)])
+            (outcome,) = yield [call]
+            best, *_ = outcome.preferences(call) or ((None,),)
+            return best[0]
 
         if self.method == "heapsort":
             order = yield from top_of(indices, k=self.k, children=children, best_of=best_of)

@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from math import ceil
 from random import Random
 
-from judge_rerank.core import Candidates, Ordering, Plan, Query, require
-from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side
+from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require
+from judge_rerank.strategies.algorithms.combinators import side_by_side
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.windows import dealt
-from judge_rerank.strategies.comparison import Comparing
+from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.decorators import strategy
 
 # TourRank's stages: the share of all documents that goes on, and the size of a group as a share of the window.
 _STAGES = ((0.5, 1.0), (0.2, 0.5), (0.1, 1.0), (0.05, 0.5), (0.02, 0.25))
 
 
+@strategy("tournament")
 @dataclass(frozen=True, kw_only=True)
 class Tournament(Comparing):
     """Plays `replicas` tournaments side by side and adds up their points (TourRank, arXiv:2406.11678).
@@ -41,8 +43,6 @@ class Tournament(Comparing):
         seed: of the groups.
     """
 
-    name = "tournament"
-
     window_size: int = 20
     replicas: int = 1
     top: int = 10
@@ -53,12 +53,13 @@ class Tournament(Comparing):
         require("window_size", self.window_size, at_least=max(2, 2 * self.top))
         require("replicas", self.replicas, at_least=1)
 
-    def _compared(self, query: Query, candidates: Candidates) -> Plan:
+    def compared(self, query: Query, candidates: Candidates) -> Plan:
+        """The rounds of all tournaments, side by side."""
         n = len(candidates)
-        size = self._fitting(query, candidates, self.window_size)
+        size = self.fitting(query, candidates, self.window_size)
         # All that fit in one group need no tournament, and asking again would be the same question.
         replicas = self.replicas if n > size else 1
-        search = PreferenceSearch(candidates, lambda group: self._call(query, group))
+        search = PreferenceSearch(candidates, lambda group: self.call(query, group))
         played = [self._played(search, n, size, Random(f"{self.seed}/{number}")) for number in range(replicas)]  # noqa: S311
         points = yield from side_by_side(played)
         total = {place: sum(one[place] for one in points) for place in range(n)}

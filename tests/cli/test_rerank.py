@@ -137,7 +137,7 @@ def test_no_documents_make_an_empty_ranking_without_a_call(
 def test_a_refusal_makes_a_partial_ranking(
     command: Command, judge: list[str], documents: Path, provider: Provider
 ) -> None:
-    provider.misbehave(*[Fault(kind="refusal")] * 4)
+    provider.misbehave(*[Fault(kind="refusal")] * 16)  # of the four, of each half, and of each document
     ran = command("rerank", *QUERY, documents, *judge, "-s", "listwise")
     assert ran.code == 3
     assert "warning: partial: " in ran.err
@@ -275,7 +275,7 @@ def test_an_error_on_the_way_keeps_what_was_printed(
     ran = command("rerank", *run_files, *judge, "-s", "listwise", "-f", "json")
     assert ran.code == 4
     assert [ranking["query"]["id"] for ranking in json.loads(ran.out)] == ["q1"]
-    assert ran.err.startswith("listwise · 0 calls"), "no model was asked for the one document"
+    assert "listwise · 0 calls" in ran.err, "no model was asked for the one document"
     assert ran.err.splitlines()[-1].startswith("error: ")
 
 

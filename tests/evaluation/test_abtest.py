@@ -77,7 +77,7 @@ def test_the_arms_rerank(tmp_path: Path) -> None:
     running.record("u0", 1.0, outcome="clicked")
     again = test().report("clicked")
     assert again.control.exposed + again.treatment.exposed == 20
-    assert again.control.name.startswith("fake, Binary(")
+    assert again.control.name == "fake, binary"
     with pytest.raises(InputError, match="only a name"):
         opened(tmp_path, salt="named").rerank("q", ["a"], unit="u")
 

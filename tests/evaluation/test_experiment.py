@@ -15,7 +15,7 @@ from judge_rerank.evaluation import Experiment
 from judge_rerank.evaluation.experiment import schema
 from judge_rerank.evaluation.matrix import Prompted, calls_of, chosen, open_tasks, planned
 from judge_rerank.evaluation.preparing import prepare
-from judge_rerank.strategies.spec import resolve
+from judge_rerank.strategies.spec import parse
 from judge_rerank.testing import check_strategy, drive, perfect
 from tests.evaluation.conftest import Written
 
@@ -140,7 +140,7 @@ def test_a_prompt_multiplies_only_the_strategies_that_ask_its_task(written: Writ
         "bm25 % 3 >> score >> listwise · terse · B",
         "bm25 % 3 >> score >> listwise · rubric · B",
     ]
-    assert open_tasks(calls_of(resolve("bm25 % 3 >> score >> listwise"))) == ["score", "listwise"]
+    assert open_tasks(calls_of(parse("bm25 % 3 >> score >> listwise"))) == ["score", "listwise"]
 
 
 def test_a_strategy_that_asks_no_judge_is_there_once_and_needs_none(written: Written) -> None:
@@ -167,11 +167,11 @@ def test_only_some_variants(written: Written) -> None:
 
 
 def test_a_prompted_strategy_is_the_strategy_with_other_prompts() -> None:
-    strategy = Prompted(strategy=resolve("score >> listwise(window_size=5, stride=3)"), prompts={"score": "rubric"})
+    strategy = Prompted(strategy=parse("score >> listwise(window_size=5, stride=3)"), prompts={"score": "rubric"})
     check_strategy(strategy)
     calls = drive(strategy, ["a", "b", "c"], perfect([0.1, 0.9, 0.5])).calls
     assert {(call.task, call.prompt) for call in calls} == {("score", "rubric"), ("listwise", None)}
-    own = Prompted(strategy=resolve("score(prompt='terse')"), prompts={"score": "rubric"})
+    own = Prompted(strategy=parse("score(prompt='terse')"), prompts={"score": "rubric"})
     assert {call.prompt for call in drive(own, ["a"], perfect([1.0])).calls} == {"terse"}
 
 
@@ -192,7 +192,7 @@ def test_how_much_fits_is_asked_with_the_prompt_that_is_sent() -> None:
     from judge_rerank.core import Candidate, Candidates, Document, Query
 
     candidates = Candidates((Candidate(index=i, document=Document(text=str(i))) for i in range(9)), limits=_Narrow())
-    strategy = Prompted(strategy=resolve("listwise(window_size=9, stride=4)"), prompts={"listwise": "four"})
+    strategy = Prompted(strategy=parse("listwise(window_size=9, stride=4)"), prompts={"listwise": "four"})
     (call,) = next(strategy.plan(Query(text="q"), candidates))
     assert len(call.candidates) == 4
 
@@ -216,3 +216,8 @@ def test_what_is_wrong_with_the_data_is_said_with_the_line_of_the_dataset(writte
     assert one.results == 3
     with pytest.raises(InputError, match="limit is 0"):
         prepare(Experiment.load(written()), limit=0)
+
+
+def test_one_strategy_written_in_two_ways_is_one_variant(written: Written) -> None:
+    with pytest.raises(InputError, match="are the same: one strategy, written in two ways"):
+        planned(Experiment.load(written(prompts={}, strategies=["score", "score(batch_size=1)"])))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge_rerank import Calibration, DataError, InputError, Judge, Query
+from judge_rerank import Calibration, DataError, InputError, Judge, Query, Score
 from judge_rerank.core.backend import ChatRequest
 from judge_rerank.core.errors import RerankError
 from judge_rerank.learning.calibration import brier, calibrate, expected_error, isotonic
@@ -92,14 +92,25 @@ def test_it_is_stored_and_applied(fitted: Calibration, tmp_path: Path, caplog: p
     assert not [record for record in caplog.records if "calibration" in record.message]
 
 
+@pytest.mark.parametrize("other", [Score(batch_size=8, explain=True), "score % 20", "passages(strategy=score)"])
+def test_options_make_another_strategy(
+    fitted: Calibration, caplog: pytest.LogCaptureFixture, other: str | Score
+) -> None:
+    query, docs = PAIRS[0]
+    with caplog.at_level(logging.WARNING), Judge(FakeBackend(scoring), calibration=fitted) as judge:
+        strategy = judge.rerank(query, docs, other).strategy
+    assert f"the strategy is {strategy!r}, and it was fitted on 'score'" in caplog.text
+
+
 def test_another_prompt_or_strategy_is_warned_of_once(fitted: Calibration, caplog: pytest.LogCaptureFixture) -> None:
     query, docs = PAIRS[0]
     with caplog.at_level(logging.WARNING), Judge(FakeBackend(scoring), calibration=fitted) as judge:
         for _ in range(2):
             judge.rerank(query, docs, "score(prompt='rubric')")
     warned = [record.message for record in caplog.records if "calibration" in record.message]
-    assert len(warned) == 1
-    assert "prompt" in warned[0]
+    assert len(warned) == 2
+    assert "score(prompt='rubric')" in warned[0]
+    assert "the prompt is another one" in warned[1]
     assert len(fitted.differences(model="other", strategy="binary", prompts=["x"])) == 3
 
 

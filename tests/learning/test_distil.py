@@ -11,7 +11,7 @@ from judge_rerank import BM25, DataError, Distilled, Document, Embedding, InputE
 from judge_rerank.learning import sign_flip
 from judge_rerank.learning.distil import distill, examples, kinds_for, traced
 from judge_rerank.learning.finetune import lists, triplets
-from judge_rerank.strategies.spec import resolve
+from judge_rerank.strategies.spec import parse
 from judge_rerank.testing import FakeBackend, check_strategy
 from tests.cli.conftest import Command
 from tests.cli.conftest import command as command  # noqa: PLC0414  a fixture
@@ -69,7 +69,7 @@ def test_what_does_not_beat_the_prefilter_is_not_better(model: str) -> None:
 
 
 def test_it_is_a_scorer_like_any_other(folder: Path) -> None:
-    scorer = resolve(f"distilled('{folder}')")
+    scorer = parse(f"distilled('{folder}')")
     assert scorer == Distilled(str(folder))
     check_strategy(scorer)
     pairs, grades = collection(30)

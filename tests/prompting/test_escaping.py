@@ -13,7 +13,20 @@ SPECIAL_TOKENS = [
     *("<｜User｜>", "<｜begin▁of▁sentence｜>", "<[begin▁of▁sentence]>", "<seed:bos>", "[|assistant|]", "]~b]", "[e~["),
     *("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "[SYSTEM_PROMPT]", "[TOOL_CALLS]", "[gMASK]", "<sop>", "[CLS]"),
     *("<s>", "</s>", "<bos>", "<eos>", "<pad>", "<unk>", "<BOS_TOKEN>", "<start_of_turn>", "<end_of_turn>"),
-    *("<think>", "</think>", "<tool_call>", "</tool_response>", "<unused42>", "<extra_id_1>", "<fim_prefix>"),
+    *(
+        "<think>",
+        "</think>",
+        "[THINK]",
+        "◁think▷",
+        "◁/think▷",
+        "<mm:think>",
+        "<reasoning>",
+        "<tool_call>",
+        "</tool_response>",
+        "<unused42>",
+        "<extra_id_1>",
+        "<fim_prefix>",
+    ),
     *("<__media__>", "<start_of_image>"),
 ]
 DELIMITERS = [
@@ -24,7 +37,7 @@ MARKS = [*SPECIAL_TOKENS, *DELIMITERS, "[1]", "[ 20 ]", "[007]", "[\n3\n]", "[٣
 
 PIECES = st.sampled_from([*MARKS, *"<>[]()|/~ \n1s", "<|", "|>", "<<", "document", "\r\n", "\x00", "\ud800", "ſ", "é"])
 TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=30).map("".join))
-ROUND = str.maketrans("<>[]", "()()")
+ROUND = str.maketrans("<>[]◁▷", "()()()")
 
 
 @pytest.mark.parametrize("mark", MARKS)

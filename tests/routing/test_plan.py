@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from judge_rerank import InputError, Judge, Price, PricingUnknown, Recommendation
+from judge_rerank import InputError, Judge, Price, PricingUnknown, Query, Recommendation
+from judge_rerank.core import ModelInfo
 from judge_rerank.routing.plan import Curve, table
-from judge_rerank.strategies.spec import resolve
-from judge_rerank.testing import FakeBackend
+from judge_rerank.strategies.spec import parse
+from judge_rerank.testing import FakeBackend, SimulatedJudge
 
 PRICES = {"fake": Price(input_usd_per_mtok="0.40", output_usd_per_mtok="1.60")}
 
@@ -55,14 +57,54 @@ def test_calls_rounds_and_tokens_are_those_of_the_strategy(backend: FakeBackend)
 
 def test_limits_hold(backend: FakeBackend) -> None:
     free = plan(backend, 100, 60)
-    assert free.best.cost_usd is not None
-    cap = free.best.cost_usd * Decimal("0.75")
+    assert free.best.expected_cost_usd is not None
+    cap = free.best.expected_cost_usd * Decimal("0.75")
     tight = plan(backend, 100, 60, usd=str(cap), latency_s=9)
     for forecast in (tight.best, *tight.alternatives):
-        assert forecast.cost_usd is not None
-        assert forecast.cost_usd <= cap
+        assert forecast.expected_cost_usd is not None
+        assert forecast.expected_cost_usd <= cap
         assert forecast.latency_s <= 9
     assert tight.best.ndcg <= free.best.ndcg + free.tolerance
+
+
+def test_dollars_are_those_that_are_expected_and_the_bound_stands_beside_them(backend: FakeBackend) -> None:
+    """A judge that answers tersely is billed close to what was expected."""
+    given = [{"id": str(n), "text": f"passage {n} " + "word " * 60} for n in range(40)]
+    query, grades = Query(text="what is asked for", id="q"), {"q": {str(n): float(n % 4) for n in range(40)}}
+    judge = Judge(Hosted(grades, logprobs=False), prices=PRICES, cache_dir=None)
+    for strategy in ("listwise", "score", "setwise"):
+        estimate = judge.estimate(query, given, strategy)
+        paid = judge.rerank(query, given, strategy).usage.cost_usd
+        assert estimate.expected_cost_usd is not None
+        assert estimate.cost_usd is not None
+        assert paid is not None
+        assert 0.8 < float(estimate.expected_cost_usd / paid) < 1.3, strategy
+        assert paid < estimate.cost_usd
+        assert estimate.expected_output_tokens < estimate.output_tokens
+    best = plan(backend, 100, 60).best
+    assert best.expected_cost_usd is not None
+    assert best.cost_usd is not None
+    assert best.expected_cost_usd < best.cost_usd
+
+
+class Hosted(SimulatedJudge):
+    """A judge from grades that has a price."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Not local."""
+        return replace(super().info, local=False)
+
+
+def test_ranks_say_how_uncertain_they_are(backend: FakeBackend) -> None:
+    found = plan(backend, 100, 60)
+    everything = sorted([found.best, *found.alternatives], key=lambda forecast: forecast.rank)
+    assert [forecast.rank for forecast in everything] == list(range(1, len(everything) + 1))
+    assert [forecast.ndcg for forecast in everything] == sorted((f.ndcg for f in everything), reverse=True)
+    assert all(low <= forecast.rank <= high for forecast in everything for low, high in [forecast.likely_ranks])
+    first, last = everything[0].likely_ranks, everything[-1].likely_ranks
+    assert first[1] > 3, "the table does not know which is the best"
+    assert first[1] < last[1]
 
 
 def test_nothing_fits(backend: FakeBackend) -> None:
@@ -93,7 +135,7 @@ def test_a_local_model_costs_nothing() -> None:
 
 def test_every_strategy_of_the_table_exists_and_every_expectation_is_an_ndcg() -> None:
     for curve in table().curves:
-        resolve(curve.spec(40))
+        parse(curve.spec(40))
         assert all(0.3 < value <= 1 for value in curve.ndcg.values())
         assert {20, 50, 100, 200} <= set(curve.ndcg)
     assert 0 < table().tolerance < 0.05

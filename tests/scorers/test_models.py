@@ -256,9 +256,9 @@ def test_the_embedded_model_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_names_in_spec_strings(models: Path) -> None:
-    from judge_rerank.strategies.spec import resolve
+    from judge_rerank.strategies.spec import parse
 
     path = models / "one"
-    assert resolve(f"cross-encoder('{path}', batch_size=8)") == CrossEncoder(str(path), batch_size=8)
-    assert resolve("embedding('all-minilm-l6-v2-int8') % 20 >> colbert") is not None
-    assert resolve("flashrank('ms-marco-MiniLM-L-12-v2')").model == "ms-marco-MiniLM-L-12-v2"
+    assert parse(f"cross-encoder('{path}', batch_size=8)") == CrossEncoder(str(path), batch_size=8)
+    assert parse("embedding('all-minilm-l6-v2-int8') % 20 >> colbert") is not None
+    assert parse("flashrank('ms-marco-MiniLM-L-12-v2')").model == "ms-marco-MiniLM-L-12-v2"

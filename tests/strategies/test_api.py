@@ -357,13 +357,13 @@ def test_a_request_that_is_refused_for_something_else_is_asked_once(judge: OpenJ
 
 
 def test_by_name_and_bad_input() -> None:
-    assert spec.resolve("api('cohere/rerank-v3.5', batch_size=10)") == RerankAPI("cohere/rerank-v3.5", batch_size=10)
+    assert spec.parse("api('cohere/rerank-v3.5', batch_size=10)") == RerankAPI("cohere/rerank-v3.5", batch_size=10)
     assert "sk-secret" not in repr(RerankAPI("cohere/rerank-v3.5", api_key="sk-secret"))
     for options in ({"model": " "}, {"model": "cohere/rerank-v3.5", "batch_size": 0}):
         with pytest.raises(InputError):
             RerankAPI(**options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="needs model"):
-        spec.resolve("api")
+        spec.parse("api")
 
 
 @pytest.mark.parametrize(

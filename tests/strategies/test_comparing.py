@@ -36,7 +36,7 @@ from judge_rerank.core import (
     Query,
     Strategy,
 )
-from judge_rerank.strategies.spec import resolve, strategy_names
+from judge_rerank.strategies.spec import parse, strategy_names
 from judge_rerank.testing import Run, check_strategy, drive, failing, perfect
 
 STRATEGIES: list[Strategy] = [
@@ -253,15 +253,15 @@ def test_names_in_spec_strings() -> None:
     assert {"adaptive", "blitz", "first", "joint", "pairwise", "partition", "self-consistent", "setwise"} <= set(
         strategy_names()
     )
-    assert resolve("setwise(method='insertion', c=5)") == Setwise(method="insertion", c=5)
-    assert resolve("self-consistent(strategy='joint(replicas=1)', n=4)") == SelfConsistent(
+    assert parse("setwise(method='insertion', c=5)") == Setwise(method="insertion", c=5)
+    assert parse("self-consistent(strategy='joint(replicas=1)', n=4)") == SelfConsistent(
         strategy=Joint(replicas=1), n=4
     )
-    assert resolve("self-consistent").name == "self-consistent(listwise)"
+    assert parse("self-consistent").name == "self-consistent(listwise)"
     with pytest.raises(InputError, match="method is 'x'"):
-        resolve("pairwise(method='x')")
+        parse("pairwise(method='x')")
     with pytest.raises(InputError, match="strategy"):
-        resolve("self-consistent(strategy=3)")
+        parse("self-consistent(strategy=3)")
 
 
 class Narrow:

@@ -77,14 +77,14 @@ def test_a_stage_is_skipped_where_the_scores_are_sure() -> None:
 
 
 def test_spec_strings() -> None:
-    assert spec.resolve("bm25 % 50 >> score(batch_size=5) % 20 >> listwise(window_size=10, stride=5)") == (
+    assert spec.parse("bm25 % 50 >> score(batch_size=5) % 20 >> listwise(window_size=10, stride=5)") == (
         BM25() % 50 >> Score(batch_size=5) % 20 >> Listwise(window_size=10, stride=5)
     )
-    assert spec.resolve("stage(score, fuse=0.5, when=unsure(margin=0.2, top=3)) % 5") == Stage(
+    assert spec.parse("stage(score, fuse=0.5, when=unsure(margin=0.2, top=3)) % 5") == Stage(
         strategy=Score(), fuse=0.5, when=Unsure(margin=0.2, top=3), keep=5
     )
-    nested = spec.resolve("self-consistent(strategy=listwise(window_size=10), n=2)")
-    assert nested == spec.resolve("self-consistent(strategy='listwise(window_size=10)', n=2)")
+    nested = spec.parse("self-consistent(strategy=listwise(window_size=10), n=2)")
+    assert nested == spec.parse("self-consistent(strategy='listwise(window_size=10)', n=2)")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_spec_strings() -> None:
 )
 def test_specs_that_cannot_be(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        spec.resolve(text)
+        spec.parse(text)
 
 
 def test_stages_that_cannot_be() -> None:
@@ -115,7 +115,7 @@ def test_stages_that_cannot_be() -> None:
     with pytest.raises(InputError, match="A stage is Score"):
         BM25() >> Score  # type: ignore[operator]
     with pytest.raises(UnknownName, match="self-consistent"):
-        spec.resolve("self-consistant")
+        spec.parse("self-consistant")
 
 
 def test_a_cascade_that_cuts_below_top_n_is_refused_before_anything_is_asked() -> None:

@@ -281,7 +281,7 @@ def test_within_other_strategies(judge: OpenJudge, provider: Provider) -> None:
 
 
 def test_by_name_and_bad_input() -> None:
-    assert spec.resolve(f"embedding-api('{OPENAI}', batch_size=10)") == EmbeddingAPI(OPENAI, batch_size=10)
+    assert spec.parse(f"embedding-api('{OPENAI}', batch_size=10)") == EmbeddingAPI(OPENAI, batch_size=10)
     assert "sk-secret" not in repr(EmbeddingAPI(OPENAI, api_key="sk-secret"))
     for options in ({"model": " "}, {"model": OPENAI, "batch_size": 0}, {"model": OPENAI, "dimensions": 0}):
         with pytest.raises(InputError):

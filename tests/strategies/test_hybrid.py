@@ -1,5 +1,7 @@
 """Hybrids: signals on one scale, weights, and what is missing."""
 
+from pathlib import Path
+
 import pytest
 
 from judge_rerank import BM25, Hybrid, InputError, Judge, Listwise, Score, UnknownName
@@ -67,10 +69,44 @@ def test_calls_are_those_of_all_signals_in_the_rounds_of_the_longest() -> None:
     assert [len(calls) for calls in run.rounds] == [11, 1, 1, 1]
 
 
+BARE = ["hybrid", "hybrid % 20 >> score", "none >> stage(hybrid, fuse=0.5)", "passages(strategy=hybrid)"]
+
+
+@pytest.mark.parametrize("spec", BARE)
+def test_a_bare_hybrid_sums_what_is_here(spec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JUDGE_RERANK_MODELS", "")
+    monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path))
+    docs = ["a dog", "fleas on a dog", "a cat. " * 400]
+    ranking = Judge(FakeBackend('{"score": 8}'), max_tokens_per_doc=64).rerank("fleas", docs, spec)
+    assert ranking[0].index == 1
+    assert ranking.notes == ("hybrid: without weights, what is on this machine counts: 1 bm25",)
+
+
+def test_the_weights_of_a_bare_hybrid_are_renormalised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """FlashRank's model stands in for the cross-encoder; of the vectors there is no model."""
+    pytest.importorskip("flashrank")
+    monkeypatch.setenv("JUDGE_RERANK_MODELS", "")
+    monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path))
+    folder = tmp_path / "models" / "flashrank" / "ms-marco-TinyBERT-L-2-v2"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").touch()
+    said = answers({"bm25": [0.0, 0.3, 0.4], "flashrank": [0.5, 0.1, 0.2]})
+    bare, told = (
+        drive(strategy, ["a", "b", "c"], said) for strategy in (Hybrid(), Hybrid({"bm25": 2, "flashrank": 5}))
+    )
+    assert bare.order == told.order
+    assert bare.scores == pytest.approx(told.scores)
+
+
+def test_a_hybrid_without_weights_is_one_strategy() -> None:
+    assert Hybrid().spec == "hybrid"
+    assert spec.parse("hybrid(norm='rrf')") == Hybrid(norm="rrf") != Hybrid()
+
+
 def test_spec_strings() -> None:
     weights = {"bm25": 0.3, "score": 0.7}
-    assert spec.resolve(f"hybrid({weights}, norm='rrf')") == Hybrid(weights, norm="rrf")
-    cascade = spec.resolve("hybrid({'bm25': 1}) % 10 >> score")
+    assert spec.parse(f"hybrid({weights}, norm='rrf')") == Hybrid(weights, norm="rrf")
+    cascade = spec.parse("hybrid({'bm25': 1}) % 10 >> score")
     assert cascade.name == "hybrid % 10 >> score"
     assert Hybrid({"bm25": 1}) % 10 >> Score() == cascade
 
@@ -91,8 +127,6 @@ def test_weights_that_cannot_be(weights: dict[str, float], message: str) -> None
 
 
 def test_weights_that_name_no_signal() -> None:
-    with pytest.raises(InputError, match=r"'hybrid' needs weights: hybrid\(weights="):
-        spec.resolve("hybrid")
     with pytest.raises(UnknownName, match="Did you mean 'bm25'"):
         Hybrid({"bm52": 1})
     with pytest.raises(InputError, match="norm is 'softmax'"):

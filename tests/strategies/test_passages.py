@@ -12,7 +12,7 @@ from judge_rerank import Document, InputError, Judge, Listwise, Passage, Passage
 from judge_rerank.core import Failed, JudgeCall, Outcome, Scores
 from judge_rerank.core.backend import ChatRequest
 from judge_rerank.strategies.algorithms.chunking import passages
-from judge_rerank.strategies.spec import resolve
+from judge_rerank.strategies.spec import parse
 from judge_rerank.testing import FakeBackend, check_strategy, drive, stating
 
 
@@ -122,12 +122,12 @@ def test_a_passage_without_a_judgment_is_no_evidence() -> None:
 
 @pytest.mark.parametrize("inner", ["score", "score(batch_size=4)", "listwise", "joint", "blitz", "setwise"])
 def test_conformance(inner: str) -> None:
-    check_strategy(Passages(strategy=resolve(inner)))
+    check_strategy(Passages(strategy=parse(inner)))
 
 
 @pytest.mark.parametrize("inner", ["score", "listwise", "joint", "blitz", "adaptive", "setwise", "pairwise"])
 def test_no_long_document_is_lost(inner: str) -> None:
-    run = drive(Passages(strategy=resolve(inner), max_tokens=16), DOCS * 5, by_words)
+    run = drive(Passages(strategy=parse(inner), max_tokens=16), DOCS * 5, by_words)
     assert sorted(run.order) == list(range(15))
     assert set(run.order[:5]) == {1, 4, 7, 10, 13}
 
@@ -156,7 +156,7 @@ def test_in_a_ranking() -> None:
     assert other.evidence is None
     assert len(best.judgments) == ranking.usage.calls - 1 == estimate.calls - 1 > 1
     assert best.evidence in [judgment.passage for judgment in best.judgments]
-    assert ranking.strategy == "passages(score)"
+    assert ranking.strategy == "passages"
     held = ranking.to_dict()["results"][0]
     assert held["evidence"] == {"start": best.evidence.start, "end": best.evidence.end}
     assert held["judgments"][0]["passage"]["start"] == 0
@@ -177,7 +177,7 @@ def test_a_passage_that_was_not_judged_makes_the_ranking_partial() -> None:
 
 
 def test_options() -> None:
-    assert resolve("passages(strategy='listwise', aggregate='top2', max_tokens=200)") == Passages(
+    assert parse("passages(strategy='listwise', aggregate='top2', max_tokens=200)") == Passages(
         strategy=Listwise(), aggregate="top2", max_tokens=200
     )
     assert Passage(start=1, end=2) == Passage(start=1, end=2)

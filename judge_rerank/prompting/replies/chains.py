@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from judge_rerank.prompting.replies.text import around_answer
@@ -49,12 +50,20 @@ class Ids:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chain:
-    """A run of ids in a text and where it stands; `tied` when an equals sign is among the signs between them."""
+    """A run of ids in a text and where it stands.
+
+    Attributes:
+        ids: as written.
+        start, end: of the run in the text.
+        tied: an equals sign is among the signs between them.
+        listed: there are only commas between them.
+    """
 
     ids: tuple[int, ...]
     start: int
     end: int
     tied: bool = False
+    listed: bool = False
 
 
 def as_number(digits: str) -> int:
@@ -96,8 +105,8 @@ def _closed(text: str, run: list[re.Match[str]], signs: set[str]) -> list[Chain]
     if len(run) < 2:
         return []
     ids = tuple(as_number(found.group(1) or found.group(2)) for found in run)
-    chain = Chain(ids=ids, start=run[0].start(), end=run[-1].end(), tied="=" in signs)
-    return [chain] if signs != {","} or _stands_alone(text, chain) else []
+    chain = Chain(ids=ids, start=run[0].start(), end=run[-1].end(), tied="=" in signs, listed=signs == {","})
+    return [chain] if not chain.listed or _stands_alone(text, chain) else []
 
 
 def _sign(text: str, one: re.Match[str], other: re.Match[str]) -> str | None:
@@ -131,18 +140,26 @@ def _stands_alone(text: str, chain: Chain) -> bool:
     return not after.strip(" .];)}") and introduces(text[max(0, chain.start - _NEARBY) : chain.start])
 
 
-def choose(chains: list[Chain], text: str, n: int) -> Chain | None:
-    """The one ranking among `chains`: the only one, or the only complete one, or the one that is called final."""
-    distinct = {chain.ids: chain for chain in chains}
-    if len(distinct) > 1:
-        complete = {ids: chain for ids, chain in distinct.items() if sum(1 <= i <= n for i in set(ids)) == n}
-        distinct = complete or distinct
-    if len(distinct) > 1 and _FINAL.search(text[max(0, chains[-1].start - _NEARBY) : chains[-1].start]):
-        distinct = {chains[-1].ids: chains[-1]}
-    if len(distinct) != 1:
+def choose(chains: list[Chain], text: str) -> Chain | None:
+    """The one ranking among `chains`: the one that is called final, or the longest if all others agree with it."""
+    last = chains[-1]
+    called_final = is_final(text[: last.start])
+    chain = last if called_final else max(chains, key=lambda each: len(set(each.ids)))
+    if not called_final and not all(agree(each.ids, chain.ids) for each in chains):
         return None
-    chain = next(iter(distinct.values()))
     return None if REVERSED.search(text[max(0, chain.start - _NEARBY) : chain.end + _NEARBY]) else chain
+
+
+def is_final(before: str) -> bool:
+    """Whether what follows `before` is called final, so that drafts before it do not count."""
+    return _FINAL.search(before[-_NEARBY:]) is not None
+
+
+def agree(part: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether the ids of `part` that are in `whole` stand there in the same order."""
+    places = {number: place for place, number in reversed(list(enumerate(whole)))}
+    common = [places[number] for number in dict.fromkeys(part) if number in places]
+    return common == sorted(common)
 
 
 def from_chain(chain: Chain, text: str) -> Ids:

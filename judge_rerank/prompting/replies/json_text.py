@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, cast
 
 MAX_MENDED_CHARS = 20_000
@@ -14,6 +15,11 @@ _WORK_PER_CHAR, _LEAST_WORK = 2, 200_000
 _MAX_DEPTH = 4
 _OPENING = re.compile(r"[{\[]")
 _INNERMOST = re.compile(r"\{[^{}]{1,4000}(?:\}|\Z)")
+_CITING_KEY = re.compile(
+    r"quot|cit(?:ed|ation)|inject|claim|instruct|sa(?:ys|id)|stat(?:es|ed|ement)|request|demand|echo|attempt|ignor|reject"
+    r"|prompt|embedded|hidden|malicious|suggest|wants",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"""[{,]\s{0,20}["'“]?(\w{1,40})["'”]?\s{0,5}:""")
 _BARE_VALUE = re.compile(r"""([{,]\s{0,20}["'“]?\w{1,40}["'”]?\s{0,5}:\s{0,5})([^\s"'“”\[\]{},:][^,}\]\n"']{0,60})""")
 
@@ -56,22 +62,50 @@ def first_json(text: str, start: int) -> Any | None:
 
 
 def json_values(text: str) -> list[Any]:
-    """The JSON objects and lists in `text`, in order; in a damaged one, the whole ones inside it.
+    """The JSON objects and lists in `text`, in order; in a damaged one, the whole ones inside it."""
+    return [value for _, _, value in json_spans(text)]
+
+
+@lru_cache(maxsize=4)  # a reader asks several times about one reply
+def json_spans(text: str) -> list[tuple[int, int, Any]]:
+    """Where each of these begins and ends, and what it is.
 
     Failed attempts may cost twice the text's length in all, so that no text takes quadratic time.
     """
-    values: list[Any] = []
+    found: list[tuple[int, int, Any]] = []
     work = max(_LEAST_WORK, _WORK_PER_CHAR * len(text))
     opening = _OPENING.search(text)
     while opening is not None and work > 0:
         try:
             value, end = _DECODER.raw_decode(text, opening.start())
-            values.append(value)
+            found.append((opening.start(), end, value))
         except (ValueError, RecursionError) as error:
             end = opening.end()
             work -= _effort(error, opening.start(), len(text))
         opening = _OPENING.search(text, end)
-    return values
+    return found
+
+
+def innermost_objects(text: str) -> list[tuple[int, int]]:
+    """Where braces with no others inside them begin and end, whatever they hold."""
+    return [found.span() for found in _INNERMOST.finditer(text)]
+
+
+def before_objects(text: str) -> str:
+    """`text` up to the last JSON object in it, or list of them."""
+    starts = [start for start, end, _ in json_spans(text) if "{" in text[start:end]]
+    return text[: starts[-1]] if starts else text
+
+
+def without_objects(text: str, *, lists: bool = True) -> str:
+    """`text` with a blank in place of each JSON object, and of each list of them if `lists`."""
+    kept: list[str] = []
+    start = 0
+    for begin, end, value in json_spans(text):
+        if isinstance(value, dict) or (lists and "{" in text[begin:end]):
+            kept += [text[start:begin], " "]
+            start = end
+    return "".join((*kept, text[start:]))
 
 
 def _effort(error: Exception, start: int, length: int) -> int:
@@ -115,7 +149,10 @@ def _mended(text: str) -> object:
 
 
 def objects(values: list[Any]) -> Iterator[dict[str, Any]]:
-    """The objects in `values`, outer before inner, a few levels deep, with keys in lower case."""
+    """The objects in `values`, outer before inner, a few levels deep, with keys in lower case.
+
+    What stands under a key that says that it is cited ("injected", "document_says") is left out.
+    """
     level: list[Any] = values
     for _ in range(_MAX_DEPTH):
         below: list[Any] = []
@@ -123,7 +160,7 @@ def objects(values: list[Any]) -> Iterator[dict[str, Any]]:
             if isinstance(value, dict):
                 known = cast("dict[Any, Any]", value)
                 yield {str(key).strip().lower(): item for key, item in known.items()}
-                below.extend(known.values())
+                below.extend(item for key, item in known.items() if not _CITING_KEY.search(str(key)[:100]))
             elif isinstance(value, list):
                 below.extend(cast("list[Any]", value))
         level = below

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from judge_rerank.core import ChatReply, Failed, OutputSchema, Scores
+from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.json_text import without_objects
 from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
 from judge_rerank.prompting.replies.schemas import ReplyModel, asked_reason, output_schema
@@ -19,7 +22,7 @@ from judge_rerank.prompting.replies.text import ReplyText, around_answer, excerp
 
 _NUMBER = r"(?P<number>[-−]?\d{1,6}(?:\.\d{1,6})?)(?P<scale>\s{0,3}(?:/|out of)\s{0,3}(?P<of>\d{1,6}|ten|three)\b)?"
 # Not "7-8", "6 to 7", "80%", "4/5", nor the beginning of a longer number.
-_END = r"(?![\d%/]|[.,]\d|\s{0,3}(?:-|–|to|or|and)\s{0,3}\d|\s{1,3}(?:percent|out of)\b)"
+_END = r"(?![\d%/]|\s{0,2}\?|[.,]\d|\s{0,3}(?:-|–|to|or|and)\s{0,3}\d|\s{1,3}(?:percent|out of)\b)"
 _WRAP = r"[\s*_\"'`“”‘(\[{<]{0,8}"
 _ANNOUNCED = re.compile(
     r"(?:<(?:answer|score|rating)>|\\boxed\{(?:\\text\{)?"
@@ -28,12 +31,24 @@ _ANNOUNCED = re.compile(
     rf"{_WRAP}{_NUMBER}{_END}(?P<after>[^\n]{{0,40}})",
     re.IGNORECASE,
 )
-_NAMED = r"(?:(?:score|rating)\s{1,3})?"
+_NAMED = r"(?:(?:score|rating|grade)\s{1,3})?"
 _FIRST = re.compile(
     rf"{_WRAP}{_NAMED}{_NUMBER}{_END}(?=\s*$|[\"'*_`”’)\]}}.,;:!<…–—]|\s*\n|\s{{1,3}}[–—(-]|\s{{1,3}}(?:because|since|as)\b)",
     re.IGNORECASE,
 )
 _LINE = re.compile(rf"^{_WRAP}{_NAMED}{_NUMBER}[ \t.*_\"'`”’)\]}}!]{{0,8}}$", re.IGNORECASE | re.MULTILINE)
+# How else a judge puts a number. It is not how it is asked to answer, so it is no answer, but it can contradict one.
+_CLAIMED = re.compile(
+    r"(?:(?:\b(?:deserves?|merits?|warrants?|earns?|gets?|receives?|giv(?:e|es|ing)|gave|assign(?:s|ed)?|rat(?:e|es|ed|ing)"
+    r"|scor(?:e|es|ed|ing)|grad(?:e|es|ed)|answer|output|reply|respond)\b[^\n\d.;]{0,40}?"
+    r"|\b(?:actually|(?:go|going)\s(?:with|for)|settle\son|make\sit|call\sit|it(?:'s|\sis)|mine\sis|say)\b[^\n\d.;]{0,15}?)"
+    rf"{_WRAP}{_NUMBER}|(?<![\w/.]){_NUMBER.replace('?P<', '?P<bare_')})"
+    r"(?=[\s*_\"'`”’)\]}]{0,8}(?:$|[.,;:!?\n)–—-]|\b(?:because|since|as|for|is|and|but|here|overall)\b))",
+    re.IGNORECASE,
+)
+_LAST = re.compile(rf"(?:^|[\n>\]▷.!?:;…])[\s*_]{{0,4}}{_NUMBER}[\s.!*_)]{{0,6}}$", re.IGNORECASE)
+_DENIED = re.compile(r"(?:\bnot|n't|never|instead of|rather than|than|no(?=\s))\b[^.\n]{0,30}$", re.IGNORECASE)
+_LIST_MARK = re.compile(r"\s{0,8}1[.)]\s{1,3}\D")
 _SUPPOSED = re.compile(r"\b(?:would|could|if|means|meaning|being|where|reserved)\b", re.IGNORECASE)
 _SECOND_ITEM = re.compile(r"^\s{0,8}2[.)]\s", re.MULTILINE)
 
@@ -94,22 +109,61 @@ class Numbers:
     def spoken(self, answer: ReplyText) -> Mark | None:
         """The number in plain words: announced ("Score: 7"), or opening the reply, or alone on a line.
 
+        What the judge only cites counts as nothing, and numbers that disagree are no answer: neither two that are
+        announced, nor one that is announced and another at the end.
+
         Raises:
             ValueError: it is outside the range; the message is for the judge.
         """
-        text = self._range.sub(" scale", without_fences(answer.text))
+        text = self._read_text(without_objects(own_words(answer.text)))
         if answer.cut:
             text = without_last_word(text)
-        announced = [found for found in _ANNOUNCED.finditer(text) if not _SUPPOSED.search(found["after"])]
-        if announced:
-            numbers = {self._found(found) for found in announced}
-        elif _SECOND_ITEM.search(text):
-            return None
-        else:
+        numbers = {self._found(found) for found in self._announced(text)}
+        if not numbers:
+            if _SECOND_ITEM.search(text):
+                return None
             first = _FIRST.match(text)
             lines = [] if answer.cut else list(_LINE.finditer(text))
             numbers = {self._found(found) for found in ([first] if first else lines)}
-        return self.mark(numbers.pop(), around_answer(answer.text)) if len(numbers) == 1 else None
+        if len(numbers) != 1 or not self._claimed(text, cut=answer.cut) <= numbers:
+            return None
+        return self.mark(numbers.pop(), around_answer(answer.text))
+
+    def claims(self, text: str) -> set[float]:
+        """The values of all numbers that a text beside the answer states as judgments."""
+        text = self._read_text(text)
+        numbers = self._claimed(text, cut=False).union(self._in_range(self._announced(text)))
+        return {self.mark(number).value for number in numbers}
+
+    def _read_text(self, text: str) -> str:
+        return self._range.sub(" scale", without_fences(text))
+
+    def _announced(self, text: str) -> list[re.Match[str]]:
+        return [found for found in _ANNOUNCED.finditer(text) if not _SUPPOSED.search(found["after"])]
+
+    def _claimed(self, text: str, *, cut: bool) -> set[float]:
+        """The numbers that a text states in any way: claimed, opening it, alone on a line, or at its end."""
+        found = [
+            claim
+            for claim in _CLAIMED.finditer(text)
+            if (claim["number"] or claim["bare_scale"])
+            and not _DENIED.search(text[max(0, claim.start() - 40) : claim.start()])
+            and not _SUPPOSED.search(text[max(0, claim.start() - 30) : claim.end() + 40])
+        ]
+        first = None if _LIST_MARK.match(text) or _SECOND_ITEM.search(text) else _FIRST.match(text)
+        found += [first] if first else []
+        found += [] if cut else _LINE.finditer(text)
+        last = None if cut else _LAST.search(text[-60:])
+        found += [last] if last else []
+        return self._in_range(found)
+
+    def _in_range(self, found: Iterable[re.Match[str]]) -> set[float]:
+        """The numbers that are on this scale."""
+        numbers: set[float] = set()
+        for each in found:
+            with suppress(ValueError):
+                numbers.add(self._found(each))
+        return numbers
 
     @cached_property
     def _range(self) -> re.Pattern[str]:
@@ -121,10 +175,11 @@ class Numbers:
         )
 
     def _found(self, found: re.Match[str]) -> float:
-        if found["scale"] and found["of"].lower() not in {str(self.highest), self.highest_word}:
-            text = excerpt(found["number"] + found["scale"])
+        said = {key.removeprefix("bare_"): value for key, value in found.groupdict().items() if value}
+        if "scale" in said and said["of"].lower() not in {str(self.highest), self.highest_word}:
+            text = excerpt(said["number"] + said["scale"])
             raise ValueError(f"Your {self.name} {text} is on another scale. {self.wanted}")
-        return self._checked(float(found["number"].replace("−", "-")))
+        return self._checked(float(said["number"].replace("−", "-")))
 
     def _checked(self, value: float) -> float:
         if isinstance(value, float) and not math.isfinite(value):
@@ -159,6 +214,7 @@ class NumberTask:
             mark=mark,
             expected=numbers.expected,
             spoken=numbers.spoken,
+            claims=numbers.claims,
             wanted=numbers.wanted,
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from judge_rerank.prompting.replies.chains import (
+    Chain,
     Ids,
+    agree,
     as_number,
     bare_chain,
     bare_list,
@@ -13,9 +15,12 @@ from judge_rerank.prompting.replies.chains import (
     find_chains,
     from_chain,
     introduces,
+    is_final,
 )
-from judge_rerank.prompting.replies.json_text import json_values
-from judge_rerank.prompting.replies.ranking_json import from_cut_list, from_list, from_mended, from_objects
+from judge_rerank.prompting.replies.citations import CITED, own_words
+from judge_rerank.prompting.replies.json_text import before_objects, json_values, without_objects
+from judge_rerank.prompting.replies.numbering import first_number
+from judge_rerank.prompting.replies.ranking_json import from_cut_list, from_list, from_mended, from_objects, rankings
 from judge_rerank.prompting.replies.text import ReplyText, without_fences, without_last_word
 
 _NOUN = r"(?:document|passage|doc|text|item|id)\s{0,3}[:#]?\s{0,3}"
@@ -27,32 +32,63 @@ _ITEM = re.compile(
 )
 _REST = re.compile(r"$|[-–—:|(,;.=>]|\*\*")
 _ONE_ID = re.compile(r"[\s|>*•-]{0,8}\[\s{0,3}(\d{1,20})\s{0,3}\]\**[\s,;>|.]{0,5}")
+# A chain of which a part is cited: what is left is another order.
+_FRAGMENT = re.compile(rf"{CITED}[\s*_\"']{{0,8}}(?:>|≻|→|&gt;)|(?:>|≻|→|&gt;)[\s*_\"'(]{{0,8}}{CITED}")
 _AROUND = ("text around the ranking ignored",)
 
 
 def find_ranking(answer: ReplyText, n: int) -> Ids | None:
-    """The ranking of `n` documents that a reply states, None where it states none or several.
+    """The ranking of `n` documents that a reply states, None where it states none, or several that disagree.
 
-    A JSON object comes first, because its reason may rank in passing; then chains of bracketed ids, which would look
-    like JSON lists; then lists.
+    What the judge only cites counts as nothing (see `judge_rerank.prompting.replies.citations`). A JSON object comes
+    first, because its reason may rank in passing; then chains of bracketed ids, which would look like JSON lists; then
+    lists. Rankings beside the first have to agree with it, unless the last one is called final.
     """
-    found = from_objects(json_values(answer.text))
+    own = own_words(answer.text)
+    values = json_values(own)
+    found = from_objects(values)
     if found is not None:
         whole = answer.text.startswith("{") and answer.text.endswith("}")
-        return Ids(ids=found.ids, reason=found.reason, repairs=() if whole else _AROUND)
-    text = without_fences(answer.text)
+        return (
+            Ids(ids=found.ids, reason=found.reason, repairs=() if whole else _AROUND) if _stands(found, own) else None
+        )
+    if len(rankings(values)) > 1:
+        return None
+    text = without_fences(without_objects(own, lists=False))
     if answer.cut:
         if '"ranking"' in text:
             return from_cut_list(text)
         text = without_last_word(text)
     chains = find_chains(text)
     if chains:
-        chain = choose(chains, text, n)
-        return from_chain(chain, text) if chain is not None else None
+        return None if _FRAGMENT.search(text) else _from_chains(chains, text)
     found = from_list(text) or _in_bare_line(text, n) or _in_lines(text)
     if found is None and (answer.ended or text.endswith(("}", "]"))) and not answer.cut:
         found = from_mended(text)
     return found
+
+
+def _stands(found: Ids, own: str) -> bool:
+    """Whether no ranking outside the JSON object that `found` stands in says otherwise."""
+    prose = without_fences(without_objects(own))
+    raw = from_cut_list(prose)
+    others = [chain for chain in find_chains(prose) if not chain.listed]
+    if (listed := from_list(prose)) is not None and listed.ids != found.ids:
+        return False
+    if raw is not None and raw.ids != found.ids:
+        return False
+    drafts = all(chain.end <= len(before_objects(own)) for chain in others) and is_final(before_objects(own))
+    return drafts or all(agree(chain.ids, found.ids) for chain in others)
+
+
+def _from_chains(chains: list[Chain], text: str) -> Ids | None:
+    chain = choose(chains, text)
+    if chain is None:
+        return None
+    listed = from_list(text)
+    if listed is not None and listed.ids != chain.ids:
+        return None
+    return from_chain(chain, text)
 
 
 def _in_bare_line(text: str, n: int) -> Ids | None:
@@ -63,8 +99,8 @@ def _in_bare_line(text: str, n: int) -> Ids | None:
         return Ids(ids=chains[0], repairs=_AROUND if len(lines) > 1 else ())
     if len(lines) == 1 or all(line.isdecimal() for line in lines):
         ids = bare_list(", ".join(lines))
-        if ids is not None and len(set(ids)) == len(ids) and all(1 <= number <= n for number in ids):
-            return Ids(ids=ids)
+        if ids is not None and len(set(ids)) == len(ids) and (first := first_number(ids, n)) is not None:
+            return Ids(ids=ids) if all(number in range(first, first + n) for number in ids) else None
     return None
 
 

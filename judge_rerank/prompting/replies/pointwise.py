@@ -10,8 +10,10 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from judge_rerank.core import ChatReply, Failed, Scores
-from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects
+from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects, without_objects
 from judge_rerank.prompting.replies.labels import LabelDistribution, distribution
+from judge_rerank.prompting.replies.numbering import SHIFTED, first_number, not_from_zero
 from judge_rerank.prompting.replies.schemas import ReplyModel
 from judge_rerank.prompting.replies.text import ReplyText, excerpt, failed_reading, open_reply, without_fences
 
@@ -32,6 +34,10 @@ class Mark:
     reason: str | None = None
 
 
+Entries = list[tuple[int, Mark | None]]
+"""Document numbers and their judgments, None for one that cannot be read."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scale:
     """What a judgment is measured in.
@@ -44,6 +50,7 @@ class Scale:
         mark: the judgment in an instance of `model`.
         expected: the judgment in a distribution over `labels`.
         spoken: the judgment in plain text, None where there is none; raises `ValueError` with a sentence for the judge.
+        claims: every value that a text beside the JSON of an answer states, however it is put.
         wanted: a sentence that says what an answer looks like.
     """
 
@@ -54,6 +61,7 @@ class Scale:
     mark: Callable[[ReplyModel], Mark]
     expected: Callable[[LabelDistribution], Mark]
     spoken: Callable[[ReplyText], Mark | None]
+    claims: Callable[[str], set[float]]
     wanted: str
 
 
@@ -82,22 +90,26 @@ def _expected(spread: LabelDistribution, scale: Scale) -> Scores:
 
 
 def _read_one(answer: ReplyText, scale: Scale, *, explain: bool) -> Scores | Failed:
-    """One document's judgment: JSON first, then plain words."""
+    """One document's judgment: JSON first, then plain words. What the judge only cites counts as nothing."""
     repairs = list(answer.repairs)
-    marks, problem = _marks(json_values(answer.text), scale)
+    own = own_words(answer.text)
+    marks, problem = _marks(json_values(own), scale)
     if not marks and problem is None and _mendable(answer):
-        marks, problem = _marks(mended_json(answer.text), scale)
+        marks, problem = _marks(mended_json(without_objects(own)), scale)
         repairs.append("damaged JSON mended")
     elif marks and not (answer.text.startswith("{") and answer.text.endswith("}")):
         repairs.append("text around the answer ignored")
-    if not marks and problem is None and (_mendable(answer) or answer.text.rfind("{") <= answer.text.rfind("}")):
+    stated = {mark.value for mark in marks}
+    if marks:
+        stated |= scale.claims(without_objects(own))
+    elif problem is None and (_mendable(answer) or own.rfind("{") <= own.rfind("}")):
         repairs = list(answer.repairs)
         try:
             spoken = scale.spoken(answer)
         except ValueError as error:
             spoken, problem = None, str(error)
         marks = [spoken] if spoken is not None else []
-    if len({mark.value for mark in marks}) > 1:
+    if len(stated) > 1:
         problem, marks = f"Your reply gave more than one answer. {scale.wanted}", []
     if not marks:
         return failed_reading(answer, problem or f"No answer was found in {excerpt(answer.text)}. {scale.wanted}")
@@ -132,20 +144,25 @@ def _first_problem(error: ValidationError, scale: Scale) -> str:
 
 def _read_batch(answer: ReplyText, n: int, scale: Scale) -> Scores | Failed:
     """The judgments of several documents by id. One that cannot be read leaves the others where they are."""
-    repairs = list(answer.repairs)
-    book = _Book(n=n)
-    for number, mark in _entries(json_values(answer.text), scale):
-        book.enter(number, mark)
-    if len(book.marks) < n and _mendable(answer):
-        mended = _Book(n=n)
-        for number, mark in _entries(mended_json(answer.text), scale):
-            mended.enter(number, mark)
-        if book.adopt(mended):
-            repairs.append("damaged JSON mended")
-    if not book.marks:
-        for number, mark in _lines(answer, scale):
-            book.enter(number, mark)
-    marks = [book.marks.get(number) for number in range(1, n + 1)]
+    own = own_words(answer.text)
+    beside = without_objects(own)
+    entries, mended = list(_entries(json_values(own), scale)), Entries()
+    if len(dict(entries)) < n and _mendable(answer):
+        mended = list(_entries(mended_json(beside), scale))
+    lines = list(_lines(beside, scale, cut=answer.cut))
+    first = first_number(dict([*entries, *mended] or lines), n)
+    if first is None:
+        return failed_reading(answer, not_from_zero(n))
+    repairs = [*answer.repairs, *([SHIFTED] if first == 0 else [])]
+    book = _Book(n=n, first=first)
+    book.enter(entries)
+    if book.adopt(mended):
+        repairs.append("damaged JSON mended")
+    if book.marks:
+        book.contradict(lines)
+    else:
+        book.enter(lines)
+    marks = [book.marks.get(place) for place in range(n)]
     if n and not any(marks):
         return failed_reading(answer, f"No judgment by document number was found. {scale.wanted}")
     return Scores(
@@ -157,33 +174,53 @@ def _read_batch(answer: ReplyText, n: int, scale: Scale) -> Scores | Failed:
 
 
 class _Book:
-    """Judgments by document number, with what was wrong with them."""
+    """Judgments by the place of their document, with what was wrong with them.
 
-    def __init__(self, *, n: int) -> None:
+    Attributes:
+        first: the number of the first document.
+    """
+
+    def __init__(self, *, n: int, first: int) -> None:
         self.n = n
+        self.first = first
         self.marks: dict[int, Mark | None] = {}
         self.invented = 0
         self.contradicted: set[int] = set()
 
-    def enter(self, number: int, mark: Mark | None) -> None:
-        if not 1 <= number <= self.n:
-            self.invented += 1
-            return
-        known = self.marks.get(number)
-        if known is not None and mark is not None and known.value != mark.value:
-            self.contradicted.add(number)
-        if number in self.contradicted:
-            self.marks[number] = None
-        elif known is None:
-            self.marks[number] = mark
+    def enter(self, entries: Entries) -> None:
+        """Take these judgments; two of one document that differ are none."""
+        for number, mark in entries:
+            place = number - self.first
+            if not 0 <= place < self.n:
+                self.invented += 1
+                continue
+            self._compare(place, mark)
+            if place in self.contradicted:
+                self.marks[place] = None
+            elif self.marks.get(place) is None:
+                self.marks[place] = mark
 
-    def adopt(self, other: _Book) -> bool:
-        """Take from `other` what is not here at all; whether there was anything."""
-        new = {number: mark for number, mark in other.marks.items() if number not in self.marks and mark is not None}
+    def adopt(self, entries: Entries) -> bool:
+        """Take those that are not here at all; whether there were any."""
+        other = _Book(n=self.n, first=self.first)
+        other.enter(entries)
+        new = {place: mark for place, mark in other.marks.items() if place not in self.marks and mark is not None}
         self.marks.update(new)
         return bool(new)
 
+    def contradict(self, entries: Entries) -> None:
+        """Drop the judgments that these differ from, and take none of them."""
+        for number, mark in entries:
+            self._compare(number - self.first, mark)
+        self.marks.update(dict.fromkeys(self.contradicted))
+
+    def _compare(self, place: int, mark: Mark | None) -> None:
+        known = self.marks.get(place)
+        if known is not None and mark is not None and known.value != mark.value:
+            self.contradicted.add(place)
+
     def repairs(self, marks: list[Mark | None]) -> Iterator[str]:
+        """What was wrong, one sentence each."""
         missing = sum(mark is None for mark in marks)
         if missing:
             yield f"{missing} of {self.n} judgments missing or unreadable"
@@ -221,11 +258,11 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _lines(answer: ReplyText, scale: Scale) -> Iterator[tuple[int, Mark | None]]:
+def _lines(own: str, scale: Scale, *, cut: bool) -> Iterator[tuple[int, Mark | None]]:
     """Judgments in lines such as `[2]: yes`; in a cut reply the last line may lack its end."""
-    text = without_fences(answer.text)
+    text = without_fences(own)
     for line in _LINE.finditer(text):
-        complete = not answer.cut or line.end() < len(text)
+        complete = not cut or line.end() < len(text)
         rest = ReplyText(text=line.group(3).strip(), cut=False, ended=True, thought=False)
         try:
             mark = scale.spoken(rest) if complete and rest.text else None

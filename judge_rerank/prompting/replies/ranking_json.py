@@ -47,8 +47,13 @@ class ListwiseReply(ReplyModel):
 
 def from_objects(values: list[Any]) -> Ids | None:
     """The ranking in the objects among `values`, if there is one, or several that say the same."""
-    found = [ids for value in objects(values) if (ids := _from_object(value)) is not None]
-    return found[-1] if len({each.ids for each in found}) == 1 else None
+    found = rankings(values)
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def rankings(values: list[Any]) -> dict[tuple[int, ...], Ids]:
+    """The different rankings in the objects among `values`, the last of those that say the same."""
+    return {ids.ids: ids for value in objects(values) if (ids := _from_object(value)) is not None}
 
 
 def from_list(text: str) -> Ids | None:

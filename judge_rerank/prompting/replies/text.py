@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from judge_rerank.core import ChatReply, Failed
+from judge_rerank.prompting.thinking import without_thinking
 
 MAX_REPLY_CHARS = 1_000_000
 """A longer reply is not read, whatever thinking there is in it."""
@@ -18,9 +19,9 @@ MAX_REASON_CHARS = 2_000
 _EXCERPT_CHARS = 60
 _MESSAGE_CHARS = 300
 
-_THINKING = re.compile(r"<\s{0,3}(/?)\s{0,3}(?:think|thinking|thought|reasoning)\s{0,3}>", re.IGNORECASE)
-_FINAL_CHANNEL = "<|channel|>final<|message|>"
-_END_TOKENS = re.compile(r"<\|[a-z_]{2,30}\|>|</s>|<end_of_turn>", re.IGNORECASE)
+_END_TOKENS = re.compile(
+    r"<\|[a-z_]{2,30}\|>|</s>|<end_of_turn>|</?(?:response|output|solution|final_answer|final)>", re.IGNORECASE
+)
 _FENCE = re.compile(r"```[ \t]{0,8}[\w+-]{0,20}")
 _REFUSAL = re.compile(
     r"\b(?:i'?m (?:very |so |really )?sorry|i am sorry|i apologi[sz]e|i can ?not|i can't|i won't|i will not"
@@ -58,39 +59,15 @@ def open_reply(reply: ChatReply) -> ReplyText | Failed:
         return failed("unreadable", f"Your reply had {len(reply.text):,} characters. Give the short answer asked for.")
     text = valid_unicode(reply.text).translate(_PLAIN_SIGNS)
     cut = reply.finish_reason == "length"
-    final = text.rfind(_FINAL_CHANNEL)
-    thought = final >= 0
-    if thought:
-        text = text[final + len(_FINAL_CHANNEL) :]
-    spoken = _without_thinking(text)
+    spoken = without_thinking(text)
     if spoken is None:
         return failed("truncated", "Your reply ended before your thinking did. Think less and give the answer.")
-    thought = thought or spoken != text
+    thought = spoken != text
     text = _END_TOKENS.sub("", spoken).strip()
     if len(text) > MAX_ANSWER_CHARS:
         return failed("unreadable", f"Your reply had {len(text):,} characters. Give the short answer asked for.")
     repairs = ("thinking removed",) if thought else ()
     return ReplyText(text=text, cut=cut, ended=reply.finish_reason == "stop", thought=thought, repairs=repairs)
-
-
-def _without_thinking(text: str) -> str | None:
-    """`text` outside `<think>` sections; None when one is still open at the end.
-
-    A closing tag without an opening one ends thinking that the chat template began, so all before it goes too.
-    """
-    kept: list[str] = []
-    start, inside = 0, False
-    for tag in _THINKING.finditer(text):
-        closing = bool(tag.group(1))
-        if closing and not inside:
-            kept.clear()
-        elif not closing and not inside:
-            kept.append(text[start : tag.start()])
-        inside = not closing
-        start = tag.end()
-    if inside:
-        return None
-    return "".join((*kept, text[start:]))
 
 
 def failed_reading(answer: ReplyText, problem: str) -> Failed:

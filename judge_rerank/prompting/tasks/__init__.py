@@ -18,7 +18,7 @@ from judge_rerank.prompting.tasks.setwise import Setwise
 
 __all__ = ["PARSER_VERSION", "TASKS", "Task", "task"]
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Changes whenever the same reply would be read differently, so that cached judgments are read anew."""
 
 TASKS: Mapping[str, Task] = MappingProxyType(

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema
 
 from judge_rerank.core import ChatReply, Failed, OutputSchema, Scores
+from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.json_text import without_objects
 from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
@@ -37,6 +40,7 @@ _LABEL_BEFORE = (
 # After the answer: an end, a mark, or a word that begins an explanation. "Yes and no", "no idea" and "Yes?" are none.
 _AFTER = r"(?=\s*$|[\"'*_`”’)\]}.,;:!<…–—-]|\s*\n|\s{1,3}[–—(-]|\s{1,3}(?:because|since|as|the|this|that|it|to|for)\b)"
 _MARKED = re.compile(rf"{_LABEL_BEFORE}{_WRAP}(?:{_SUBJECT})?{_VERDICT}{_AFTER}", re.IGNORECASE)
+_FINAL = re.compile(r"[\W_]{0,8}(?:final|revised|corrected)", re.IGNORECASE)
 _FIRST = re.compile(rf"{_WRAP}(?:{_SUBJECT})?{_VERDICT}{_AFTER}", re.IGNORECASE)
 _LINE = re.compile(rf"^{_WRAP}{_VERDICT}[\s.*_\"'`”’)\]}}!]{{0,8}}$", re.IGNORECASE | re.MULTILINE)
 _ALONE = re.compile(
@@ -94,25 +98,45 @@ def _expected(spread: LabelDistribution) -> Mark:
 def _spoken(answer: ReplyText) -> Mark | None:
     """The verdict in plain words.
 
-    One that is announced ("Answer: no") decides. Otherwise it has to open the reply or stand alone on a line, and
-    nothing may contradict it.
+    One that is announced ("Answer: no") decides, if none that is announced and none at the end says otherwise; after
+    a different beginning only one that is called final. Otherwise it has to open the reply or stand alone on a line,
+    and nothing may contradict it. What the judge only cites counts as nothing.
     """
-    text = without_fences(answer.text)
+    text = without_fences(without_objects(own_words(answer.text)))
     if answer.cut:
         text = without_last_word(text)
-    marked = {found["yes"] is not None for found in _MARKED.finditer(text)}
+    marked = list(_MARKED.finditer(text))
     if marked:
-        return _verdict(yes=marked.pop(), reason=around_answer(text)) if len(marked) == 1 else None
+        said = (
+            _said(marked)
+            | _said(_LINE.finditer(text, marked[-1].end()))
+            | _said(_ALONE.finditer(text, marked[-1].end()))
+        )
+        said |= _said(_CLAIM.finditer(text, marked[-1].end()))
+        if not any(_FINAL.match(found.group()) for found in marked):
+            said |= _said(filter(None, [_FIRST.match(text)]))
+        return _verdict(yes=said.pop(), reason=around_answer(answer.text)) if len(said) == 1 else None
     if _UNDECIDED.match(text):
         return None
     first = _FIRST.match(text)
     if answer.cut and first is None:
         return None
     decisive = [first] if first is not None else list(_LINE.finditer(text))
-    said = {found["yes"] is not None for found in (*decisive, *_ALONE.finditer(text), *_CLAIM.finditer(text))}
+    said = _said((*decisive, *_ALONE.finditer(text), *_CLAIM.finditer(text)))
     if not decisive or len(said) != 1:
         return None
-    return _verdict(yes=said.pop(), reason=around_answer(text))
+    return _verdict(yes=said.pop(), reason=around_answer(answer.text))
+
+
+def _said(verdicts: Iterable[re.Match[str]]) -> set[bool]:
+    return {found["yes"] is not None for found in verdicts}
+
+
+def _claims(text: str) -> set[float]:
+    """The verdicts that a text beside the answer states: announced, opening it, or alone on a line."""
+    text = without_fences(text)
+    found = (*_MARKED.finditer(text), *_LINE.finditer(text), *filter(None, [_FIRST.match(text)]))
+    return {float(yes) for yes in _said(found)}
 
 
 _SCALE = Scale(
@@ -123,6 +147,7 @@ _SCALE = Scale(
     mark=_mark,
     expected=_expected,
     spoken=_spoken,
+    claims=_claims,
     wanted=_WANTED,
 )
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
 from judge_rerank.core import ChatReply, Choice, Failed, OutputSchema
-from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects
+from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects, without_objects
 from judge_rerank.prompting.replies.labels import canonical, distribution
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
 from judge_rerank.prompting.replies.text import (
@@ -109,15 +110,18 @@ class Classify:
 
 
 def _stated(answer: ReplyText, options: tuple[str, ...]) -> Choice | None:
-    """The one option that the text names in a place where an answer stands."""
-    values = json_values(answer.text)
+    """The one option that the text names in a place where an answer stands. What it only cites is not named."""
+    own = own_words(answer.text)
+    values = json_values(own)
     repairs = list(answer.repairs)
     found = _in_json(values, options)
     if not found and not answer.cut and not values:
-        found = _in_json(mended_json(answer.text), options)
+        found = _in_json(mended_json(own), options)
         repairs += ["damaged JSON mended"] if found else []
-    if not found:
-        found = _in_text(answer, options)
+    if found:
+        found = [*((label, None) for label in _announced(without_fences(without_objects(own)), options)), *found]
+    else:
+        found = _in_text(answer, own, options)
     if len({label for label, _ in found}) != 1:
         return None
     label, reason = found[-1]
@@ -137,18 +141,22 @@ def _in_json(values: list[Any], options: tuple[str, ...]) -> list[tuple[str, str
     return found
 
 
-def _in_text(answer: ReplyText, options: tuple[str, ...]) -> list[tuple[str, str | None]]:
-    """Announced ("Label: X"); else the first or the last line, whole or up to its first mark."""
-    text = without_fences(answer.text)
+def _in_text(answer: ReplyText, own: str, options: tuple[str, ...]) -> list[tuple[str, str | None]]:
+    """Announced ("Label: X"), and the first or the last line, whole or up to its first mark."""
+    text = without_fences(without_objects(own))
     if answer.cut:
         text = without_last_word(text)
-    announced = [_leading(found.group(1), options) for found in _ANNOUNCED.finditer(text)]
-    labels = [label for label in announced if label is not None]
+    labels = _announced(text, options)
     lines = [line for line in text.splitlines() if line.strip()]
-    if not labels and lines:
+    if lines:
         last = None if answer.cut else _option(lines[-1], options)
-        labels = [label for label in (_leading(lines[0], options), last) if label is not None]
+        labels += [label for label in (_leading(lines[0], options), last) if label is not None]
     return [(label, around_answer(answer.text)) for label in labels]
+
+
+def _announced(text: str, options: tuple[str, ...]) -> list[str]:
+    found = (_leading(said.group(1), options) for said in _ANNOUNCED.finditer(text))
+    return [label for label in found if label is not None]
 
 
 def _leading(line: str, options: tuple[str, ...]) -> str | None:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from judge_rerank.core import ChatReply, Failed, Order, OutputSchema
 from judge_rerank.prompting.replies.chains import Ids
+from judge_rerank.prompting.replies.numbering import SHIFTED, first_number, not_from_zero
 from judge_rerank.prompting.replies.permutation import find_ranking
 from judge_rerank.prompting.replies.ranking_json import ListwiseReply
 from judge_rerank.prompting.replies.schemas import asked_reason, output_schema
@@ -56,6 +58,11 @@ class Listwise:
                 f"No ranking was found in {excerpt(answer.text)}. Give the numbers of all {n} documents, the most "
                 "relevant first.",
             )
+        first = first_number(found.ids, n)
+        if first is None:
+            return failed_reading(answer, not_from_zero(n))
+        if first == 0:
+            found = replace(found, ids=tuple(number + 1 for number in found.ids), repairs=(*found.repairs, SHIFTED))
         order = _completed(found, n, answer, explain=explain)
         # One number at the top of a reply that was cut off is too little to call a ranking.
         if order.stated < min(n, 2 if answer.cut else 1):
@@ -93,6 +100,6 @@ def _completed(found: Ids, n: int, answer: ReplyText, *, explain: bool) -> Order
 def _nothing_known(ids: Sequence[int], n: int) -> str:
     if not ids:
         return f"Your ranking was empty. Give the numbers of all {n} documents, the most relevant first."
-    named = next((str(number) for number in ids if number > 0), "0")
+    named = next((f"document {number}" for number in ids if number > 0), "something that is no document number")
     documents = f"there are only {n}" if n != 1 else "there is only one"
-    return f"Your reply named document {named}, but {documents}. Use the numbers 1 to {n}, each once."
+    return f"Your reply named {named}, but {documents}. Use the numbers 1 to {n}, each once."

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
 from judge_rerank.core import ChatReply, Choice, Failed, OutputSchema
-from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects
+from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects, without_objects
 from judge_rerank.prompting.replies.labels import distribution
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
 from judge_rerank.prompting.replies.text import (
@@ -52,8 +53,14 @@ _ANNOUNCED = re.compile(
     r"(?i:<(?:answer|label)>|\\boxed\{(?:\\text\{)?"
     r"|\b(?:answer|choice|label|winner|verdict)\b[*_\"'`]{0,3}\s{0,3}(?:[:=]|\bis\b:?)"
     r"|\b(?:more|most|best|better)\b[^.\n]{0,60}?(?:\bis\b|:))"
-    rf"\s{{0,3}}(?i:{_NOUN}){_WRAP}(?P<letter>[A-Z])(?![\w'’-])(?={_CLOSE}\s{{0,3}}(?:$|[.,;:!<\\}}\n–—-]|because\b|since\b))"
+    rf"\s{{0,3}}(?i:{_NOUN}){_WRAP}(?P<letter>[A-Z])(?![\w'’-])(?={_CLOSE}\s{{0,3}}(?:$|[.,;:!<(\\}}\n–—-]|because\b|since\b))"
 )
+# How else a judge names its choice. It is no answer by itself, but it can contradict one.
+_PREFERRED = re.compile(
+    rf"\b(?:[Cc]hoose|[Cc]hose|[Pp]ick(?:ed)?|[Ss]elect(?:ed)?|[Pp]refer|[Gg]o\s{{1,3}}with)\s{{1,3}}(?i:{_NOUN}){_WRAP}(?P<first>[A-Z])(?![\w'’-])"
+    rf"|\b(?P<second>[A-Z]){_CLOSE}\s{{1,3}}(?:is|was|seems)\s{{1,3}}(?:(?:clearly|actually|really|the)\s{{1,3}}){{0,2}}(?:best|better|more|most)\b"
+)
+_FIRST_SENTENCE = re.compile(rf"{_WRAP}(?i:{_NOUN}){_WRAP}(?P<letter>[A-Z])(?![\w'’-]){_CLOSE}\s{{0,3}}[.!]")
 _NEGATED = re.compile(r"\b(?:not|least|less|worse|worst|neither|none|both|equally|tie)\b", re.IGNORECASE)
 _NEARBY = 12  # characters after an opening letter in which a "not" would turn it round
 _SEVERAL = re.compile(rf"{_WRAP}[A-Za-z]{_CLOSE}\s{{0,3}}(?:,|/|&|=|\band\b|\bor\b)\s{{0,3}}{_WRAP}[A-Z]\b")
@@ -127,17 +134,21 @@ class Setwise:
 
 
 def _stated(answer: ReplyText, options: tuple[str, ...]) -> Choice | str:
-    """The one option that the text names as its answer, or what is wrong with it."""
-    values = json_values(answer.text)
+    """The one option that the text names as its answer, or what is wrong with it. What it only cites is not named."""
+    own = own_words(answer.text)
+    values = json_values(own)
     repairs = list(answer.repairs)
     found = _in_json(values, options)
+    if not found and not values and not answer.cut and "{" in own:
+        found = _in_json([mended_json(own)], options)
+        repairs += ["damaged JSON mended"] if found else []
     if found and not (answer.text.startswith("{") and answer.text.endswith("}")):
         repairs.append("text around the answer ignored")
-    if not found and not values and not answer.cut and "{" in answer.text:
-        found = _in_json([mended_json(answer.text)], options)
-        repairs += ["damaged JSON mended"] if found else []
-    if not found and not any(not set(_KEYS).isdisjoint(value) for value in objects(values)):
-        found = _in_text(answer, options)
+    if found:
+        beside = _named(without_fences(without_objects(own)), options, cut=answer.cut)
+        found = {**dict.fromkeys(beside), **found}
+    elif not any(not set(_KEYS).isdisjoint(value) for value in objects(values)):
+        found = _in_text(answer, own, options)
         alone = _ALONE.fullmatch(answer.text[:80]) is not None
         repairs += ["text around the answer ignored"] if found and not alone else []
     letters = list(dict.fromkeys(found))
@@ -162,17 +173,16 @@ def _in_json(values: list[Any], options: tuple[str, ...]) -> Mapping[str, str | 
     return found
 
 
-def _in_text(answer: ReplyText, options: tuple[str, ...]) -> Mapping[str, str | None]:
-    """Announced ("The best is B"); else the whole reply, the letter that opens it, or the last line."""
-    text = without_fences(answer.text)
-    reason = as_reason(text)
+def _in_text(answer: ReplyText, own: str, options: tuple[str, ...]) -> dict[str, str | None]:
+    """Announced ("The best is B"); else the whole reply, the letter that opens it, or the last line.
+
+    With every other letter that the text names, so that a text that ends otherwise than it began is no answer.
+    """
+    text = without_fences(without_objects(own))
+    reason = as_reason(answer.text)
     if _SEVERAL.match(text) or (answer.cut and len(text.split()) < 2):
         return {}
-    letters = [
-        said["letter"]
-        for said in _ANNOUNCED.finditer(text)
-        if not _NEGATED.search(text[max(0, said.start() - 40) : said.end()])
-    ]
+    letters = _announced(text)
     lines = [line for line in text.splitlines() if line.strip()]
     if not letters and lines:
         alone = _ALONE.fullmatch(lines[0][:80]) or (None if answer.cut else _ALONE.fullmatch(lines[-1][:80]))
@@ -181,4 +191,30 @@ def _in_text(answer: ReplyText, options: tuple[str, ...]) -> Mapping[str, str | 
             letters = [alone["letter"].upper()]
         elif opening is not None and not _NEGATED.search(text[: opening.end() + _NEARBY]):
             letters = [opening["letter"]]
-    return {letter: reason for letter in letters if letter in options}
+    if not any(letter in options for letter in letters):
+        return {}
+    return {letter: reason for letter in (*letters, *_named(text, options, cut=answer.cut)) if letter in options}
+
+
+def _announced(text: str) -> list[str]:
+    return [
+        said["letter"]
+        for said in _ANNOUNCED.finditer(text)
+        if not _NEGATED.search(text[max(0, said.start() - 40) : said.end()])
+    ]
+
+
+def _named(text: str, options: tuple[str, ...], *, cut: bool) -> list[str]:
+    """Every letter that a text names as its choice, however it is put: announced, preferred, or alone on a line.
+
+    The letter of a first sentence counts too, if no other line begins with another, as in notes on each passage.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    alone = [_ALONE.fullmatch(line[:80]) for line in (lines[:1] if cut else [*lines[:1], *lines[-1:]])]
+    named = [*_announced(text), *(found["letter"].upper() for found in alone if found is not None)]
+    named += [found["first"] or found["second"] for found in _PREFERRED.finditer(text)]
+    notes = {found["letter"] for line in lines if (found := _OPENING.match(line)) is not None}
+    opening = _FIRST_SENTENCE.match(text)
+    if opening is not None and notes <= {opening["letter"]} and not _NEGATED.search(text[: opening.end() + _NEARBY]):
+        named.append(opening["letter"])
+    return [letter for letter in named if letter in options]

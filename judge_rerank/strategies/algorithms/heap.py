@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from judge_rerank.strategies.algorithms.combinators import Steps, side_by_side
+from judge_rerank.core import Steps
+from judge_rerank.strategies.algorithms.combinators import side_by_side
 
 BestOf: TypeAlias = Callable[[tuple[int, ...]], Steps[int | None]]
 """Asks which of a group (of two or more) is best; None where the judge does not know."""

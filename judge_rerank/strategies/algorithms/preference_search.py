@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, combinations, pairwise
 from random import Random
 
-from judge_rerank.core import Candidate, Candidates, JudgeCall, Outcomes, Tiers
-from judge_rerank.strategies.algorithms.combinators import Steps
+from judge_rerank.core import Candidate, Candidates, JudgeCall, Outcomes, Steps, Tiers
 from judge_rerank.strategies.algorithms.preference_graph import Preferences
 
 # A document that this many calls failed on is not asked about again: it keeps its place.
@@ -62,7 +61,7 @@ class PreferenceSearch:
             orders.append([*named, *sorted(set(group).difference(named))])
         return orders
 
-    def settle(self, top: int, size: int) -> Steps[None]:
+    def search_top(self, top: int, size: int) -> Steps[None]:
         """Ask about at most `size` places at a time, one call a round, until the best `top` are known.
 
         Ends for every judge: each question holds a pair that was neither asked nor implied before.

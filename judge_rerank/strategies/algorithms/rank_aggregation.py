@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from judge_rerank.strategies.algorithms.preference_graph import Preferences
-from judge_rerank.strategies.algorithms.score_fusion import settled
+from judge_rerank.strategies.algorithms.score_fusion import rounded
 
 T = TypeVar("T")
 
@@ -15,23 +15,23 @@ T = TypeVar("T")
 _LARGEST_EXACT = 10
 
 
-def reciprocal_ranks(votes: Sequence[Sequence[int]], base: Sequence[int]) -> list[int]:
-    """The items of `base` by the sum of 1 / rank over the votes; ties as in `base`."""
+def reciprocal_ranks(rankings: Sequence[Sequence[int]], base: Sequence[int]) -> list[int]:
+    """The items of `base` by the sum of 1 / rank over the rankings; ties as in `base`."""
     total = dict.fromkeys(base, 0.0)
-    for vote in votes:
-        for rank, item in enumerate(vote, start=1):
+    for ranking in rankings:
+        for rank, item in enumerate(ranking, start=1):
             total[item] += 1 / rank
-    return sorted(base, key=lambda item: -settled(total[item]))
+    return sorted(base, key=lambda item: -rounded(total[item]))
 
 
-def kemeny(votes: Sequence[Sequence[int]], base: Sequence[int]) -> list[int]:
-    """An order that disagrees with as few pairs of the votes as possible (Kemeny); ties as in `base`.
+def kemeny(rankings: Sequence[Sequence[int]], base: Sequence[int]) -> list[int]:
+    """An order that disagrees with as few pairs of the rankings as possible (Kemeny); ties as in `base`.
 
     Exact where every group of items that beat each other in a circle has at most ten members, since such groups can
     be put in order by themselves. Larger ones start from the Borda order and are improved by moving single items
     until none improves.
     """
-    margin = _margins(votes, base)
+    margin = _margins(rankings, base)
     graph = Preferences(len(base))
     for one, other in combinations(range(len(base)), 2):
         if margin[one][other] > 0:
@@ -48,9 +48,9 @@ def kemeny(votes: Sequence[Sequence[int]], base: Sequence[int]) -> list[int]:
     return [base[place] for place in result]
 
 
-def _margins(votes: Sequence[Sequence[int]], base: Sequence[int]) -> list[list[int]]:
-    """By two places in `base`, how many votes more put the one above the other than below."""
-    ranks = [{item: rank for rank, item in enumerate(vote)} for vote in votes]
+def _margins(rankings: Sequence[Sequence[int]], base: Sequence[int]) -> list[list[int]]:
+    """By two places in `base`, how many rankings more put the one above the other than below."""
+    ranks = [{item: rank for rank, item in enumerate(ranking)} for ranking in rankings]
     return [
         [sum((rank[one] < rank[other]) - (rank[one] > rank[other]) for rank in ranks) for other in base] for one in base
     ]
@@ -85,7 +85,7 @@ def _exact(places: Sequence[int], margin: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _improved(order: Sequence[int], margin: Sequence[Sequence[int]]) -> list[int]:
-    """Moves single places to where they agree with most votes, until no move helps."""
+    """Moves single places to where they agree with most rankings, until no move helps."""
     current = list(order)
     moved = True
     while moved:

@@ -45,7 +45,7 @@ def by_place(order: Sequence[int]) -> dict[int, float]:
     return {index: float(-place) for place, index in enumerate(order)}
 
 
-def settled(total: float) -> float:
+def rounded(total: float) -> float:
     """A sum without its last digits: what two signals that disagree, or the same fractions in another order, add up to
     may differ by a rounding error alone, and that is a tie."""
     return round(total, 12)
@@ -64,6 +64,6 @@ def fused(candidates: Candidates, ordering: Ordering, weight: float) -> Ordering
     given = [candidate.index for candidate in candidates]
     before = zscores(candidates.prior if set(given) <= set(candidates.prior) else by_place(given))
     now = zscores(ordering.scores or by_place(ordering.order))
-    sums = {index: settled((1 - weight) * before[index] + weight * now.get(index, before[index])) for index in given}
+    sums = {index: rounded((1 - weight) * before[index] + weight * now.get(index, before[index])) for index in given}
     order = by_score(candidates, sums).order
     return replace(ordering, order=order, scores={index: sigmoid(total) for index, total in sums.items()})

@@ -1,4 +1,4 @@
-"""Runs a strategy without an engine, and checks what every strategy has to keep. Public in `judge_rerank.testing`."""
+"""The conformance suite: what every strategy has to keep, checked without a model. Public in `judge_rerank.testing`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from judge_rerank.core import (
-    ORDER_TASKS,
     Candidate,
     Candidates,
-    Choice,
+    Circumstances,
     Document,
     Failed,
     FailureReason,
@@ -18,11 +17,11 @@ from judge_rerank.core import (
     Order,
     Outcome,
     Query,
-    Scores,
     Strategy,
     StrategyRunner,
     as_documents,
     as_query,
+    stating,
 )
 
 
@@ -58,14 +57,20 @@ def drive(
     answer: Callable[[JudgeCall], Outcome],
     *,
     query: str | Query = "query",
+    circumstances: Circumstances | None = None,
 ) -> Run:
     """Run a strategy against a function that answers calls: no engine, no prompts, no parsing.
+
+    `circumstances` are for strategies that choose among others; None for those of a hosted judge without a cap.
 
     Raises:
         AssertionError: it yields a round without a call, or asks about a document that it was not given.
     """
     documents = as_documents(docs)
-    candidates = Candidates(Candidate(index=index, document=document) for index, document in enumerate(documents))
+    candidates = Candidates(
+        (Candidate(index=index, document=document) for index, document in enumerate(documents)),
+        circumstances=circumstances,
+    )
     runner = StrategyRunner(strategy, as_query(query), candidates)
     rounds: list[tuple[JudgeCall, ...]] = []
     while not runner.done:
@@ -96,21 +101,14 @@ def perfect(relevance: Sequence[float]) -> Callable[[JudgeCall], Outcome]:
     return answer
 
 
-def stating(call: JudgeCall, best_first: Sequence[int], values: Sequence[float | None]) -> Outcome:
-    """An outcome of the kind that a call's task has: the whole order, the best one's label, or the values."""
-    if call.task in ORDER_TASKS:
-        return Order(order=tuple(best_first), stated=len(best_first))
-    if call.options:
-        return Choice(label=call.options[best_first[0] % len(call.options)])
-    return Scores(values=tuple(values))
-
-
 def failing(reason: FailureReason = "unreadable") -> Callable[[JudgeCall], Outcome]:
     """Answers for `drive` from a judge that never gives a judgment."""
     return lambda _call: Failed(reason=reason, message="no judgment")
 
 
-def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = True) -> None:
+def check_strategy(
+    strategy: Strategy, *, ideal_top: int = 10, judges: bool = True, circumstances: Circumstances | None = None
+) -> None:
     """The conformance suite: what every strategy has to keep, whatever the judge says.
 
     A permutation for every number of documents and every kind of answer; first-stage order where the judge knows no
@@ -121,6 +119,7 @@ def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = Tr
         strategy: the strategy under test.
         ideal_top: how many of the best documents a perfect judge must bring to the top.
         judges: whether it reads the documents at all.
+        circumstances: as in `drive`.
 
     Raises:
         AssertionError: with what was broken.
@@ -131,10 +130,13 @@ def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = Tr
         dice = random.Random(n)  # noqa: S311
         relevance = [dice.random() for _ in range(n)]
         runs = {
-            "equal relevance": drive(strategy, docs, perfect([0.5] * n)),
-            "failures": drive(strategy, docs, failing()),
-            "a perfect judge": drive(strategy, docs, perfect(relevance)),
-            "an arbitrary judge": drive(strategy, docs, _arbitrary(n)),
+            judge: drive(strategy, docs, answer, circumstances=circumstances)
+            for judge, answer in {
+                "equal relevance": perfect([0.5] * n),
+                "failures": failing(),
+                "a perfect judge": perfect(relevance),
+                "an arbitrary judge": _arbitrary(n),
+            }.items()
         }
         for judge, run in runs.items():
             assert sorted(run.order) == list(range(n)), f"{strategy.name}: not a permutation of {n} under {judge}"
@@ -143,7 +145,7 @@ def check_strategy(strategy: Strategy, *, ideal_top: int = 10, judges: bool = Tr
             assert runs[judge].order == tuple(range(n)), f"{strategy.name}: {judge} must leave {n} documents in place"
         if judges and n > 1:
             _check_reading(strategy, runs["a perfect judge"], relevance, ideal_top)
-        again = drive(strategy, docs, perfect(relevance))
+        again = drive(strategy, docs, perfect(relevance), circumstances=circumstances)
         assert again == runs["a perfect judge"], f"{strategy.name}: two equal runs of {n} documents differ"
 
 
