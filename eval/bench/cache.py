@@ -73,9 +73,9 @@ def latencies(folder: Path) -> int:
 async def flights(cache: ReplyCache, keys: list[str]) -> tuple[list[float], list[float]]:
     async def ask(key: str) -> float:
         started = time.perf_counter()
-        async with cache.flight(key) as flight:
+        async with cache.single_flight(key) as flight:
             if flight.reply is None:
-                flight.land(REPLY, store=True)
+                flight.complete(REPLY, store=True)
         return time.perf_counter() - started
 
     hits = [await ask(keys[n % ENTRIES]) for n in range(LOOKUPS)]

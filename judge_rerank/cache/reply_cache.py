@@ -71,7 +71,7 @@ class ReplyCache:
         """Keep a reply. Ask `storable` first."""
         self._submit(lambda store: store.keep(key, reply)).result()
 
-    def flight(self, key: str) -> SingleFlight:
+    def single_flight(self, key: str) -> SingleFlight:
         """One turn at a request, for `async with`; see `SingleFlight`."""
         return SingleFlight(key, self._turns, self._submit)
 

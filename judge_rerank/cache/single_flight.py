@@ -43,7 +43,7 @@ class Turns:
             waiting.append(turn)
             return turn
 
-    def land(self, key: str, reply: ChatReply) -> None:
+    def complete(self, key: str, reply: ChatReply) -> None:
         """The leader has the reply: give it to everybody who waits."""
         with self._lock:
             waiting = self._waiting.pop(key, ())
@@ -81,14 +81,14 @@ class Submit(Protocol):
 class SingleFlight:
     """One turn at a request: the reply is here already, or the caller is the one to fetch it.
 
-        async with cache.flight(key) as flight:
-            if flight.reply is None:
+        async with cache.single_flight(key) as turn:
+            if turn.reply is None:
                 reply = await backend.complete(request)
-                flight.land(reply, store=storable(reply, outcome))
+                turn.complete(reply, store=storable(reply, outcome))
 
-    Of those that enter with the same key, one finds no reply and the others wait. When it lands a reply, those waiting
-    in this process get it, and those in other processes if it is stored. When it leaves without one (an error, a
-    cancelled task, a killed process), the next is let in.
+    Of those that enter with the same key, one finds no reply and the others wait. When it completes its turn, those
+    waiting in this process get the reply, and those in other processes if it is stored. When it leaves without one (an
+    error, a cancelled task, a killed process), the next is let in.
 
     Attributes:
         reply: the reply, with the usage and the cost of the original; None if the caller is to fetch it.
@@ -101,7 +101,7 @@ class SingleFlight:
         self._key, self._turns, self._submit = key, turns, submit
         self._token = secrets.token_hex(8)
         self._leads = False
-        self._landed = False
+        self._completed = False
         self._to_store: ChatReply | None = None
         self._renewal: asyncio.TimerHandle | None = None
 
@@ -129,12 +129,16 @@ class SingleFlight:
             # Shielded: a cancelled caller still keeps what it has paid for.
             await asyncio.shield(asyncio.wrap_future(self._leave()))
 
-    def land(self, reply: ChatReply, *, store: bool) -> None:
-        """Give the reply to those who wait, and keep it if `store` is true."""
+    def complete(self, reply: ChatReply, *, store: bool) -> None:
+        """Give the reply to those who wait, and keep it under the key if `store` is true.
+
+        It is what the call ended with. Where the first reply could not be read and was asked for once more, that is the
+        second one, so that a later run pays for neither.
+        """
         if not self._leads:
-            raise RuntimeError("Only the flight that found no reply can land one.")
-        self._landed, self._to_store = True, reply if store else None
-        self._turns.land(self._key, reply)
+            raise RuntimeError("Only the turn that found no reply can be completed with one.")
+        self._completed, self._to_store = True, reply if store else None
+        self._turns.complete(self._key, reply)
 
     async def _claim(self) -> None:
         wait_s = _FIRST_WAIT_S
@@ -143,7 +147,7 @@ class SingleFlight:
             wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
         if isinstance(found, ChatReply):
             self.reply, self.source = found, "cache"
-            self._turns.land(self._key, found)
+            self._turns.complete(self._key, found)
         else:
             self._leads = True
             self._renew_later()
@@ -155,8 +159,8 @@ class SingleFlight:
         if self._renewal is not None:
             self._renewal.cancel()
         # First come first served: this runs after a claim that a cancelled caller left under way.
-        left = self._submit(lambda store: store.land(self._key, self._token, self._to_store))
-        if not self._landed:
+        left = self._submit(lambda store: store.complete(self._key, self._token, self._to_store))
+        if not self._completed:
             self._turns.hand_over(self._key)
         return left
 

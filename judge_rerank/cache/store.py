@@ -9,7 +9,7 @@ from pathlib import Path
 from judge_rerank.cache.safe_diskcache import Store
 from judge_rerank.cache.serialisation import Entry, read_entry, write_entry
 from judge_rerank.core import ChatReply
-from judge_rerank.storage import LockRows
+from judge_rerank.storage import Leases
 
 _COUNT_EVERY = 256
 
@@ -57,7 +57,7 @@ class ReplyStore:
     def __init__(self, folder: Path, *, size_limit_bytes: int, expire_s: float | None) -> None:
         self._folder, self._expire_s = folder, expire_s
         self._store = Store(folder, size_limit_bytes=size_limit_bytes)
-        self._locks = LockRows(folder / "flights.db")
+        self._leases = Leases(folder / "leases.db")
         self._hits = self._misses = 0
 
     def get(self, key: str) -> ChatReply | None:
@@ -74,30 +74,30 @@ class ReplyStore:
         """The reply if it is there, else whether the caller is the one to ask."""
         reply = self._find(key)
         if reply is None and self._store.usable:
-            if not self._locks.acquire(key, token):
+            if not self._leases.acquire(key, token):
                 return False
             reply = self._find(key)  # it may have come while the row was still held
             if reply is not None:
-                self._locks.release(key, token)
+                self._leases.release(key, token)
         self._count(reply)
         return reply or True
 
     def renew(self, key: str, token: str) -> None:
         """The caller is still asking."""
-        self._locks.renew(key, token)
+        self._leases.renew(key, token)
 
-    def land(self, key: str, token: str, reply: ChatReply | None) -> None:
+    def complete(self, key: str, token: str, reply: ChatReply | None) -> None:
         """The caller has done with asking; `reply` is what it leaves here, if anything."""
         if reply is not None:
             self.keep(key, reply)
         if self._store.usable:
-            self._locks.release(key, token)
+            self._leases.release(key, token)
 
     def info(self, folder: Path) -> CacheInfo:
         """What there is; `folder` is what the user calls the cache."""
         self._write_counts()
         entries, size = self._store.size()
-        hits, misses = self._locks.counters() if self._store.usable else (0, 0)
+        hits, misses = self._leases.counters() if self._store.usable else (0, 0)
         aside = tuple(self._store.set_aside())
         return CacheInfo(folder=folder, entries=entries, bytes=size, hits=hits, misses=misses, set_aside=aside)
 
@@ -106,7 +106,7 @@ class ReplyStore:
         removed = self._store.clear()
         self._hits = self._misses = 0
         if self._store.usable:
-            self._locks.clear()
+            self._leases.clear()
         return removed
 
     def verify(self, *, remove: bool) -> Verification:
@@ -123,7 +123,7 @@ class ReplyStore:
         """Close the files; they open again on use."""
         self._write_counts()
         self._store.close()
-        self._locks.close()
+        self._leases.close()
 
     def _find(self, key: str) -> ChatReply | None:
         entry = read_entry(key, self._store.get(key))
@@ -138,5 +138,5 @@ class ReplyStore:
 
     def _write_counts(self) -> None:
         if self._store.usable and (self._hits or self._misses):
-            self._locks.count(hits=self._hits, misses=self._misses)
+            self._leases.count(hits=self._hits, misses=self._misses)
             self._hits = self._misses = 0

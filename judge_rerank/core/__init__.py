@@ -19,7 +19,10 @@ from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
     DocumentsLike,
+    Pair,
     as_documents,
+    as_pair,
+    as_pairs,
     as_query,
     document_from,
     identifier_in,
@@ -87,23 +90,21 @@ from judge_rerank.core.redaction import (
 )
 from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
 from judge_rerank.core.strategy import (
-    ORDER_TASKS,
     Ordering,
     Plan,
     Strategy,
     by_raw,
     by_score,
-    neutral,
     raw_scores,
     scored,
     spec_of,
-    stating,
 )
+from judge_rerank.core.truncation import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
 
 __all__ = [
-    "ORDER_TASKS",
+    "CHARS_PER_TOKEN",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
     "Addition",
@@ -155,6 +156,7 @@ __all__ = [
     "Outcome",
     "Outcomes",
     "OutputSchema",
+    "Pair",
     "Passage",
     "Plan",
     "PlanRunner",
@@ -192,6 +194,8 @@ __all__ = [
     "Usage",
     "added",
     "as_documents",
+    "as_pair",
+    "as_pairs",
     "as_query",
     "as_relevance",
     "basic_auth",
@@ -202,12 +206,12 @@ __all__ = [
     "document_from",
     "dollars",
     "explain",
+    "fitting",
     "identifier_in",
     "imported_plugins",
     "judge_kind",
     "judgments_of",
     "kept_apart",
-    "neutral",
     "prompt_text",
     "public_repr",
     "public_url",
@@ -221,7 +225,6 @@ __all__ = [
     "secrets_in",
     "sigmoid",
     "spec_of",
-    "stating",
     "to_usd",
     "total_usd",
     "without",

@@ -38,6 +38,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from judge_rerank.core.money import dollars
 from judge_rerank.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class BudgetExceeded(BudgetError):
         source: which cap: "budget", "limit", "max_usd" or the name of an environment variable.
         unit: what the cap counts.
         needed: the most that the next call could take; None when it is not that which stops it.
-        stopped: the cap was stopped because a bill was higher than the most that had been reckoned.
+        stopped: the model for which the cap was stopped, because a bill of its was far higher than the most that had
+            been reckoned; None where that is not why.
         ranking: the best order so far, where there is one.
     """
 
@@ -170,17 +172,18 @@ class BudgetExceeded(BudgetError):
         *,
         unit: Literal["usd", "calls", "tokens"] = "usd",
         needed: Decimal | int | None = None,
-        stopped: bool = False,
+        stopped: str | None = None,
         ranking: Ranking | None = None,
     ) -> None:
         self.spent, self.limit, self.source, self.unit = spent, limit, source, unit
         self.needed, self.stopped, self.ranking = needed, stopped, ranking
         spent_text, limit_text = _amount(spent, unit), _amount(limit, unit)
-        if stopped:
+        if stopped is not None:
             message = (
-                f"{source} is stopped ({spent_text} of {limit_text} spent): a call was billed more than the most that "
-                "had been reckoned for it, so the cap could not be held any longer. The log names the call; check the "
-                "price of its model, then call resume() on the ledger."
+                f"{source} is stopped for {stopped or 'the model'} ({spent_text} of {limit_text} spent): a call was "
+                "billed far more than the most that had been reckoned for it, so the cap cannot be held with this "
+                "model. The log names the call; check the price, and then let it go on: "
+                "judge_rerank.spending.Ledger(PATH).resume() for a budget with a file, else a new judge or limit."
             )
         else:
             what = "" if needed is None else f", and the next call can take {_amount(needed, unit)}"
@@ -291,10 +294,7 @@ class ProviderUnavailable(ProviderError):
 
 
 def _amount(value: Decimal | int, unit: str) -> str:
-    if unit != "usd":
-        return f"{value} {unit}"
-    dollars, point, cents = f"{value:f}".partition(".")
-    return f"${dollars}.{cents.rstrip('0').ljust(2, '0')}" if point else f"${dollars}.00"
+    return dollars(value) if unit == "usd" else f"{value} {unit}"
 
 
 def _located(message: str, path: str | None, line: int | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from judge_rerank.core.documents import Query
 from judge_rerank.core.errors import InputError
 from judge_rerank.core.judgments import Judgment
+from judge_rerank.core.money import dollars
 
 if TYPE_CHECKING:
     from judge_rerank.core.ranking import RankedDocument, Ranking
@@ -128,7 +129,7 @@ def _scale(label: str, score: float) -> int | None:
 
 
 def _details(judgment: Judgment) -> list[str]:
-    price = "price unknown" if judgment.cost_usd is None else f"${judgment.cost_usd:f}"
+    price = "price unknown" if judgment.cost_usd is None else dollars(judgment.cost_usd)
     prompt = judgment.prompt or "no prompt"
     if judgment.prompt_hash:
         prompt += f" ({judgment.prompt_hash[:12]})"

@@ -44,7 +44,7 @@ _SHAPED = re.compile(
       | (?:AKIA|ASIA|ABIA)[A-Z0-9]{12,} | ABSK[\w+/=]{20,}                                     # AWS
       | dapi[0-9a-f]{32}                                       # Databricks
       | \w{40,90}JQQJ99\w{20,40}                               # Azure
-      | eyJ[\w\-]{10,4000}\.[\w\-]{10,4000}(?:\.[\w\-]*)?      # a JSON web token
+      | eyJ[\w\-]{10,400}\.[\w\-]{10,}(?:\.[\w\-]*)?           # a JSON web token
     )
     | (?<![\w/+.\-])(?=[A-Za-z/+]{0,39}[0-9])(?=[a-z0-9/+]{0,39}[A-Z])(?=[A-Z0-9/+]{0,39}[a-z])[\w/+]{40}(?![\w/+=.\-])
     | -----BEGIN\ [A-Z ]{0,30}PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]{0,30}PRIVATE\ KEY-----|\Z)

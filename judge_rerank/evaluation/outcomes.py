@@ -13,18 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from judge_rerank.core import DataError, InputError
+from judge_rerank.storage import Database, as_ours, open_database
 
-_BUSY_TIMEOUT_S = 30.0
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS tests (salt TEXT PRIMARY KEY, settings TEXT NOT NULL, started REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS exposures (
-    id INTEGER PRIMARY KEY, salt TEXT NOT NULL, unit TEXT NOT NULL, treated INTEGER NOT NULL, time REAL NOT NULL,
-    UNIQUE (salt, unit));
-CREATE TABLE IF NOT EXISTS outcomes (
-    id INTEGER PRIMARY KEY, exposure INTEGER NOT NULL REFERENCES exposures (id), outcome TEXT NOT NULL,
-    value REAL NOT NULL, time REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS outcomes_exposure ON outcomes (outcome, exposure);
-"""
+
+def _error(message: str, path: Path | None) -> DataError:
+    return DataError(f"The outcomes of the test cannot be kept here. {message}", path=path)
+
+
+_OUTCOMES = Database(
+    name="record of the test",
+    schema=(
+        "CREATE TABLE tests (salt TEXT PRIMARY KEY, settings TEXT NOT NULL, started REAL NOT NULL)",
+        """CREATE TABLE exposures (
+            id INTEGER PRIMARY KEY, salt TEXT NOT NULL, unit TEXT NOT NULL, treated INTEGER NOT NULL,
+            time REAL NOT NULL, UNIQUE (salt, unit))""",
+        """CREATE TABLE outcomes (
+            id INTEGER PRIMARY KEY, exposure INTEGER NOT NULL REFERENCES exposures (id), outcome TEXT NOT NULL,
+            value REAL NOT NULL, time REAL NOT NULL)""",
+        "CREATE INDEX outcomes_exposure ON outcomes (outcome, exposure)",
+    ),
+    tables=frozenset({"tests", "exposures", "outcomes"}),
+    error=_error,
+    busy_s=30.0,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +65,6 @@ class Outcomes:
         self.path, self._salt = Path(path).expanduser(), salt
         wanted = json.dumps(settings, sort_keys=True)
         with self._transaction() as connection:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
             connection.execute("INSERT OR IGNORE INTO tests VALUES (?, ?, ?)", (salt, wanted, time.time()))
             (stored,) = connection.execute("SELECT settings FROM tests WHERE salt = ?", (salt,)).fetchone()
         if stored != wanted:
@@ -115,11 +124,7 @@ class Outcomes:
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                yield connection
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            msg = f"The outcomes of the test cannot be kept here ({error}). Name a file of its own that can be written."
-            raise DataError(msg, path=self.path) from error
+        with as_ours(_OUTCOMES, self.path), closing(open_database(_OUTCOMES, self.path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")

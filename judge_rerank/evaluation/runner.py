@@ -29,7 +29,7 @@ _BATCH = 10
 """Queries that a variant gets in a row before the next variant has them, so that all advance side by side."""
 
 # What keeps a query from being finished, unlike replies that came and could not be used.
-_UNFINISHED = frozenset({"provider", "budget", "deadline", "cancelled"})
+_UNFINISHED = frozenset({"provider", "budget", "ledger", "deadline", "cancelled"})
 
 Key = tuple[str, str, int, str]
 

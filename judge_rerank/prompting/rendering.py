@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from judge_rerank.core import Backend, ChatRequest, ContextTooLong, Document, JudgeCall, Message, Subject, prompt_text
+from judge_rerank.core import (
+    Backend,
+    ChatRequest,
+    ContextTooLong,
+    Document,
+    JudgeCall,
+    Message,
+    Query,
+    Subject,
+    fitting,
+    prompt_text,
+)
 from judge_rerank.prompting import tasks as parsing
-from judge_rerank.prompting.library import Library, Shown
-from judge_rerank.prompting.tasks.base import Reader
+from judge_rerank.prompting.library import Library, Shown, Template
+from judge_rerank.prompting.tasks.base import Reader, Task
 
 # A chat template wraps each message in a few special tokens that nobody counts.
 MARGIN_TOKENS = 64
@@ -17,9 +29,7 @@ MARGIN_TOKENS = 64
 COUNT_MARGIN = 2
 # A document cut below this says too little to be judged.
 _LEAST_TOKENS_PER_DOC = 16
-# No tokenizer in use makes one token of more characters than this on average, so longer text need not be counted.
-_CHARS_PER_TOKEN = 12
-_MOST_ROOMS = 1_000
+_MOST_FORMS = 1_000
 _MOST_CUTS = 4_096
 
 
@@ -94,22 +104,27 @@ class Renderer(Cutter):
     ) -> None:
         super().__init__(backend, max_tokens_per_doc=max_tokens_per_doc, timeout_s=timeout_s)
         self._library = library
-        self._rooms: dict[tuple[object, ...], int] = {}
+        # The same for all calls of a round.
+        self._form = lru_cache(maxsize=_MOST_FORMS)(self._looked_up)
+        self._rooms = lru_cache(maxsize=_MOST_FORMS)(self._measured_room)
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
-        """The greatest n ≤ `at_most` such that any n of the call's candidates fit in one request.
+        """The greatest n ≤ `at_most` such that any n of the call's candidates can be shown in one request.
 
-        At least 2 where there are two: documents are cut further rather than never compared.
+        A few long documents are cut rather than n made smaller for all: those that are no longer than most, up to the
+        median, have to fit whole. Where most are long, n is what fits without cutting them below the median. It is at
+        least 2 where there are two: documents are cut further rather than never compared.
         """
         at_most = max(1, min(at_most, len(call.candidates)))
         room = self._room(call, at_most)
         longest = sorted((self.cut(c.document, self.per_document).tokens for c in call.candidates), reverse=True)
-        used = 0
-        for n, tokens in enumerate(longest[:at_most]):
-            used += tokens
-            if used > room:
-                return max(n, min(2, at_most))
-        return at_most
+        whole = max(longest[len(longest) // 2], _LEAST_TOKENS_PER_DOC) if longest else 0
+
+        def too_many(n: int) -> bool:
+            return sum(longest[:n]) > room and _level(longest[:n], room) < whole
+
+        fits = bisect_left(range(1, at_most + 1), True, key=too_many)  # noqa: FBT003
+        return max(fits, min(2, at_most))
 
     def prepare(self, call: JudgeCall) -> Prepared:
         """The request for a call, its documents cut where they would not fit.
@@ -119,36 +134,34 @@ class Renderer(Cutter):
             PromptError: the template cannot be rendered.
         """
         n = len(call.candidates)
-        cuts = self._fitted(call) if n else []
+        form = self._form_of(call, n)
+        cuts = self._fitted(call, form) if n else []
         shown = [Shown(id=place, title=cut.title, text=cut.text) for place, cut in enumerate(cuts, start=1)]
-        task, template = parsing.task(call.task), self._library.get(call.task, call.prompt)
-        messages = self._messages(call, shown)
-        info = self._backend.info
-        labels = self._labels(call, n)
+        messages = form.messages(call.query, shown)
         request = ChatRequest(
             messages=messages,
-            max_output_tokens=self._output_tokens(call, n),
-            schema=None if labels else task.schema(n, options=call.options, explain=call.explain),
-            labels=labels,
+            max_output_tokens=form.output_tokens,
+            schema=None if form.labels else form.task.schema(n, options=call.options, explain=call.explain),
+            labels=form.labels,
             timeout_s=self.timeout_s,
             subject=Subject(
                 task=call.task, query=call.query, candidates=call.candidates, options=call.options, explain=call.explain
             ),
         )
-        input_tokens = self._backend.count_tokens(prompt_text(messages))
-        if input_tokens + request.max_output_tokens > info.context_tokens:
-            raise _too_long(info.name, info.context_tokens, template.name)
+        input_tokens = self.tokens(prompt_text(messages))
+        if input_tokens + request.max_output_tokens > self._backend.info.context_tokens:
+            raise self._too_long(form)
         return Prepared(
             call=call,
-            task=task,
+            task=form.task,
             request=request,
             input_tokens=input_tokens,
             truncated=tuple(c.index for c, cut in zip(call.candidates, cuts, strict=True) if cut.shortened),
-            prompt=template.name,
-            prompt_hash=template.hash,
+            prompt=form.template.name,
+            prompt_hash=form.template.hash,
         )
 
-    def _fitted(self, call: JudgeCall) -> list[Cut]:
+    def _fitted(self, call: JudgeCall, form: _Form) -> list[Cut]:
         """Each candidate's text, cut to `max_tokens_per_doc` and further until all fit together."""
         cuts = [self.cut(candidate.document, self.per_document) for candidate in call.candidates]
         room = self._room(call, len(cuts))
@@ -156,48 +169,77 @@ class Renderer(Cutter):
             return cuts
         limit = _level([cut.tokens for cut in cuts], room)
         if limit < _LEAST_TOKENS_PER_DOC:
-            info = self._backend.info
-            raise _too_long(info.name, info.context_tokens, self._library.get(call.task, call.prompt).name)
+            raise self._too_long(form)
         return [self.cut(candidate.document, limit) for candidate in call.candidates]
 
-    def _room(self, call: JudgeCall, n: int) -> int:
-        """Tokens left for the texts of `n` documents. The same for all calls of a round, so it is remembered."""
-        key = (call.task, call.prompt, call.query, call.options, call.explain, n)
-        if key not in self._rooms:
-            if len(self._rooms) >= _MOST_ROOMS:
-                self._rooms.clear()
-            self._rooms[key] = self._measured_room(call, n)
-        return self._rooms[key]
+    def _form_of(self, call: JudgeCall, n: int) -> _Form:
+        return self._form(call.task, call.prompt, call.options, call.explain, n)
 
-    def _measured_room(self, call: JudgeCall, n: int) -> int:
-        empty = [Shown(id=place, title=None, text="") for place in range(1, n + 1)]
-        overhead = self._backend.count_tokens(prompt_text(self._messages(call, empty)))
-        return self._backend.info.context_tokens - overhead - self._output_tokens(call, n) - MARGIN_TOKENS
-
-    def _messages(self, call: JudgeCall, shown: Sequence[Shown]) -> tuple[Message, ...]:
-        task, template = parsing.task(call.task), self._library.get(call.task, call.prompt)
-        labels = bool(self._labels(call, len(shown)))
-        return template.render(
-            query=call.query,
-            documents=shown,
-            reply_format=task.reply_format(len(shown), options=call.options, explain=call.explain, labels=labels),
-            options=call.options,
-            explain=call.explain,
+    def _looked_up(self, task: str, prompt: str | None, options: tuple[str, ...], explain: bool, n: int) -> _Form:  # noqa: FBT001
+        asked, template, info = parsing.task(task), self._library.get(task, prompt), self._backend.info
+        # A word without its log-probabilities is better as JSON.
+        labels = asked.labels(n, options=options, explain=explain) if info.logprobs else ()
+        formula = asked.output_tokens(n, options=options, explain=explain, labels=bool(labels))
+        wanted = max(template.output_tokens or 0, formula) + info.reasoning_tokens
+        return _Form(
+            task=asked,
+            template=template,
             labels=labels,
+            options=options,
+            explain=explain,
+            reply_format=asked.reply_format(n, options=options, explain=explain, labels=bool(labels)),
+            output_tokens=min(wanted, info.max_output_tokens or wanted),
         )
 
-    def _labels(self, call: JudgeCall, n: int) -> tuple[str, ...]:
-        """The one-word answers, where their log-probabilities can be had; a word without them is better as JSON."""
-        if not self._backend.info.logprobs:
-            return ()
-        return parsing.task(call.task).labels(n, options=call.options, explain=call.explain)
+    def _room(self, call: JudgeCall, n: int) -> int:
+        """Tokens left for the texts of `n` documents."""
+        return self._rooms(self._form_of(call, n), call.query, n)
 
-    def _output_tokens(self, call: JudgeCall, n: int) -> int:
-        task, template = parsing.task(call.task), self._library.get(call.task, call.prompt)
+    def _measured_room(self, form: _Form, query: Query, n: int) -> int:
+        empty = [Shown(id=place, title=None, text="") for place in range(1, n + 1)]
+        overhead = self.tokens(prompt_text(form.messages(query, empty)))
+        return self._backend.info.context_tokens - overhead - form.output_tokens - MARGIN_TOKENS
+
+    def _too_long(self, form: _Form) -> ContextTooLong:
         info = self._backend.info
-        formula = task.output_tokens(n, options=call.options, explain=call.explain, labels=bool(self._labels(call, n)))
-        wanted = max(template.output_tokens or 0, formula) + info.reasoning_tokens
-        return min(wanted, info.max_output_tokens or wanted)
+        msg = (
+            f"The prompt {form.template.name!r} leaves no room for documents in the {info.context_tokens} tokens that "
+            f"{info.name} reads at once. Use a shorter prompt or query, fewer documents a call, or a model with a "
+            "longer context."
+        )
+        return ContextTooLong(msg, model=info.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Form:
+    """How so many documents are asked about: what the query and the documents do not change.
+
+    Attributes:
+        task, template: what is asked, and in which words.
+        labels: the one-word answers, where their log-probabilities will be read.
+        options, explain: as in the call.
+        reply_format: the sentence that says how to answer.
+        output_tokens: the most that the reply may take.
+    """
+
+    task: Task
+    template: Template
+    labels: tuple[str, ...]
+    options: tuple[str, ...]
+    explain: bool
+    reply_format: str
+    output_tokens: int
+
+    def messages(self, query: Query, shown: Sequence[Shown]) -> tuple[Message, ...]:
+        """The conversation that shows these documents."""
+        return self.template.render(
+            query=query,
+            documents=shown,
+            reply_format=self.reply_format,
+            options=self.options,
+            explain=self.explain,
+            labels=bool(self.labels),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +261,8 @@ def _cut_to(backend: Backend, title: str | None, text: str, limit: int) -> Cut:
 
 def _start(backend: Backend, text: str, limit: int) -> tuple[str, int]:
     """As much of the start of `text` as takes at most `limit` tokens, ending between words where it can; its tokens."""
-    head = text[: limit * _CHARS_PER_TOKEN]
-    tokens = backend.count_tokens(head)
-    if len(head) == len(text) and tokens <= limit:
-        return text, tokens
-    while tokens > limit and head:
-        head = head[: min(len(head) * limit // tokens, len(head) - 1)]
-        tokens = backend.count_tokens(head)
-    space = head.rfind(" ")
-    return (head[:space] if space > len(head) * 0.8 else head).rstrip(), tokens
+    end, tokens = fitting(text, 0, len(text), limit, backend.count_tokens)
+    return (text, tokens) if end == len(text) else (text[:end].rstrip(), tokens)
 
 
 def _level(tokens: Sequence[int], room: int) -> int:
@@ -240,11 +275,3 @@ def _level(tokens: Sequence[int], room: int) -> int:
             return share
         left -= count
     return max(ordered, default=0)
-
-
-def _too_long(model: str, context_tokens: int, template: str) -> ContextTooLong:
-    msg = (
-        f"The prompt {template!r} leaves no room for documents in the {context_tokens} tokens that {model} reads at "
-        "once. Use a shorter prompt or query, fewer documents a call, or a model with a longer context."
-    )
-    return ContextTooLong(msg, model=model)

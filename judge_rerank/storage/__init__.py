@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from judge_rerank.storage.folders import cache_dir, claimed_folder, private_folder
-from judge_rerank.storage.leases import LEASE_S, LockRows
+from judge_rerank.storage.leases import LEASE_S, Leases
 from judge_rerank.storage.process_locks import claim_process_lock, owner_is_gone
 from judge_rerank.storage.sqlite import Database, as_ours, is_busy, is_damaged, open_database, open_for_reading
 
 __all__ = [
     "LEASE_S",
     "Database",
-    "LockRows",
+    "Leases",
     "as_ours",
     "cache_dir",
     "claim_process_lock",

@@ -174,17 +174,17 @@ def _grow_log(connection: sqlite3.Connection, log: Path) -> None:
         connection.execute("DROP TABLE IF EXISTS padding")
 
 
-def is_busy(error: Exception) -> bool:
+def is_busy(error: BaseException) -> bool:
     """Whether another process holds the file."""
     return _code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def is_damaged(error: Exception) -> bool:
+def is_damaged(error: BaseException) -> bool:
     """Whether the file is no SQLite file, or no longer one."""
     return _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-def _code(error: Exception) -> int:
+def _code(error: BaseException) -> int:
     """SQLite's primary result code; 0 where it says none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 

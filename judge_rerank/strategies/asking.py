@@ -1,4 +1,4 @@
-"""The base classes of strategies that ask the judge: how a question is put, and what all of them can be told."""
+"""The base classes of strategies that ask the judge: how a question is put, and their options."""
 
 from __future__ import annotations
 
@@ -67,6 +67,6 @@ class Comparing(Asking, ABC):
         """The plan for two or more candidates, in the order in which they stand."""
 
     def fitting(self, query: Query, candidates: Candidates, at_most: int) -> int:
-        """How many documents a call can show: `at_most`, fewer where the longest would not fit, but at least two."""
+        """How many documents a call can show: `at_most`, fewer where most are too long for it, but at least two."""
         call = self.call(query, candidates[:])
         return max(2, candidates.limits.largest(call, min(at_most, len(candidates))))

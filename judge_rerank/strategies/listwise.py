@@ -19,8 +19,9 @@ class Listwise(Comparing):
     its best documents into the next: 1 + ⌈max(0, n − w) / s⌉ calls a pass, one a round. It brings the best
     w − s documents to the top from anywhere in the list; below them the order is only as good as the first stage.
 
-    The window shrinks, and the stride with it, where the longest documents would not fit the model's context. An
-    order has no scores: `relevance_score` is None. A window without a readable reply stays as it was.
+    A few long documents are cut to fit the model's context; where most are long, the window shrinks, and the stride
+    with it. An order has no scores: `relevance_score` is None. A window without a readable reply stays as it was, and
+    documents that a reply leaves out keep their order behind those that it names.
 
     Attributes:
         window_size: documents a call, at least 2.

@@ -32,7 +32,7 @@ from judge_rerank.cache.reply_cache import ReplyCache, storable
 from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk
 from judge_rerank.core import Choice, Failed, Order, Query, Scores
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Subject
-from judge_rerank.storage.leases import LEASE_S, LockRows
+from judge_rerank.storage.leases import LEASE_S, Leases
 
 REPLY = ChatReply(
     text="7 \ud83d é\n\x00",
@@ -400,9 +400,9 @@ def test_a_place_where_no_folder_can_be_is_one_warning(tmp_path: Path, caplog: p
     cache = ReplyCache(tmp_path / "file" / "cache")
 
     async def ask() -> str:
-        async with cache.flight("k") as flight:
+        async with cache.single_flight("k") as flight:
             assert flight.reply is None
-            flight.land(REPLY, store=True)
+            flight.complete(REPLY, store=True)
             return REPLY.text
 
     with cache:
@@ -499,7 +499,7 @@ async def asked(
     seconds: float = 0.01,
     begun: asyncio.Event | None = None,
 ) -> ChatReply:
-    async with cache.flight(key) as flight:
+    async with cache.single_flight(key) as flight:
         if flight.reply is not None:
             return flight.reply
         log.append(key)
@@ -508,7 +508,7 @@ async def asked(
         await asyncio.sleep(seconds)
         if len(log) <= fail:
             raise ConnectionError("no answer")
-        flight.land(REPLY, store=True)
+        flight.complete(REPLY, store=True)
         return REPLY
 
 
@@ -566,10 +566,10 @@ async def test_a_reply_that_is_not_stored_still_answers_those_who_wait(tmp_path:
     with ReplyCache(tmp_path) as cache:
 
         async def ask() -> str | None:
-            async with cache.flight("k") as flight:
+            async with cache.single_flight("k") as flight:
                 if flight.reply is None:
                     await asyncio.sleep(0.02)
-                    flight.land(replace(REPLY, finish_reason="length"), store=False)
+                    flight.complete(replace(REPLY, finish_reason="length"), store=False)
                 return flight.source
 
         assert sorted(map(str, await asyncio.gather(ask(), ask(), ask()))) == ["None", "shared", "shared"]
@@ -586,12 +586,12 @@ ASK = """
     ready, together = meter.with_name("ready"), int(sys.argv[5])
 
     async def ask(cache):
-        async with cache.flight("k") as flight:
+        async with cache.single_flight("k") as flight:
             if flight.reply is None:
                 with meter.open("a") as file:
                     file.write(f"{os.getpid()}\\n")
                 await asyncio.sleep(wait)
-                flight.land(ChatReply(text="the answer"), store=True)
+                flight.complete(ChatReply(text="the answer"), store=True)
                 return "the answer"
             return flight.reply.text
 
@@ -631,15 +631,15 @@ def test_a_killed_leader_holds_up_nobody(tmp_path: Path) -> None:
 
 
 def test_a_lease_runs_out_and_can_be_renewed(tmp_path: Path) -> None:
-    rows, others = LockRows(tmp_path / "flights.db"), LockRows(tmp_path / "flights.db")
+    rows, others = Leases(tmp_path / "leases.db"), Leases(tmp_path / "leases.db")
     assert rows.acquire("k", "a")
     assert not others.acquire("k", "b")
-    with closing(sqlite3.connect(tmp_path / "flights.db")) as connection:
-        connection.execute("UPDATE flights SET expires = ?", (time.time() - 1,))
+    with closing(sqlite3.connect(tmp_path / "leases.db")) as connection:
+        connection.execute("UPDATE leases SET expires = ?", (time.time() - 1,))
         connection.commit()
         rows.renew("k", "a")
         assert not others.acquire("k", "b")
-        connection.execute("UPDATE flights SET expires = ?", (time.time() - 1,))
+        connection.execute("UPDATE leases SET expires = ?", (time.time() - 1,))
         connection.commit()
     assert others.acquire("k", "b")
     rows.release("k", "a")  # no longer its own
@@ -652,8 +652,8 @@ def test_a_lease_runs_out_and_can_be_renewed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"garbage" * 2000, b"SQLite format 3\x00" + b"\x00" * 4080])
 def test_a_corrupt_file_of_locks_holds_up_nobody(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "flights.db").write_bytes(content)
-    rows = LockRows(tmp_path / "flights.db")
+    (tmp_path / "leases.db").write_bytes(content)
+    rows = Leases(tmp_path / "leases.db")
     assert rows.acquire("k", "a")
     rows.close()
 

@@ -209,8 +209,9 @@ def test_what_a_test_does_not_take(tmp_path: Path) -> None:
             opened(tmp_path / "x", **options)
     with pytest.raises(InputError, match="finite"):
         opened(tmp_path).record("u", float("nan"), outcome="rating")
+    (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be kept here"):
-        opened(tmp_path / "missing")
+        opened(tmp_path / "file")
     (tmp_path / "ab.db").write_text("not a database at all, but long enough to be taken for one" * 50)
     with pytest.raises(DataError, match="cannot be kept here"):
         opened(tmp_path)

@@ -6,7 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judge_rerank import Judge, Listwise
 from judge_rerank.strategies.algorithms.windows import batches, replaced, shrunk, sliding
+from judge_rerank.testing import FakeBackend
 
 sizes = st.integers(2, 60).flatmap(lambda size: st.tuples(st.just(size), st.integers(1, size)))
 
@@ -47,3 +49,10 @@ def test_batches_are_the_items_in_order(items: list[int], size: int) -> None:
 
 def test_replaced_changes_the_window_only() -> None:
     assert replaced([1, 2, 3, 4], 1, [3, 2]) == [1, 3, 2, 4]
+
+
+def test_what_the_judge_leaves_out_keeps_its_order() -> None:
+    judge = Judge(FakeBackend('{"ranking": [3, 1]}'))
+    assert judge.rerank("q", [f"d{place}" for place in range(5)], "listwise").order == (2, 0, 1, 3, 4)
+    sliding = judge.rerank("q", [f"d{place}" for place in range(6)], Listwise(window_size=4, stride=2))
+    assert sliding.order == (4, 0, 1, 2, 3, 5)  # 2 3 4 5 become 4 2 3 5, then 0 1 4 2 become 4 0 1 2

@@ -41,10 +41,10 @@ def test_a_call_is_a_client_span_inside_its_ranking() -> None:
     made = Ranking([], query=Query(text="private"), strategy="score", model="openai/m", usage=usage)
     with span("rerank openai/m", {"gen_ai.operation.name": "rerank"}) as outer:
         with span(chat_span_name("openai/m"), chat_attributes(REQUEST, model="openai/m", attempt=2), client=True) as s:
-            s.set(
+            s.set_attributes(
                 reply_attributes(ChatReply(text="7", model="m-1", input_tokens=9, output_tokens=1, cost_usd=Decimal(0)))
             )
-        outer.set(ranking_attributes(made, documents=3))
+        outer.set_attributes(ranking_attributes(made, documents=3))
     chat, ranking = EXPORTER.get_finished_spans()
     assert (chat.name, chat.kind.name, chat.parent.span_id) == ("chat openai/m", "CLIENT", ranking.context.span_id)
     assert dict(chat.attributes) == {
@@ -75,12 +75,14 @@ def test_an_error_is_noted_by_its_type_and_not_its_text() -> None:
     assert "sk-" not in failed.to_json()
 
 
-def test_without_opentelemetry_nothing_happens() -> None:
+def test_without_an_sdk_spans_go_nowhere_and_opentelemetry_waits_for_the_first() -> None:
     script = """
         import sys
-        sys.modules["opentelemetry"] = None
+        import judge_rerank
         from judge_rerank.tracing.telemetry import span
+        assert "opentelemetry" not in sys.modules
         with span("chat m", {"a": 1}) as current:
-            current.set({"b": 2})
+            current.set_attributes({"b": 2})
+        assert not current.is_recording()
     """
     subprocess.run([sys.executable, "-W", "error", "-c", dedent(script)], check=True, timeout=300)

@@ -6,15 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from judge_rerank.core import Passage
+from judge_rerank.core import CHARS_PER_TOKEN, Passage, fitting
 
 _UNIT = re.compile(r".+?(?:\n\s*\n|[.!?…][)\"'”’\]]*\s+|[。！？]\s*|\Z)", re.DOTALL)
 """A sentence, or what else ends at a blank line, with the white space that follows it."""
 
 _PARAGRAPH_END = re.compile(r"\n\s*\n\s*\Z")
-
-# No tokenizer in use makes one token of more characters than this on average, so more of a text need not be counted.
-_CHARS_PER_TOKEN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ def passages(text: str, max_tokens: int, overlap_tokens: int, count: Callable[[s
         overlap_tokens: how much of a passage may be shown again at the beginning of the next.
         count: how many tokens a text takes.
     """
-    if len(text) <= max_tokens * _CHARS_PER_TOKEN and count(text) <= max_tokens:
+    if len(text) <= max_tokens * CHARS_PER_TOKEN and count(text) <= max_tokens:
         return (Passage(start=0, end=len(text)),)
     units = list(_units(text, max_tokens, count))
     found: list[Passage] = []
@@ -60,22 +57,10 @@ def _units(text: str, max_tokens: int, count: Callable[[str], int]) -> Iterator[
         start, end = match.span()
         closes = _PARAGRAPH_END.search(match[0]) is not None
         while start < end:
-            cut, tokens = _fitting(text, start, end, max_tokens, count)
+            cut, tokens = fitting(text, start, end, max_tokens, count)
             if text[start:cut].strip():
                 yield _Unit(start, cut, tokens, closes=closes and cut == end)
             start = cut
-
-
-def _fitting(text: str, start: int, end: int, max_tokens: int, count: Callable[[str], int]) -> tuple[int, int]:
-    """How far the text from `start` fits, ending between words where it can, and its tokens."""
-    cut = min(end, start + max_tokens * _CHARS_PER_TOKEN)
-    tokens = count(text[start:cut])
-    while tokens > max_tokens and cut - start > 1:
-        cut = start + max(1, min((cut - start) * max_tokens // tokens, cut - start - 1))
-        space = text.rfind(" ", start + (cut - start) * 4 // 5, cut)
-        cut = space + 1 if space > start else cut
-        tokens = count(text[start:cut])
-    return cut, tokens
 
 
 def _end(units: list[_Unit], first: int, max_tokens: int) -> int:
