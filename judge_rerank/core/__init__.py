@@ -80,6 +80,7 @@ from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
 from judge_rerank.core.redaction import (
     basic_auth,
+    plain_without,
     public_repr,
     public_url,
     redact,
@@ -212,6 +213,7 @@ __all__ = [
     "judge_kind",
     "judgments_of",
     "kept_apart",
+    "plain_without",
     "prompt_text",
     "public_repr",
     "public_url",

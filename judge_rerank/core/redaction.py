@@ -114,6 +114,18 @@ def without(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def plain_without(value: Any, secrets: Iterable[str]) -> Any:
+    """The value in JSON types, without the given secrets."""
+    if isinstance(value, str):
+        return without(value, secrets)
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value).items()
+        return {plain_without(str(name), secrets): plain_without(item, secrets) for name, item in items}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain_without(item, secrets) for item in cast("Iterable[Any]", value)]
+    return value if value is None or isinstance(value, (bool, int, float)) else plain_without(str(value), secrets)
+
+
 def redact_params(params: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
     """Parameters in JSON types, without secrets: known ones, key-shaped ones, and what stands under a secret's name."""
     return _redacted(params, (*secrets, *secrets_in(params), *_of_environment()))

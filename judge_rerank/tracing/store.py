@@ -12,9 +12,9 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
-from judge_rerank.core import Document, Query, Ranking, billed_micro_usd, redact, redact_params, without
+from judge_rerank.core import Document, Query, Ranking, billed_micro_usd, plain_without, redact, redact_params, without
 from judge_rerank.tracing.records import CallRecord
 from judge_rerank.tracing.stored_ranking import ends, to_columns
 
@@ -131,14 +131,7 @@ class Writer:
 
     def _cleaned(self, value: Any) -> Any:
         """The value in JSON types, without known secrets."""
-        if isinstance(value, str):
-            return without(value, self._secrets)
-        if isinstance(value, Mapping):
-            items = cast("Mapping[Any, Any]", value).items()
-            return {self._cleaned(str(name)): self._cleaned(item) for name, item in items}
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [self._cleaned(item) for item in cast("Sequence[Any]", value)]
-        return value if value is None or isinstance(value, (bool, int, float)) else self._cleaned(str(value))
+        return plain_without(value, self._secrets)
 
     def _insert(self, table: str, values: Mapping[str, Any]) -> None:
         places = ", ".join("?" * len(values))
