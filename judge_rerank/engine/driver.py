@@ -163,7 +163,7 @@ class Engine:
 
     def _context(self, job: Job, stop: Stop, model: str) -> RankingContext:
         """What holds for every call of this ranking."""
-        trace, name = self._trace, spec_of(job.strategy)
+        trace, name = self._trace, job.spec
         capped = bool(job.caps) or self._ledger.budget is not None
         return RankingContext(
             stop=stop,
@@ -193,7 +193,7 @@ class Engine:
         while not runner.done:
             outcomes = await self._round(job, runner.round, builder, context)
             await asyncio.to_thread(runner.send, outcomes)
-        return checked(runner.result, candidates, spec_of(job.strategy))
+        return checked(runner.result, candidates, job.spec)
 
     async def _round(
         self, job: Job, effects: Round, builder: RankingBuilder, context: RankingContext

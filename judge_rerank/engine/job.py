@@ -16,6 +16,7 @@ from judge_rerank.core import (
     UnknownName,
     check_number,
     require_above_zero,
+    spec_of,
 )
 from judge_rerank.spending import Amount, Cap
 
@@ -126,6 +127,7 @@ class Job:
         options: what else is asked for.
         caps: what caps it beside the judge's budget.
         on_exhausted: what happens when one is reached.
+        spec: the strategy's spec string.
     """
 
     query: Query
@@ -134,3 +136,7 @@ class Job:
     options: RankOptions = field(default_factory=RankOptions)
     caps: tuple[Cap, ...] = ()
     on_exhausted: OnExhausted = "partial"
+    spec: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spec", spec_of(self.strategy))

@@ -25,7 +25,6 @@ from judge_rerank.core import (
     added,
     judgments_of,
     redact,
-    spec_of,
     total_usd,
 )
 from judge_rerank.engine.job import Job
@@ -188,7 +187,7 @@ class RankingBuilder:
                 for rank, index in enumerate(kept[: options.top_n], start=1)
             ],
             query=job.query,
-            strategy=spec_of(job.strategy),
+            strategy=job.spec,
             model=model,
             status="partial" if reasons else "complete",
             reasons=reasons,
