@@ -72,6 +72,8 @@ def most_input_tokens(prepared: Prepared, info: ModelInfo) -> int:
 
 def used_by(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
     """What the provider says it used; None where it does not say, or bills by something that has no price here."""
+    if reply.finish_reason == "filter" and reply.cost_usd == 0:
+        return Metered()  # refused, which no provider bills
     used = metered(reply, documents=prepared.documents)
     unpriced = used is not None and price is not None and prepared.documents and not price.covers(used)
     return None if unpriced else used
