@@ -307,7 +307,7 @@ class _CallUnderWay:
         if failed.failure not in _WORTH_ASKING_AGAIN or isinstance(self._call, ApiCall) or read.reply.input_cut:
             return None
         limit = request.max_output_tokens * (2 if failed.failure == "truncated" else 1)
-        limit += self._info.reasoning_tokens if read.reply.thought_only else 0
+        limit += self._channel.backend.info.reasoning_tokens if read.reply.thought_only else 0
         shown = read.reply.text.strip()[: 4 * request.max_output_tokens]
         complaint = f"{failed.message} Answer again, in exactly the format that was asked for."
         count = self._channel.backend.count_tokens
