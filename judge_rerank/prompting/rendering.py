@@ -173,14 +173,31 @@ class Renderer(Cutter):
         return [self.cut(candidate.document, limit) for candidate in call.candidates]
 
     def _form_of(self, call: JudgeCall, n: int) -> _Form:
-        return self._form(call.task, call.prompt, call.options, call.explain, n)
+        return self._form(
+            call.task,
+            call.prompt,
+            call.options,
+            call.explain,
+            n,
+            self._backend.info.reasoning_tokens,
+            self._backend.info.logprobs,
+        )
 
-    def _looked_up(self, task: str, prompt: str | None, options: tuple[str, ...], explain: bool, n: int) -> _Form:  # noqa: FBT001
+    def _looked_up(  # what a model is found to need is part of the key, since it changes
+        self,
+        task: str,
+        prompt: str | None,
+        options: tuple[str, ...],
+        explain: bool,  # noqa: FBT001
+        n: int,
+        reasoning_tokens: int,
+        logprobs: bool,  # noqa: FBT001
+    ) -> _Form:
         asked, template, info = parsing.task(task), self._library.get(task, prompt), self._backend.info
         # A word without its log-probabilities is better as JSON.
-        labels = asked.labels(n, options=options, explain=explain) if info.logprobs else ()
+        labels = asked.labels(n, options=options, explain=explain) if logprobs else ()
         formula = asked.output_tokens(n, options=options, explain=explain, labels=bool(labels))
-        wanted = max(template.output_tokens or 0, formula) + info.reasoning_tokens
+        wanted = max(template.output_tokens or 0, formula) + reasoning_tokens
         return _Form(
             task=asked,
             template=template,
