@@ -127,8 +127,7 @@ class Judge:
         require_above_zero("timeout_s", timeout_s)
         require_above_zero("max_attempts", max_attempts, whole=True)
         if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
-            msg = f"budget is {budget!r}; expected a Budget: Budget(usd='2.00')."
-            raise InputError(msg)
+            raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
         self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
         self._strategy = parse(strategy) if strategy is not None else None
         self._on_exhausted: OnExhausted = RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial"
@@ -359,10 +358,8 @@ class Judge:
         asked, documents = as_query(query), as_documents(docs)
         resolved = self._chosen(strategy, documents)
         if options.min_score is not None and not gives_scores(resolved, judge_kind(self._channels.info)):
-            raise InputError(
-                f"Strategy {resolved.name!r} has no scores to cut by (min_score) or to calibrate; "
-                "use 'score' or 'binary'."
-            )
+            reason = "has no scores to cut by (min_score) or to calibrate; use 'score' or 'binary'."
+            raise InputError(f"Strategy {resolved.name!r} {reason}")
         kept = fewest_kept(resolved)
         if options.top_n is not None and kept is not None and options.top_n > kept:
             raise InputError(

@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text, stating
+from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text
 from judge_rerank.engine import Run, check_strategy, drive, failing, perfect
+from judge_rerank.prompting import TASKS, stating
 
 __all__ = [
     "FakeBackend",
@@ -184,7 +185,7 @@ class SimulatedJudge(FakeBackend):
         if subject is None:
             return "A simulated judge answers only calls that say what they are about."
         grades = self.grades(subject)
-        if subject.task in _COMPARING:
+        if TASKS[subject.task].compares:
             return _compared(subject, request.labels, grades)
         if len(grades) == 1 and request.labels:
             return self._worded(subject.task, grades[0])
@@ -222,10 +223,6 @@ class SimulatedJudge(FakeBackend):
             cost_usd=Decimal(0),
             model="simulated",
         )
-
-
-# Tasks that are answered for all documents together.
-_COMPARING = frozenset({"first", "listwise", "pairwise", "setwise"})
 
 
 def _compared(subject: Subject, labels: Sequence[str], grades: Sequence[float]) -> Reply:

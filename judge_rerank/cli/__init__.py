@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from judge_rerank.cli.exit_codes import EXIT_CODES, INTERRUPTED, of_error
+from judge_rerank.cli.notes import show_logs
 from judge_rerank.core import IncompleteRankings, RerankError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, TextIOWrapper):
             # A document may hold what the terminal's encoding has not; it is shown escaped and breaks nothing.
             stream.reconfigure(errors="backslashreplace")
-    _show_warnings()
+    show_logs(logging.WARNING)
     try:
         _call(build(), arguments)
     except SystemExit as end:
@@ -101,17 +102,3 @@ def _call(app: typer.Typer, arguments: Sequence[str]) -> None:
     from typer.main import get_command
 
     get_command(app).main(args=list(arguments), prog_name="judge-rerank")
-
-
-def _show_warnings() -> None:
-    """Warnings of readers and backends become notes; those of the engine are in the report already."""
-    logging.getLogger("judge_rerank").handlers = [logging.NullHandler()]
-    for name in ("readers", "providers", "spending", "cache", "tracing"):
-        logging.getLogger(f"judge_rerank.{name}").handlers = [_Notes(logging.WARNING)]
-
-
-class _Notes(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        from judge_rerank.cli.output import note
-
-        note(record.getMessage())

@@ -17,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from judge_rerank.cli import options
 from judge_rerank.cli.judging import default_trace
 from judge_rerank.cli.output import dollars, emit, on_stdout, printable
 from judge_rerank.core import InputError
@@ -44,11 +45,11 @@ def explain(
     query: Annotated[str, typer.Option("--query", "-q", metavar="TEXT", help="The query's id, or its whole text.")],
     doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help="The document's id, or its index.")],
     trace: TraceFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    style: options.TableOrJson = "table",
 ) -> None:
     """Show a document's path through the stages of a ranking, with the judgments that moved it."""
     explanation = _open(trace).path(run, query, doc)
-    if as_json:
+    if style == "json":
         emit(_json(asdict(explanation) | {"path": explanation.path}))
     else:
         emit("".join(f"{_safe(line)}\n" for line in str(explanation).splitlines()))
@@ -69,16 +70,22 @@ def logs(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the last so many.")] = None,
     runs: Annotated[bool, typer.Option("--runs", help="List the runs instead of the calls.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with prompts and replies.")] = False,
+    style: Annotated[
+        Literal["table", "json", "jsonl"],
+        typer.Option("--format", "-f", help="json and jsonl (an object a line) have prompts and replies too."),
+    ] = "table",
 ) -> None:
     """List the calls in a trace, in the order in which they were made."""
     opened = _open(trace)
     if runs:
         found = opened.runs()
-        emit("".join(_json(asdict(item)) for item in found) if as_json else on_stdout(_runs_table(found)))
+        emit(on_stdout(_runs_table(found)) if style == "table" else _records([asdict(item) for item in found], style))
         return
     calls = opened.calls(run=run, query=query, doc=doc, model=model, stage=stage, failed=failed, limit=limit)
-    emit("".join(_json(_call_fields(call)) for call in calls) if as_json else on_stdout(_calls_table(calls)))
+    if style == "table":
+        emit(on_stdout(_calls_table(calls)))
+    else:
+        emit(_records([_call_fields(call) for call in calls], style))
 
 
 @app.command("spend")
@@ -164,20 +171,24 @@ def _runs_table(runs: Sequence[Any]) -> Table:
 
 
 def _calls_table(calls: Sequence[TracedCall]) -> Table:
-    table = _table("time (UTC)", "query", "stage", "shown", "model", "reply", right=("tokens", "cost", "s"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    # What is long is cut, so that a call is one line wherever there is room for one.
+    for heading, width in (("time", 8), ("query", 12), ("stage", 10), ("model", 14)):
+        table.add_column(heading, max_width=width, no_wrap=True, overflow="ellipsis")
+    table.add_column("reply", no_wrap=True, overflow="ellipsis", ratio=1)
+    for heading in ("tokens", "cost", "s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for call in calls:
         stage = f"{call.stage} {call.round}" + (f" #{call.attempt}" if call.attempt > 1 else "")
         said = call.error or call.reply or ""
-        shown = f"{len(call.window)}: {', '.join(map(str, call.window))}"
         tokens = f"{call.input_tokens or 0:,}+{call.output_tokens or 0:,}"
-        cost = "cached" if call.cached else dollars(call.cost_usd)
+        cost = "cached" if call.cached else "?" if call.cost_usd is None else dollars(call.cost_usd)
         cells = (
-            _when(call.time),
-            _cut(call.query.id or call.query.text, 24),
+            _when(call.time)[-8:],
+            call.query.id or call.query.text,
             stage,
-            _cut(shown, 20),
-            call.model or "",
-            _cut(said, 40),
+            (call.model or "").rpartition("/")[2],
+            said,
             tokens,
             cost,
             f"{call.latency_s:.2f}",
@@ -208,6 +219,10 @@ def _call_fields(call: TracedCall) -> dict[str, Any]:
     return fields
 
 
+def _records(records: Sequence[dict[str, Any]], style: str) -> str:
+    return _json(records, indent=2) if style == "json" else "".join(map(_json, records))
+
+
 def _json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain) + "\n"
 
@@ -223,8 +238,3 @@ def _safe(line: str) -> str:
 
 def _when(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%m-%d %H:%M:%S}"
-
-
-def _cut(text: str, length: int) -> str:
-    line = printable(text)
-    return line if len(line) <= length else line[: length - 1] + "…"

@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from judge_rerank.core import InputError, Judgment, RankedDocument, Ranking, total_usd
+from judge_rerank.core import InputError, Judgment, PricingUnknown, RankedDocument, Ranking, total_usd
 
 Format = Literal["table", "json", "jsonl", "trec"]
 
 _SHOWN = 2000
+_quiet = False
 _WORD_START = re.compile(r"\s+\S{0,20}$")
 _FAILURES = {
     "refused": "refused",
@@ -69,6 +70,8 @@ def require_folder(output: Path) -> None:
 
 def note(text: str) -> None:
     """Something worth knowing, on standard error."""
+    if _quiet:
+        return
     sys.stderr.write(f"note: {printable(text)}\n")
 
 
@@ -84,8 +87,21 @@ def warning_line(text: str) -> None:
 
 
 def error_line(error: Exception) -> None:
-    """What ended the command."""
-    sys.stderr.write(f"error: {printable(str(error))}\n")
+    """What ended the command, in the words of the command line."""
+    message = str(error)
+    if isinstance(error, PricingUnknown):
+        message = (
+            f"The price of {error.model!r} is not known, so a cap in dollars cannot be held. Write it into a file and "
+            f"name that with --prices FILE: {error.model}: {{input_usd_per_mtok: ..., output_usd_per_mtok: ...}} "
+            "(dollars per million tokens; 0 for a model of your own). Or leave out the cap."
+        )
+    sys.stderr.write(f"error: {printable(message)}\n")
+
+
+def be_quiet(quiet: bool) -> None:
+    """Whether notes and costs are left out; warnings and errors never are."""
+    global _quiet  # noqa: PLW0603  one process, one command line
+    _quiet = quiet
 
 
 def printable(text: str) -> str:
@@ -247,7 +263,7 @@ def _verdict(judgments: Sequence[Judgment]) -> Text:
 
 def report(rankings: Sequence[Ranking], seconds: float | None = None) -> None:
     """Cost, integrity and what went wrong, on standard error; `seconds` is how long it took, where that is known."""
-    if rankings:
+    if rankings and not _quiet:
         sys.stderr.write(summary(rankings, seconds))
     for reason, count in Counter(reason for ranking in rankings for reason in ranking.reasons).items():
         warning_line(f"partial: {reason}" + (f" ({count} queries)" if count > 1 else ""))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any
 
 from judge_rerank.cli.output import counted, dollars, printable
@@ -29,11 +28,8 @@ from judge_rerank.core import (
     Scores,
 )
 from judge_rerank.judge import Judge
-from judge_rerank.prompting import Library, Template
+from judge_rerank.prompting import TASKS, Library, Template
 from judge_rerank.providers import open_backend
-
-SHOWN = {"first": 3, "listwise": 3, "pairwise": 2, "setwise": 3}
-"""Documents that a comparing task shows; every other task shows one."""
 
 
 class Overheard:
@@ -82,10 +78,13 @@ class OneCall:
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of one call."""
         task = self.template.task
-        options = tuple(ascii_uppercase[: len(candidates)]) if task in {"pairwise", "setwise"} else ()
-        path = str(self.template.path)
         call = JudgeCall(
-            task=task, query=query, candidates=candidates[:], prompt=path, options=options, explain=self.explain
+            task=task,
+            query=query,
+            candidates=candidates[:],
+            prompt=str(self.template.path),
+            options=TASKS[task].letters(len(candidates)),
+            explain=self.explain,
         )
         self.outcomes.extend((yield [call]))
         return Ordering(order=tuple(candidate.index for candidate in candidates))
@@ -110,12 +109,13 @@ def tried(
         InputError: the prompt is for queries without documents, or there are too few of these.
     """
     template = Library([prompts] if prompts else []).find(name)
-    if template.task == "classify":
+    asked = TASKS[template.task]
+    if not asked.shown:
         raise InputError(
             f"{template.name!r} classifies queries and shows no documents; see: judge-rerank prompts show."
         )
-    n = shown or SHOWN.get(template.task, 1)
-    least = 2 if template.task in SHOWN else 1
+    n = shown or asked.shown
+    least = 2 if asked.compares else 1
     if template.task == "pairwise" and n != 2:
         raise InputError(f"{template.name!r} compares two documents; --documents {n} does not go with it.")
     if min(n, len(documents)) < least:

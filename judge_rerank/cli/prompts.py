@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Annotated
 
 import typer
@@ -33,14 +32,14 @@ _OPTIONS = ("factual", "semantic", "complex")
 @app.command("list")
 def list_prompts(prompts: Prompts = None) -> None:
     """List the prompts, each with the start of its hash. * marks the one that a task uses by default."""
-    from judge_rerank.prompting import DEFAULT, Library
+    from judge_rerank.prompting import TASKS, Library
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("prompt", "version", "hash"):
         table.add_column(heading, no_wrap=True)
     table.add_column("description", overflow="fold")
     for template in Library([prompts] if prompts else []).all():
-        mark = " *" if template.name == f"{template.task}/{DEFAULT[template.task]}" else ""
+        mark = " *" if template.name == f"{template.task}/{TASKS[template.task].prompt}" else ""
         cells = (template.name + mark, template.version, template.hash[:16], template.description)
         table.add_row(*(Text(cell) for cell in cells))
     emit(on_stdout(table))
@@ -57,13 +56,12 @@ def show(
     labels: Annotated[bool, typer.Option("--labels", help="As it is sent when a single word is wanted.")] = False,
 ) -> None:
     """Print a prompt's source, and the messages that it makes of an example."""
-    from judge_rerank.cli.prompt_trial import SHOWN
-    from judge_rerank.prompting import Library, Shown, task
+    from judge_rerank.prompting import TASKS, Library, Shown
 
     template = Library([prompts] if prompts else []).find(name)
-    n = 0 if template.task == "classify" else documents or SHOWN.get(template.task, 1)
-    options = tuple(ascii_uppercase[:n]) if template.task in {"pairwise", "setwise"} else _OPTIONS
-    task = task(template.task)
+    task = TASKS[template.task]
+    n = task.shown and (documents or task.shown)
+    options = task.letters(n) or _OPTIONS
     if labels and not task.labels(n, options=options, explain=explain):
         msg = f"With these options {template.name!r} is answered by more than a single word. Leave out --labels."
         raise InputError(msg)

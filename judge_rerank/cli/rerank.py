@@ -20,6 +20,7 @@ from judge_rerank.cli.progress import Bar
 from judge_rerank.core import InputError, Ranking
 
 if TYPE_CHECKING:
+    from judge_rerank.engine import RankKeywords
     from judge_rerank.judge import Judge
 
 _OUTPUT = "What to print"
@@ -84,7 +85,8 @@ def rerank(
     with open_judge(judging, spending, calibration=calibration) as judge:
         shown = top if top is not None or style != "table" else _ROWS
         printer = _Printer(style=style, many=inputs.many, explain=judging.explain)
-        code = _ranked(judge, pairs, printer, top_n=shown, min_score=min_score, deadline_s=deadline, max_usd=max_usd)
+        asked: RankKeywords = {"top_n": shown, "min_score": min_score, "deadline_s": deadline, "max_usd": max_usd}
+        code = _ranked(judge, pairs, printer, asked)
     if code:
         raise typer.Exit(code)
 
@@ -111,16 +113,7 @@ class _Printer:
             emit("\n]\n")
 
 
-def _ranked(
-    judge: Judge,
-    pairs: Sequence[Pair],
-    printer: _Printer,
-    *,
-    top_n: int | None,
-    min_score: float | None,
-    deadline_s: float | None,
-    max_usd: str | None,
-) -> int:
+def _ranked(judge: Judge, pairs: Sequence[Pair], printer: _Printer, asked: RankKeywords) -> int:
     """Rank and print; returns the exit code."""
     started = time.perf_counter()
     rankings: list[Ranking] = []
@@ -128,15 +121,8 @@ def _ranked(
         with interruptible() as cancel, Bar(_forecast(judge, pairs)) as bar:
 
             async def stream() -> None:
-                async for ranking in judge.arerank_many(
-                    pairs,
-                    top_n=top_n,
-                    min_score=min_score,
-                    deadline_s=deadline_s,
-                    max_usd=max_usd,
-                    progress=bar.update,
-                    cancel=cancel,
-                ):
+                watched: RankKeywords = {**asked, "progress": bar.update, "cancel": cancel}
+                async for ranking in judge.arerank_many(pairs, **watched):
                     rankings.append(ranking)
                     with bar.paused():
                         printer.write(ranking)

@@ -90,17 +90,14 @@ from judge_rerank.core.redaction import (
 )
 from judge_rerank.core.registry import PLUGINS_VARIABLE, Addition, Registry, imported_plugins
 from judge_rerank.core.strategy import (
-    ORDER_TASKS,
     Ordering,
     Plan,
     Strategy,
     by_raw,
     by_score,
-    neutral,
     raw_scores,
     scored,
     spec_of,
-    stating,
 )
 from judge_rerank.core.truncation import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.usage import Usage, added, total_usd
@@ -108,7 +105,6 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 
 __all__ = [
     "CHARS_PER_TOKEN",
-    "ORDER_TASKS",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
     "Addition",
@@ -216,7 +212,6 @@ __all__ = [
     "judge_kind",
     "judgments_of",
     "kept_apart",
-    "neutral",
     "prompt_text",
     "public_repr",
     "public_url",
@@ -230,7 +225,6 @@ __all__ = [
     "secrets_in",
     "sigmoid",
     "spec_of",
-    "stating",
     "to_usd",
     "total_usd",
     "without",

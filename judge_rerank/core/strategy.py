@@ -13,12 +13,9 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from judge_rerank.core.candidates import Candidates
 from judge_rerank.core.documents import Candidate, Passage, Query
-from judge_rerank.core.effects import JudgeCall, Round
-from judge_rerank.core.outcomes import Choice, Order, Outcome, Outcomes, Scores, Statement
+from judge_rerank.core.effects import Round
+from judge_rerank.core.outcomes import Outcomes, Statement
 from judge_rerank.core.ranking import Kept
-
-ORDER_TASKS = frozenset({"listwise", "first"})
-"""The tasks whose outcome is an `Order`. A task with options ends in a `Choice`, any other in `Scores`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,22 +60,6 @@ class Strategy(Protocol):
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """Yield rounds, receive outcomes, return an ordering of exactly these candidates."""
         ...
-
-
-def stating(call: JudgeCall, best_first: Sequence[int], values: Sequence[float | None]) -> Outcome:
-    """An outcome of the kind that a call's task has: the whole order, the best one's label, or the values."""
-    if call.task in ORDER_TASKS:
-        return Order(order=tuple(best_first), stated=len(best_first))
-    if call.options:
-        best = best_first[0] if best_first else 0
-        return Choice(label=call.options[best % len(call.options)])
-    return Scores(values=tuple(values))
-
-
-def neutral(call: JudgeCall) -> Outcome:
-    """A clean outcome of the kind that a call's task has, in which no document is better than another."""
-    n = len(call.candidates)
-    return stating(call, range(n), [0.5] * n)
 
 
 def spec_of(strategy: Strategy) -> str:

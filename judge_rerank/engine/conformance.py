@@ -21,8 +21,8 @@ from judge_rerank.core import (
     StrategyRunner,
     as_documents,
     as_query,
-    stating,
 )
+from judge_rerank.prompting import stating
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

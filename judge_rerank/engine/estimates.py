@@ -23,12 +23,12 @@ from judge_rerank.core import (
     Strategy,
     StrategyRunner,
     billed_micro_usd,
-    neutral,
     to_usd,
 )
 from judge_rerank.engine.billing import expected_micro_usd, expected_output_tokens
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.job import Job
+from judge_rerank.prompting import neutral
 from judge_rerank.spending import Charge
 
 

@@ -15,10 +15,10 @@ from judge_rerank.engine.channels import Channel
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.recording import record_outcome
 from judge_rerank.engine.result import CallResult
+from judge_rerank.prompting import compares
 
 _ALONE = "binary"
 """The task that asks about a document by itself, for tasks that compare."""
-_COMPARING = frozenset({"listwise", "first", "pairwise", "setwise"})
 
 
 async def without_refused(
@@ -50,7 +50,7 @@ class _Search:
         self._number, self._round = number, round_
         self._usages: list[Usage] = []
         self._left = 2 * len(call.candidates).bit_length() + 2
-        self._least = 2 if call.task in _COMPARING else 1
+        self._least = 2 if compares(call) else 1
 
     async def perform(self, refused: CallResult | None) -> CallResult:
         context, call = self._context, self._call

@@ -20,7 +20,6 @@ from judge_rerank.core import (
     ScorePairs,
     Strategy,
     UnknownName,
-    neutral,
     public_url,
     redact_params,
     secrets_in,
@@ -30,7 +29,7 @@ from judge_rerank.engine import drive
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
-from judge_rerank.prompting import Library
+from judge_rerank.prompting import Library, neutral
 from judge_rerank.strategies import parse
 
 _DOCUMENTS = 30

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from judge_rerank.core import DataError, JudgeKind, Ranking, Strategy, total_usd
+from judge_rerank.core import DataError, JudgeKind, Ranking, Strategy, spec_of, total_usd
 from judge_rerank.evaluation.complete_runs import CompleteRuns
 from judge_rerank.evaluation.datasets import Dataset, Topic
 from judge_rerank.evaluation.metrics import Metrics
@@ -108,7 +108,7 @@ def fit_routes(
         DataError: no class has ten queries.
         IncompleteRankings: more than a fifth of the rankings of a class are partial.
     """
-    wanted = {text: resolved(text) for text in strategies}
+    wanted = [resolved(text) for text in strategies]
     fitting = _Fitting(judge, dataset, metric, seed)
     by_label = _by_label(dataset, classifier)
     classes: list[FittedClass] = []
@@ -118,14 +118,14 @@ def fit_routes(
             continue
         n = max(len(dataset.topics[place].candidates) for place in places)
         route = routes.choose(label, kind, n)
-        usual = route.strategies[0]
-        names = {usual: resolved(usual)} | {text: s for text, s in wanted.items() if s != resolved(usual)}
-        found = fitting.measured(label, places, names)
+        found = fitting.measured(label, places, [resolved(route.strategies[0]), *wanted])
         classes.append(found)
         best = next((each for each in found.tried if each.chosen), None)
         if best is not None and best is not found.tried[0]:
-            before = found.tried[0].metric
-            why = f"fitted on {found.queries} queries: {metric} {best.metric:.3f}, {before:.3f} by {usual}"
+            usual = found.tried[0]
+            why = (
+                f"fitted on {found.queries} queries: {metric} {best.metric:.3f}, {usual.metric:.3f} by {usual.strategy}"
+            )
             row = Route(label=label, judge=kind, strategies=(best.strategy, *route.strategies[1:]), why=why)
             routes = routes.with_row(row)
     runs = fitting.runs
@@ -161,15 +161,16 @@ class _Fitting:
         self._measure = Metrics([metric])
         self.runs = CompleteRuns(judge, [(topic.query, shuffled(topic, seed)) for topic in dataset.topics])
 
-    def measured(self, label: str, places: Sequence[int], strategies: Mapping[str, Strategy]) -> FittedClass:
+    def measured(self, label: str, places: Sequence[int], strategies: Iterable[Strategy]) -> FittedClass:
         """The strategies on the queries that all of them ranked completely; the first is the route's own."""
-        runs = {name: self.runs.run(strategy, places) for name, strategy in strategies.items()}
+        by_spec = {spec_of(strategy): strategy for strategy in strategies}
+        runs = {name: self.runs.run(strategy, places) for name, strategy in by_spec.items()}
         kept = self.runs.kept(places)
         if len(kept) < LEAST_QUERIES:
             return FittedClass(label=label, queries=len(kept))
         values = {name: self._values(kept, rankings) for name, rankings in runs.items()}
-        beside = {row.variant: row for row in compared(values, next(iter(strategies)))}
-        tried = [_tried(name, values[name], [runs[name][n] for n in kept], beside[name]) for name in strategies]
+        beside = {row.variant: row for row in compared(values, next(iter(by_spec)))}
+        tried = [_tried(name, values[name], [runs[name][n] for n in kept], beside[name]) for name in by_spec]
         best = _most_for_its_price(tried, fmean(map(self._first_stage, kept)))
         return FittedClass(
             label=label, queries=len(kept), tried=tuple(replace(each, chosen=each is best) for each in tried)

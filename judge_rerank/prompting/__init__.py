@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from judge_rerank.prompting.api_rendering import ApiRenderer
-from judge_rerank.prompting.library import DEFAULT, Library, Shown, Template, load, prompt_folders, template_files
+from judge_rerank.prompting.library import Library, Shown, Template, load, prompt_folders, template_files
 from judge_rerank.prompting.rendering import COUNT_MARGIN, MARGIN_TOKENS, Prepared, Renderer
-from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, task
+from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, compares, neutral, stating, task
 from judge_rerank.prompting.tasks.embedding import Vectors, compared, packed
 
 __all__ = [
     "COUNT_MARGIN",
-    "DEFAULT",
     "MARGIN_TOKENS",
     "PARSER_VERSION",
     "TASKS",
@@ -22,9 +21,12 @@ __all__ = [
     "Template",
     "Vectors",
     "compared",
+    "compares",
     "load",
+    "neutral",
     "packed",
     "prompt_folders",
+    "stating",
     "task",
     "template_files",
 ]

@@ -45,26 +45,10 @@ from judge_rerank.core import Message, PromptError, Query, SetupError, UnknownNa
 from judge_rerank.prompting.escaping import quote
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
+from judge_rerank.prompting.tasks import TASKS
 
-DEFAULT: Mapping[str, str] = MappingProxyType(
-    {
-        "binary": "terse",
-        "classify": "terse",
-        "first": "terse",
-        "grade": "umbrela",
-        "listwise": "terse",
-        "pairwise": "terse",
-        "score": "terse",
-        "setwise": "terse",
-    }
-)
-"""The variant that each task uses when none is named."""
-
-TASKS = tuple(DEFAULT)
 VARIABLES = frozenset({"query", "documents", "n", "examples", "options", "reply_format", "explain", "labels"})
 
-# Tasks that compare documents, so that a prompt has to show all of them.
-_COMPARING = frozenset({"first", "listwise", "pairwise", "setwise"})
 _OUTSIDE = frozenset({"query", "documents"})
 _GROWTH = 8
 _SLACK_CHARS = 10_000
@@ -191,9 +175,9 @@ class Library:
             UnknownName: no task or no prompt has that name.
             PromptError: it asks for another task, or the file cannot be used.
         """
-        if task not in DEFAULT:
+        if task not in TASKS:
             raise UnknownName("task", task, TASKS)
-        name = DEFAULT[task] if name is None else str(name)
+        name = TASKS[task].prompt if name is None else str(name)
         if "/" in name or name.endswith(_SUFFIX):
             template = self.find(name)
         elif f"{task}/{name}" in self._files:
@@ -246,7 +230,7 @@ def load(path: Path, *, folder: Path | None = None) -> Template:
         PromptError: anything that is wrong with it, with the line.
     """
     source = read(path)
-    parsed = parse(source, path=path, tasks=TASKS)
+    parsed = parse(source, path=path, tasks=tuple(TASKS))
     front = parsed.front
     user = _compiled(parsed, "user", path)
     system = _compiled(parsed, "system", path)
@@ -346,7 +330,7 @@ def _rehearse(template: Template, *, line: int) -> bool:
                 msg = "The template does not show the query: {{ query }}."
                 raise PromptError(msg, path=template.path, line=line)
             complete = all(document.text in text for document in shown)
-            if not complete and (len(shown) == 1 or template.task in _COMPARING):
+            if not complete and (len(shown) == 1 or TASKS[template.task].compares):
                 msg = "The template does not show the text of every document: {{ document.text }} in a loop over them."
                 raise PromptError(msg, path=template.path, line=line)
             everything = everything and complete

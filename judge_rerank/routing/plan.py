@@ -31,7 +31,6 @@ from judge_rerank.core import (
     Recommendation,
     Strategy,
     spec_of,
-    stating,
 )
 from judge_rerank.spending import Amount, to_decimal
 from judge_rerank.strategies import parse
@@ -235,6 +234,8 @@ def _documents(judge: Forecaster, n_docs: int, tokens_per_doc: int) -> list[Docu
 
 def _erring(n: int) -> Callable[[JudgeCall], Outcome]:
     """A judge whose idea of each document changes a little from call to call; the same for every strategy."""
+    from judge_rerank.prompting import stating  # templates are not needed to classify a query
+
     rng = Random(n)  # noqa: S311
     worth = [rng.random() for _ in range(n)]
 

@@ -127,7 +127,7 @@ def test_explain(trace: Path) -> None:
     assert "first stage 2 → score 9/10 (place 1) → rank 1 of 2" in shown.out
     assert "$0.000123" in shown.out
     assert "\x1b" not in run(logs.app, "explain", "2026", "-q", "who wrote Dune?", "-d", "a", "--trace", trace).out
-    as_json = run(logs.app, "explain", "last", "-q", "q1", "-d", "b", "--json", "--trace", trace)
+    as_json = run(logs.app, "explain", "last", "-q", "q1", "-d", "b", "-f", "json", "--trace", trace)
     assert json.loads(as_json.out)["steps"][0]["judgments"][0]["cost_usd"] == "0.000123"
 
 
@@ -135,13 +135,13 @@ def test_logs(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGE_RERANK_TRACE", str(trace))
     monkeypatch.setenv("COLUMNS", "200")
     assert "score 1" in run(logs.app, "logs").out
-    lines = [json.loads(line) for line in run(logs.app, "logs", "--json", "--doc", "b").out.splitlines()]
+    lines = [json.loads(line) for line in run(logs.app, "logs", "-f", "jsonl", "--doc", "b").out.splitlines()]
     [outcome] = [line["outcome"] for line in lines]
     assert (outcome["kind"], outcome["values"], outcome["labels"]) == ("Scores", [0.9], ["9"])
     assert lines[0]["messages"][0]["content"] == "Judge a novel"
-    assert run(logs.app, "logs", "--json", "--failed").out == ""
+    assert run(logs.app, "logs", "-f", "jsonl", "--failed").out == ""
     assert "20260101-run" in run(logs.app, "logs", "--runs").out
-    assert json.loads(run(logs.app, "logs", "--runs", "--json").out)["calls"] == 2
+    assert json.loads(run(logs.app, "logs", "--runs", "-f", "jsonl").out)["calls"] == 2
 
 
 def rows_of(text: str) -> Sequence[dict[str, str]]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from judge_rerank.cli.prompts import app
 from judge_rerank.core.errors import InputError, UnknownName
-from judge_rerank.prompting.library import DEFAULT, Library
+from judge_rerank.prompting import TASKS, Library
 
 GOOD = """---
 task: score
@@ -36,7 +36,7 @@ def test_list_names_every_prompt_and_marks_the_defaults() -> None:
         line = next(line for line in said.stdout.splitlines() if template.name in line)
         assert template.hash[:16] in line
         assert template.description in line
-        assert (" * " in line) == (template.name == f"{template.task}/{DEFAULT[template.task]}")
+        assert (" * " in line) == (template.name == f"{template.task}/{TASKS[template.task].prompt}")
 
 
 def test_list_has_the_users_own(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_the_judge_decides_the_order(command: Command, judge: list[str], documen
     assert ran.code == 0, ran.err
     assert sorted(ids) == sorted(BEST_FIRST)
     assert tuple(ids[:2]) == BEST_FIRST[:2]
-    assert f"{strategy.partition('(')[0]} by openai/test · " in ran.err
+    assert f"{strategy} by openai/test · " in ran.err
 
 
 def test_the_table_shows_places_before_and_after(command: Command, judge: list[str], documents: Path) -> None:
@@ -317,6 +317,37 @@ def test_long_documents_in_passages(command: Command, judge: list[str]) -> None:
     (record,) = [record for record in ran.records if record["id"] == "long"]
     assert set(record["evidence"]) == {"start", "end"}
     assert "cut to fit" not in ran.err
-    assert "passages(score) by openai/test" in ran.err
+    assert "passages by openai/test" in ran.err
     table = command(*asked, stdin=stdin)
     assert table.code == 0, table.err
+
+
+def test_quiet_leaves_results_and_warnings(
+    command: Command, judge: list[str], documents: Path, provider: Provider
+) -> None:
+    quiet = command("--quiet", "rerank", *QUERY, documents, *judge, "-s", "listwise")
+    assert (quiet.code, quiet.err) == (0, "")
+    assert "d1" in quiet.out
+    provider.misbehave(*[Fault(kind="refusal")] * 16)
+    partial = command("--quiet", "rerank", *QUERY, documents, *judge, "-s", "score", "--no-cache")
+    assert partial.code == 3
+    assert partial.err.startswith("warning: partial: ")
+    loud = command("--verbose", "rerank", *QUERY, documents, *judge, "-s", "listwise")
+    assert "calls" in loud.err or "call " in loud.err
+
+
+def test_a_price_that_is_not_known_names_the_option(command: Command, judge: list[str], documents: Path) -> None:
+    ran = command("rerank", *QUERY, documents, *judge, "-s", "listwise", "--budget", "1")
+    assert ran.code == 2
+    assert "--prices FILE: openai/test: {input_usd_per_mtok:" in ran.err
+    assert "prices={" not in ran.err
+
+
+def test_a_provider_out_of_reach_is_the_providers_failure(
+    command: Command, documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    nowhere = ["-m", "openai/test", "--api-base", "http://127.0.0.1:9/v1"]
+    ran = command("rerank", *QUERY, documents, *nowhere, "-s", "listwise")
+    assert ran.code == 4, ran.err
+    assert "partial: provider" in ran.err

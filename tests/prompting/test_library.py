@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from judge_rerank.core import Query
 from judge_rerank.core.backend import Message
 from judge_rerank.core.errors import InputError, PromptError, UnknownName
-from judge_rerank.prompting.library import DEFAULT, TASKS, Library, Shown, Template, builtin_folder, load
+from judge_rerank.prompting.library import Library, Shown, Template, builtin_folder, load
+from judge_rerank.prompting.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 FRONT = "---\ntask: score\nname: mine\ndescription: A test.\nversion: 1\n---\n"
@@ -175,7 +176,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, write: Write) -> None:
 def test_every_task_has_a_default_and_two_variants() -> None:
     library = Library()
     for task in TASKS:
-        assert library.get(task, None).name == f"{task}/{DEFAULT[task]}"
+        assert library.get(task, None).name == f"{task}/{TASKS[task].prompt}"
         assert len(library.names(task)) >= 2
         assert {library.get(task, name).task for name in library.names(task)} == {task}
     assert library.names() == sorted(library.names()) == [template.name for template in library.all()]
@@ -198,8 +199,8 @@ def test_names_short_and_full(write: Write, tmp_path: Path) -> None:
 
 def test_folders_come_before_the_built_in_prompts_in_their_order(write: Write, tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        text = FRONT.replace("A test.", f"From {folder}.").replace("mine", DEFAULT["score"])
-        write(text + BODY, f"{folder}/score/{DEFAULT['score']}.j2")
+        text = FRONT.replace("A test.", f"From {folder}.").replace("mine", TASKS["score"].prompt)
+        write(text + BODY, f"{folder}/score/{TASKS['score'].prompt}.j2")
     library = Library([tmp_path / "one", tmp_path / "two"])
     assert library.get("score").description == "From one."
     assert library.names() == Library().names()
@@ -250,7 +251,7 @@ def test_the_built_in_prompts_are_found_in_both_layouts(place: str, tmp_path: Pa
     shutil.copytree(builtin_folder(), tmp_path / place)
     code = "from judge_rerank.prompting.library import *; print(builtin_folder()); print(Library().get('score').name)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(tmp_path / place), f"score/{DEFAULT['score']}"]
+    assert done.stdout.split() == [str(tmp_path / place), f"score/{TASKS['score'].prompt}"]
 
 
 # Rendering

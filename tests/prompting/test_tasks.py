@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from judge_rerank.core import Choice, Failed, Order, Outcome, Scores
+from judge_rerank.core import Candidate, Choice, Document, Failed, JudgeCall, Order, Outcome, Query, Scores
 from judge_rerank.core.backend import ChatReply
 from judge_rerank.core.errors import UnknownName
-from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, task
+from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, compares, neutral, stating, task
 
 OPTIONS = ("HUM", "LOC", "not a question")
 CASES = [
@@ -122,3 +122,36 @@ def test_no_documents_and_no_options() -> None:
     assert task("score").read(ChatReply(text='{"judgments": []}'), 0) == Scores(values=())
     assert isinstance(task("listwise").read(ChatReply(text="[]"), 0), Failed)
     assert isinstance(task("classify").read(ChatReply(text="x"), 0), Failed)
+
+
+def test_what_a_task_is_stands_on_the_task() -> None:
+    assert {name for name in TASKS if task(name).compares} == {"first", "listwise", "pairwise", "setwise"}
+    assert {name: task(name).shown for name in TASKS} == {
+        **dict.fromkeys(("binary", "score", "grade"), 1),
+        **dict.fromkeys(("first", "listwise", "setwise"), 3),
+        "pairwise": 2,
+        "classify": 0,
+    }
+    assert task("setwise").letters(3) == ("A", "B", "C")
+    assert task("classify").letters(3) == task("listwise").letters(3) == ()
+    assert task("grade").prompt == "umbrela"
+
+
+def test_an_outcome_of_each_kind() -> None:
+    candidates = tuple(Candidate(index=place, document=Document(text="x")) for place in range(2))
+    for name in TASKS:
+        call = JudgeCall(
+            task=name, query=Query(text="q"), candidates=candidates, options=task(name).letters(2) or ("x", "y")
+        )
+        said = stating(call, [1, 0], [0.2, 0.9])
+        if isinstance(said, Order):
+            assert said.order == (1, 0)
+        elif isinstance(said, Choice):
+            assert said.label in {"B", "y"}
+        else:
+            assert said == Scores(values=(0.2, 0.9))
+        assert not isinstance(neutral(call), Failed)
+        assert compares(call) == task(name).compares
+    other = JudgeCall(task="bm25", query=Query(text="q"), candidates=candidates)
+    assert neutral(other) == Scores(values=(0.5, 0.5))
+    assert not compares(other)

@@ -105,7 +105,6 @@ def test_one_unreadable_line_costs_one_score() -> None:
     [
         ([-1, 3, 1, 2], [2, 0, 1]),  # not the last one of the list
         ([3, 3, 1, 2], [2, 0, 1]),
-        ([0, 3, 1], [2, 0, 1]),
         ([3, 99, 1, 2], [2, 0, 1]),
         ([3, 1], [2, 0, 1]),
     ],

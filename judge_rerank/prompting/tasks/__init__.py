@@ -1,30 +1,41 @@
-"""From the text of a reply to a judgment, or to a typed failure. One module a task."""
+"""From the text of a reply to a judgment, or to a typed failure. One module a task, found by its decorator."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
-from judge_rerank.core import UnknownName
-from judge_rerank.prompting.tasks.base import Task
-from judge_rerank.prompting.tasks.binary import Binary
-from judge_rerank.prompting.tasks.classify import Classify
-from judge_rerank.prompting.tasks.first import First
-from judge_rerank.prompting.tasks.grade import Grade
-from judge_rerank.prompting.tasks.listwise import Listwise
-from judge_rerank.prompting.tasks.pairwise import Pairwise
-from judge_rerank.prompting.tasks.score import Score
-from judge_rerank.prompting.tasks.setwise import Setwise
+from judge_rerank.core import JudgeCall, Outcome, Scores, UnknownName
+from judge_rerank.prompting.tasks.base import REGISTRY, Task
 
-__all__ = ["PARSER_VERSION", "TASKS", "Task", "task"]
+__all__ = ["PARSER_VERSION", "TASKS", "Task", "compares", "neutral", "stating", "task"]
 
 PARSER_VERSION = 2
 """Changes whenever the same reply would be read differently, so that cached judgments are read anew."""
 
-TASKS: Mapping[str, Task] = MappingProxyType(
-    {each.name: each for each in (Binary(), Classify(), First(), Grade(), Listwise(), Pairwise(), Score(), Setwise())}
-)
+
+class _Tasks(Mapping[str, Task]):
+    """The tasks by name, each made when it is asked for."""
+
+    def __getitem__(self, name: str) -> Task:
+        if name not in REGISTRY.names():
+            raise KeyError(name)
+        return _made(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(REGISTRY.names())
+
+    def __len__(self) -> int:
+        return len(REGISTRY.names())
+
+
+TASKS: Mapping[str, Task] = _Tasks()
 """Every task by its name."""
+
+
+@cache
+def _made(name: str) -> Task:
+    return REGISTRY.get(name)()
 
 
 def task(name: str) -> Task:
@@ -36,3 +47,21 @@ def task(name: str) -> Task:
     if name not in TASKS:
         raise UnknownName("task", name, TASKS)
     return TASKS[name]
+
+
+def compares(call: JudgeCall) -> bool:
+    """Whether a call judges its documents against each other; a local scorer and an API that is no LLM do not."""
+    asked = TASKS.get(call.task)
+    return asked is not None and asked.compares
+
+
+def stating(call: JudgeCall, best_first: Sequence[int], values: Sequence[float | None]) -> Outcome:
+    """An outcome of the kind that a call's task has: the whole order, the best one's label, or the values."""
+    asked = TASKS.get(call.task)
+    return Scores(values=tuple(values)) if asked is None else asked.outcome(best_first, values, call.options)
+
+
+def neutral(call: JudgeCall) -> Outcome:
+    """A clean outcome of the kind that a call's task has, in which no document is better than another."""
+    n = len(call.candidates)
+    return stating(call, range(n), [0.5] * n)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from string import ascii_uppercase
+from typing import Any, Protocol
 
-from judge_rerank.core import ChatReply, Choice, Failed, Order, OutputSchema, Scores
+from judge_rerank.core import ChatReply, Choice, Failed, Order, Outcome, OutputSchema, Registry, Scores
+
+REGISTRY: Registry[Callable[[], Any]] = Registry(
+    "task", decorators=("judge_task",), rooms=("judge_rerank.prompting.tasks",)
+)
+"""The classes of tasks by name."""
+
+judge_task = REGISTRY.register
+"""A decorator that gives a class its name as a task: `@judge_task("binary")`."""
 
 
 class Reader(Protocol):
@@ -30,6 +40,29 @@ class Task(Reader, Protocol):
         """As in `JudgeCall.task` and `prompts/<name>/`."""
         ...
 
+    @property
+    def prompt(self) -> str:
+        """The variant of `prompts/<name>/` that is used when none is named."""
+        ...
+
+    @property
+    def compares(self) -> bool:
+        """Whether documents are judged against each other, so that a prompt has to show all of them, at least two."""
+        ...
+
+    @property
+    def shown(self) -> int:
+        """How many documents an example shows."""
+        ...
+
+    def letters(self, n: int) -> tuple[str, ...]:
+        """The options that stand for `n` documents, for a task that chooses one of them; else ()."""
+        ...
+
+    def outcome(self, best_first: Sequence[int], values: Sequence[float | None], options: Sequence[str]) -> Outcome:
+        """An outcome of this task's kind that says that these are the best places, or the values of all places."""
+        ...
+
     def labels(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> tuple[str, ...]:
         """The one-word answers there are, or () where the reply needs more than a word."""
         ...
@@ -49,3 +82,67 @@ class Task(Reader, Protocol):
     ) -> int:
         """The most that a well-formed reply needs."""
         ...
+
+
+class ScoringTask:
+    """A task in which each document gets a score."""
+
+    prompt = "terse"
+    compares = False
+    shown = 1
+
+    def letters(self, n: int) -> tuple[str, ...]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def outcome(
+        self,
+        best_first: Sequence[int],  # noqa: ARG002
+        values: Sequence[float | None],
+        options: Sequence[str],  # noqa: ARG002
+    ) -> Scores:
+        """The values."""
+        return Scores(values=tuple(values))
+
+
+class OrderingTask:
+    """A task in which documents are put in order."""
+
+    prompt = "terse"
+    compares = True
+    shown = 3
+
+    def letters(self, n: int) -> tuple[str, ...]:  # noqa: ARG002
+        """None: documents go by their numbers."""
+        return ()
+
+    def outcome(
+        self,
+        best_first: Sequence[int],
+        values: Sequence[float | None],  # noqa: ARG002
+        options: Sequence[str],  # noqa: ARG002
+    ) -> Order:
+        """The whole order."""
+        return Order(order=tuple(best_first), stated=len(best_first))
+
+
+class ChoosingTask:
+    """A task in which one of several options is chosen."""
+
+    prompt = "terse"
+    compares = True
+    shown = 3
+
+    def letters(self, n: int) -> tuple[str, ...]:
+        """A, B, C …, each for a document."""
+        return tuple(ascii_uppercase[:n])
+
+    def outcome(
+        self,
+        best_first: Sequence[int],
+        values: Sequence[float | None],  # noqa: ARG002
+        options: Sequence[str],
+    ) -> Choice:
+        """The option of the best place; the first where there are no documents."""
+        best = best_first[0] if best_first else 0
+        return Choice(label=options[best % len(options)] if options else "")

@@ -18,6 +18,7 @@ from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
 from judge_rerank.prompting.replies.text import ReplyText, around_answer, excerpt, without_fences, without_last_word
+from judge_rerank.prompting.tasks.base import ScoringTask, judge_task
 
 _LABELS = ("yes", "no")
 _WANTED = "Say whether the document is relevant: yes or no, nothing else."
@@ -152,7 +153,8 @@ _SCALE = Scale(
 )
 
 
-class Binary:
+@judge_task("binary")
+class Binary(ScoringTask):
     """Relevant or not. With log-probabilities the value is P(yes) / (P(yes) + P(no)), else 1 or 0."""
 
     name = "binary"

@@ -26,6 +26,7 @@ from judge_rerank.prompting.replies.text import (
     without_fences,
     without_last_word,
 )
+from judge_rerank.prompting.tasks.base import ChoosingTask, judge_task
 
 _KEYS = ("label", "class", "category", "type", "answer")
 _ANNOUNCED = re.compile(
@@ -44,10 +45,17 @@ class ClassifyReply(ReplyModel):
     label: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(validation_alias=AliasChoices(*_KEYS))
 
 
-class Classify:
+@judge_task("classify")
+class Classify(ChoosingTask):
     """One of the call's options. With log-probabilities the choice comes with the probability of each option."""
 
     name = "classify"
+    compares = False
+    shown = 0
+
+    def letters(self, n: int) -> tuple[str, ...]:
+        """None: the options are no documents."""
+        return ()
 
     def labels(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> tuple[str, ...]:
         """The options, when each is one word and no reason is wanted."""

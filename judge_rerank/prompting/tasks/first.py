@@ -10,10 +10,12 @@ from string import ascii_uppercase
 from judge_rerank.core import ChatReply, Failed, Order, OutputSchema
 from judge_rerank.prompting.replies.labels import distribution
 from judge_rerank.prompting.replies.text import failed_reading, open_reply
+from judge_rerank.prompting.tasks.base import OrderingTask, judge_task
 from judge_rerank.prompting.tasks.listwise import Listwise
 
 
-class First:
+@judge_task("first")
+class First(OrderingTask):
     """A permutation by the probability of each document's letter as the first token.
 
     Where there are no log-probabilities, more documents than letters, or a reason is wanted, it is an ordinary

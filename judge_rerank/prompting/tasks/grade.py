@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema
 from judge_rerank.prompting.replies.numbers import Numbers, NumberTask
 from judge_rerank.prompting.replies.pointwise import Mark
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel
+from judge_rerank.prompting.tasks.base import ScoringTask, judge_task
 
 LOWEST, HIGHEST = 0, 3
 
@@ -38,13 +39,15 @@ def _mark(reply: ReplyModel) -> Mark:
     return _NUMBERS.mark(read.grade, read.reason)
 
 
-class Grade(NumberTask):
+@judge_task("grade")
+class Grade(NumberTask, ScoringTask):
     """Relevance from 0 to 3, as grade / 3, and the grade as the label.
 
     With log-probabilities the value is that of the expected grade, and the label the likeliest one.
     """
 
     name = "grade"
+    prompt = "umbrela"
 
     def __init__(self) -> None:
         super().__init__(_NUMBERS, GradeReply, _mark, frozenset(_KEYS))

@@ -15,9 +15,11 @@ from judge_rerank.prompting.replies.permutation import find_ranking
 from judge_rerank.prompting.replies.ranking_json import ListwiseReply
 from judge_rerank.prompting.replies.schemas import asked_reason, output_schema
 from judge_rerank.prompting.replies.text import ReplyText, excerpt, failed_reading, open_reply
+from judge_rerank.prompting.tasks.base import OrderingTask, judge_task
 
 
-class Listwise:
+@judge_task("listwise")
+class Listwise(OrderingTask):
     """A permutation of the documents shown. Those that the judge leaves out follow in the order shown."""
 
     name = "listwise"

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema
 from judge_rerank.prompting.replies.numbers import Numbers, NumberTask
 from judge_rerank.prompting.replies.pointwise import Mark
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel
+from judge_rerank.prompting.tasks.base import ScoringTask, judge_task
 
 LOWEST, HIGHEST = 1, 10
 
@@ -37,7 +38,8 @@ def _mark(reply: ReplyModel) -> Mark:
     return _NUMBERS.mark(read.score, read.reason)
 
 
-class Score(NumberTask):
+@judge_task("score")
+class Score(NumberTask, ScoringTask):
     """Relevance from 1 to 10, as (grade - 1) / 9. With log-probabilities the grade is the expected one."""
 
     name = "score"

@@ -25,6 +25,7 @@ from judge_rerank.prompting.replies.text import (
     open_reply,
     without_fences,
 )
+from judge_rerank.prompting.tasks.base import ChoosingTask, judge_task
 
 _KEYS = (
     "best",
@@ -73,7 +74,8 @@ class SetwiseReply(ReplyModel):
     best: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(validation_alias=AliasChoices(*_KEYS))
 
 
-class Setwise:
+@judge_task("setwise")
+class Setwise(ChoosingTask):
     """One of the call's options, each of which stands for the document at its place.
 
     With log-probabilities the choice is the most probable letter, and comes with the probability of each.
