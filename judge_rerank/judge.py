@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, Unpack, cast
+from typing import Any, Self, Unpack, cast
 
 from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
 from judge_rerank.core import (
@@ -19,13 +17,15 @@ from judge_rerank.core import (
     DocumentsLike,
     Estimate,
     InputError,
+    Pair,
     Query,
     Ranking,
     Recommendation,
     RerankError,
-    SetupError,
     Strategy,
     as_documents,
+    as_pair,
+    as_pairs,
     as_query,
     judge_kind,
     require_above_zero,
@@ -49,19 +49,14 @@ from judge_rerank.engine import (
 )
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
-from judge_rerank.providers import Retrier, listed, named_by_environment, open_backend
-from judge_rerank.scorers import LocalScorer
-from judge_rerank.spending import Amount, Budget, Cap, Ledger, Price, Pricing, to_micro_usd
-from judge_rerank.strategies import Stage, fewest_kept, parse
+from judge_rerank.providers import Retrier, listed, open_backend, open_models
+from judge_rerank.scorers import asks_only_a_scorer
+from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, to_micro_usd
+from judge_rerank.strategies import fewest_kept, parse
 from judge_rerank.tracing import Trace, opened_trace
 
 _SCORED_AHEAD = 64
 """How many queries are open at once where a scorer is all that is asked: they share its batches."""
-
-Pair: TypeAlias = tuple[str | Query, DocumentsLike]
-"""A query with its documents."""
-
-_PAIRS = "a list of pairs was expected: [(query, [doc, ...]), ...]."
 
 
 class Judge:
@@ -140,9 +135,8 @@ class Judge:
         self._ledger = Ledger.of(budget or Budget.from_environment())
         self._cache = opened_cache(cache_dir, listed(model))
         self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
-        self._caps: ContextVar[tuple[Cap, ...]] = ContextVar("caps", default=())
-        self._limits: dict[Cap, int] = {}
-        backends, unavailable = self._opened(listed(model))
+        self._limits = OpenLimits()
+        backends, unavailable = open_models(listed(model), self._open)
         self._channels = ModelChannels(
             backends,
             unavailable=unavailable,
@@ -285,14 +279,8 @@ class Judge:
         Raises:
             InputError: nothing is capped, or a cap is not a positive number.
         """
-        cap, opened_by = Cap("limit", usd=usd, calls=calls, tokens=tokens), threading.get_ident()
-        before = self._caps.set((*self._caps.get(), cap))
-        self._limits[cap] = opened_by
-        try:
+        with self._limits.opened(Cap("limit", usd=usd, calls=calls, tokens=tokens)) as cap:
             yield cap
-        finally:
-            del self._limits[cap]
-            self._caps.reset(before)
 
     def estimate(self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None = None) -> Estimate:
         """Calls, rounds and tokens of a ranking, and the most it can cost, found without a call.
@@ -386,7 +374,7 @@ class Judge:
             documents=documents,
             strategy=resolved,
             options=options,
-            caps=self._caps_here() + options.own_caps(),
+            caps=self._limits.here() + options.own_caps(),
             on_exhausted=options.on_exhausted or self._on_exhausted,
         )
 
@@ -394,16 +382,16 @@ class Judge:
         self, pairs: Iterable[Pair], strategy: str | Strategy | None, options: RankOptions
     ) -> Generator[Job | RerankError]:
         """The rankings that are asked for, one at a time; the error of a pair stands in its place."""
-        for place, pair in enumerate(_several(pairs)):
+        for place, pair in enumerate(as_pairs(pairs)):
             try:
-                query, docs = _as_pair(pair, place)
+                query, docs = as_pair(pair, place)
                 yield self._job(query, docs, strategy, options)
             except RerankError as error:
                 yield error
 
     def _ahead(self, job: Job) -> int:
         """How many queries are open at once with such a job under way."""
-        return _SCORED_AHEAD if _only_scored(job.strategy) else 2 * self._channels.concurrency
+        return _SCORED_AHEAD if asks_only_a_scorer(job.strategy) else 2 * self._channels.concurrency
 
     def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
         """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
@@ -414,37 +402,3 @@ class Judge:
         if self._channels.info is None and not documents:
             return parse("none")
         return parse(self._channels.own[0].info.strategy)
-
-    def _caps_here(self) -> tuple[Cap, ...]:
-        """The blocks of `limit` that a ranking begins in; in a thread that is in none, those of other threads."""
-        here = threading.get_ident()
-        return self._caps.get() or tuple(cap for cap, opened_by in self._limits.copy().items() if opened_by != here)
-
-    def _opened(self, models: Sequence[str | Backend | None]) -> tuple[Sequence[Backend], SetupError | None]:
-        """The judge's models. That none is named and none is here is an error only once one is needed."""
-        try:
-            return [self._open(each) if each is None or isinstance(each, str) else each for each in models], None
-        except SetupError as unavailable:
-            if list(models) != [None] or named_by_environment():
-                raise
-            return [], unavailable
-
-
-def _only_scored(strategy: Strategy) -> bool:
-    """Whether a local scorer is all there is to ask, so that queries need not be kept from each other's calls."""
-    return isinstance(strategy.strategy if isinstance(strategy, Stage) else strategy, LocalScorer)
-
-
-def _several(pairs: Iterable[Pair]) -> Iterable[Pair]:
-    """The pairs, if they are several of anything."""
-    given: object = pairs
-    if isinstance(given, str) or hasattr(given, "keys") or not hasattr(given, "__iter__"):
-        raise InputError(f"pairs is {type(given).__name__}; {_PAIRS}")
-    return pairs
-
-
-def _as_pair(pair: object, place: int) -> Pair:
-    """A query with its documents, checked to be that."""
-    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(cast("Sequence[Any]", pair)) != 2:
-        raise InputError(f"pairs[{place}] is not a query with its documents; {_PAIRS}")
-    return cast("Pair", pair)

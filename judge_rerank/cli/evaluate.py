@@ -134,10 +134,10 @@ def _slug(name: str) -> str:
 
 
 def _forecast(experiment: Experiment, limit: int | None, only: Sequence[str], style: str) -> None:
-    from judge_rerank.evaluation import Judges, design, forecast
+    from judge_rerank.evaluation import Judges, forecast, prepare
 
     with Judges(experiment, cache_dir=None) as judges:
-        cells = forecast(design(experiment, limit=limit, only=only), judges)
+        cells = forecast(prepare(experiment, limit=limit, only=only), judges)
     if style == "json":
         rows = [asdict(cell) for cell in cells]
         emit(json.dumps(rows, indent=2, default=str) + "\n")

@@ -9,9 +9,9 @@ import math
 import numbers
 import operator
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from judge_rerank.core.documents import Document, Query
 from judge_rerank.core.errors import InputError
@@ -274,3 +274,32 @@ def _score(score: object, where: str, say: Callable[[object], str]) -> float | N
     if isinstance(score, (str, bool)) or not math.isfinite(number):
         raise InputError(f"{where} is {say(score)}; a finite number was expected.")
     return number
+
+
+Pair: TypeAlias = tuple[str | Query, DocumentsLike]
+"""A query with its documents."""
+
+_PAIRS = "a list of pairs was expected: [(query, [doc, ...]), ...]."
+
+
+def as_pairs(pairs: Iterable[Pair]) -> Iterable[Pair]:
+    """The pairs, if they are several of anything.
+
+    Raises:
+        InputError: they are one thing, such as a text or a mapping.
+    """
+    given: object = pairs
+    if isinstance(given, str) or hasattr(given, "keys") or not hasattr(given, "__iter__"):
+        raise InputError(f"pairs is {type(given).__name__}; {_PAIRS}")
+    return pairs
+
+
+def as_pair(pair: object, place: int) -> Pair:
+    """A query with its documents, checked to be that; `place` is where it stands among the pairs.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(cast("Sequence[Any]", pair)) != 2:
+        raise InputError(f"pairs[{place}] is not a query with its documents; {_PAIRS}")
+    return cast("Pair", pair)

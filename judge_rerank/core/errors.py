@@ -158,7 +158,8 @@ class BudgetExceeded(BudgetError):
         source: which cap: "budget", "limit", "max_usd" or the name of an environment variable.
         unit: what the cap counts.
         needed: the most that the next call could take; None when it is not that which stops it.
-        stopped: the cap was stopped because a bill was higher than the most that had been reckoned.
+        stopped: the model for which the cap was stopped, because a bill of its was far higher than the most that had
+            been reckoned; None where that is not why.
         ranking: the best order so far, where there is one.
     """
 
@@ -170,17 +171,18 @@ class BudgetExceeded(BudgetError):
         *,
         unit: Literal["usd", "calls", "tokens"] = "usd",
         needed: Decimal | int | None = None,
-        stopped: bool = False,
+        stopped: str | None = None,
         ranking: Ranking | None = None,
     ) -> None:
         self.spent, self.limit, self.source, self.unit = spent, limit, source, unit
         self.needed, self.stopped, self.ranking = needed, stopped, ranking
         spent_text, limit_text = _amount(spent, unit), _amount(limit, unit)
-        if stopped:
+        if stopped is not None:
             message = (
-                f"{source} is stopped ({spent_text} of {limit_text} spent): a call was billed more than the most that "
-                "had been reckoned for it, so the cap could not be held any longer. The log names the call; check the "
-                "price of its model, then call resume() on the ledger."
+                f"{source} is stopped for {stopped or 'the model'} ({spent_text} of {limit_text} spent): a call was "
+                "billed far more than the most that had been reckoned for it, so the cap cannot be held with this "
+                "model. The log names the call; check the price, and then let it go on: Ledger(PATH).resume() for a "
+                "budget with a file, a new judge or limit for any other."
             )
         else:
             what = "" if needed is None else f", and the next call can take {_amount(needed, unit)}"

@@ -9,7 +9,7 @@ from typing import Literal
 from judge_rerank.core.documents import Passage
 
 FailureReason = Literal[
-    "refused", "unreadable", "truncated", "oversized", "provider", "budget", "deadline", "cancelled", "scorer"
+    "refused", "unreadable", "truncated", "oversized", "provider", "budget", "ledger", "deadline", "cancelled", "scorer"
 ]
 """Why a call gave no judgment. The first three are replies that came and could not be used; the rest never came.
 "oversized" is a request that the provider would have taken with fewer or shorter documents."""

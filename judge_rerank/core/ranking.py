@@ -6,9 +6,12 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast, overload
+from html import escape
+from importlib import import_module
+from typing import Any, Literal, TypedDict, Unpack, cast, overload
 
 from judge_rerank.core.documents import Document, Passage, Query
+from judge_rerank.core.errors import SetupError
 from judge_rerank.core.explanation import Explanation, explain
 from judge_rerank.core.judgments import Judgment
 from judge_rerank.core.usage import Usage
@@ -29,7 +32,7 @@ class Kept:
     indices: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class RankedDocument:
     """One place in a ranking.
 
@@ -52,6 +55,11 @@ class RankedDocument:
     judgments: tuple[Judgment, ...] = ()
     confidence: float | None = None
     evidence: Passage | None = None
+
+    def __repr__(self) -> str:
+        score = "" if self.relevance_score is None else f", {self.relevance_score:.4g}"
+        name = "" if self.document.id is None else f" {self.document.id!r}"
+        return f"<{self.rank}. (index {self.index}{score}){name} {_shown(self.document, 60)!r}>"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +87,17 @@ class Integrity:
     unjudged: tuple[int, ...] = ()
     truncated: tuple[int, ...] = ()
     cut: tuple[int, ...] = ()
+
+
+class RankingDetails(TypedDict, total=False):
+    """What a ranking is made with beside its documents; each is explained at `Ranking`."""
+
+    status: Status
+    reasons: Sequence[str]
+    notes: Sequence[str]
+    kept: Sequence[Kept]
+    usage: Usage | None
+    integrity: Integrity | None
 
 
 class Ranking(Sequence[RankedDocument]):
@@ -109,23 +128,18 @@ class Ranking(Sequence[RankedDocument]):
         query: Query,
         strategy: str,
         model: str | None = None,
-        status: Status = "complete",
-        reasons: Sequence[str] = (),
-        usage: Usage | None = None,
-        integrity: Integrity | None = None,
-        notes: Sequence[str] = (),
-        kept: Sequence[Kept] = (),
+        **details: Unpack[RankingDetails],
     ) -> None:
-        self.kept = tuple(kept)
-        self.notes = tuple(notes)
         self.results = tuple(results)
         self.query = query
         self.strategy = strategy
         self.model = model
-        self.status: Status = status
-        self.reasons = tuple(reasons)
-        self.usage = usage or Usage()
-        self.integrity = integrity or Integrity()
+        self.status: Status = details.get("status", "complete")
+        self.reasons = tuple(details.get("reasons", ()))
+        self.notes = tuple(details.get("notes", ()))
+        self.kept = tuple(details.get("kept", ()))
+        self.usage = details.get("usage") or Usage()
+        self.integrity = details.get("integrity") or Integrity()
 
     @overload
     def __getitem__(self, place: int) -> RankedDocument: ...
@@ -142,6 +156,59 @@ class Ranking(Sequence[RankedDocument]):
 
     def __repr__(self) -> str:
         return f"<Ranking of {len(self)} documents by {self.strategy}, {self.status}>"
+
+    def _repr_html_(self) -> str:
+        """The ranking as a table, for notebooks."""
+        rows = [
+            (
+                str(r.rank),
+                str(r.index),
+                "" if r.relevance_score is None else f"{r.relevance_score:.3f}",
+                r.document.id or "",
+                _shown(r.document, 200),
+            )
+            for r in self.results
+        ]
+        head = "".join(f"<th>{name}</th>" for name in ("rank", "index", "score", "id", "document"))
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        caption = escape(f"{self.query.text} – {self.strategy}, {self.status}")
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """For pydantic and FastAPI: a ranking is valid as it is, and written as `to_dict()`."""
+        from pydantic_core import core_schema
+
+        return core_schema.is_instance_schema(
+            cls,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                cls.to_dict, return_schema=core_schema.dict_schema()
+            ),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """For the description of an HTTP interface: an object."""
+        return {"type": "object", "title": "Ranking"}
+
+    def to_pandas(self) -> Any:
+        """The ranking as a pandas DataFrame, a row for each document, best first.
+
+        Its columns are `rank`, `index`, `relevance_score`, and what `Document.to_dict` has; where a metadata key has
+        one of the first three names, the ranking's value stands.
+
+        Raises:
+            SetupError: pandas is not installed.
+        """
+        try:
+            pandas: Any = import_module("pandas")
+        except ImportError:
+            raise SetupError("A DataFrame needs pandas, which is not installed. Run: pip install pandas") from None
+        first = ("rank", "index", "relevance_score")
+        rows = [{name: getattr(r, name) for name in first} for r in self.results]
+        whole = [row | r.document.to_dict() | row for row, r in zip(rows, self.results, strict=True)]
+        columns = dict.fromkeys((*first, "id", "title", "text", *(key for row in whole for key in row)))
+        return pandas.DataFrame(whole, columns=[*columns])
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -202,6 +269,12 @@ class Ranking(Sequence[RankedDocument]):
             for r in self.results
         )
         return "".join(line + "\n" for line in lines)
+
+
+def _shown(document: Document, longest: int) -> str:
+    """A document on one line."""
+    text = " ".join(f"{document.title}: {document.text}".split() if document.title else document.text.split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _field(text: str) -> str:

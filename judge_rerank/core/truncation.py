@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 CHARS_PER_TOKEN = 12
-"""No tokenizer in use makes one token of more characters on average, so more of a text need not be counted."""
+"""No tokenizer in use makes one token of more characters than this on average, so more need not be counted."""
 
 
 def fitting(text: str, start: int, end: int, max_tokens: int, count: Callable[[str], int]) -> tuple[int, int]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
-from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError
+from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError, to_usd
 from judge_rerank.prompting import Prepared
-from judge_rerank.spending import Metered, Price, bill, read_usage, to_usd, worst_case
+from judge_rerank.spending import Metered, Price, Reservation, bill, metered, worst_case
 
 # What a provider adds to each message that no tokenizer shows.
 _TOKENS_PER_MESSAGE = 16
@@ -72,17 +71,10 @@ def most_input_tokens(prepared: Prepared, info: ModelInfo) -> int:
 
 
 def used_by(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
-    """What the provider says it used; None where it does not say, or bills by something that has no price here.
-
-    No provider says how many documents it was sent.
-    """
-    used = read_usage(reply.usage)
-    if used is None and reply.input_tokens is not None and reply.output_tokens is not None:
-        cached = reply.cached_input_tokens or 0
-        used = Metered(input_tokens=reply.input_tokens, output_tokens=reply.output_tokens, cached_input_tokens=cached)
-    if used is None or (price is not None and prepared.documents and not price.covers(used)):
-        return None
-    return replace(used, documents=prepared.documents)
+    """What the provider says it used; None where it does not say, or bills by something that has no price here."""
+    used = metered(reply, documents=prepared.documents)
+    unpriced = used is not None and price is not None and prepared.documents and not price.covers(used)
+    return None if unpriced else used
 
 
 def cost_of(price: Price | None, reply: ChatReply, used: Metered | None, worst: int | None) -> Decimal | None:
@@ -102,6 +94,11 @@ def may_be_billed(error: BaseException) -> bool:
     return error.sent and (error.status is None or error.status < 400 or error.status in _GATEWAY_STATUSES)
 
 
-def micro_usd(usd: Decimal) -> int:
-    """Dollars in whole micro-dollars, rounded up."""
-    return int((usd * 1_000_000).to_integral_value(ROUND_CEILING))
+def settle_failure(reservation: Reservation, error: ProviderError | InputError) -> None:
+    """Give back what a failed attempt had set aside, or keep it charged where it may be billed."""
+    if isinstance(error, InputError) or not error.sent:
+        reservation.release()
+    elif may_be_billed(error):
+        reservation.forfeit()
+    else:
+        reservation.settle(0)

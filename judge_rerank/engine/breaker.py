@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from judge_rerank.core import AuthenticationError, ProviderError, QuotaExhausted
-from judge_rerank.engine.call import CallResult
+from judge_rerank.core import AuthenticationError, LedgerError, ProviderError, QuotaExhausted
+from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.stop import Stop
 
 # Calls in a row that a provider may fail, each after all its retries, before the rest of a ranking is given up.
@@ -30,6 +30,8 @@ class CircuitBreaker:
         if error is None:
             self._in_a_row = 0
             return
+        if isinstance(error, LedgerError):  # nothing more can be paid for; what was judged stays
+            self._stop.now("ledger", str(error))
         if not isinstance(error, ProviderError):
             return
         self._in_a_row += 1

@@ -19,8 +19,9 @@ from judge_rerank.core import (
     SetupError,
     added,
 )
-from judge_rerank.engine.call import CallResult, ModelChannel
+from judge_rerank.engine.call import ModelChannel
 from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.result import CallResult
 from judge_rerank.prompting import ApiRenderer, Library, Prepared, Renderer
 from judge_rerank.providers import ConcurrencyLimiter, Retrier, open_api
 from judge_rerank.spending import Price, Pricing

@@ -127,8 +127,8 @@ def check_strategy(
     assert strategy.name, "a strategy needs a name"
     for n in (0, 1, 2, 3, 7, 10, 20, 21, 45):
         docs = [f"document {i}" for i in range(n)]
-        dice = random.Random(n)  # noqa: S311
-        relevance = [dice.random() for _ in range(n)]
+        rng = random.Random(n)  # noqa: S311
+        relevance = [rng.random() for _ in range(n)]
         runs = {
             judge: drive(strategy, docs, answer, circumstances=circumstances)
             for judge, answer in {
@@ -161,14 +161,14 @@ def _check_reading(strategy: Strategy, run: Run, relevance: Sequence[float], ide
 
 
 def _arbitrary(seed: int) -> Callable[[JudgeCall], Outcome]:
-    dice = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311
 
     def answer(call: JudgeCall) -> Outcome:
         n = len(call.candidates)
-        if dice.random() < 0.2:
+        if rng.random() < 0.2:
             return Failed(reason="unreadable", message="no judgment")
-        values = [None if dice.random() < 0.1 else dice.random() for _ in range(n)]
-        outcome = stating(call, dice.sample(range(n), n), values)
-        return replace(outcome, stated=dice.randint(1, n)) if isinstance(outcome, Order) else outcome
+        values = [None if rng.random() < 0.1 else rng.random() for _ in range(n)]
+        outcome = stating(call, rng.sample(range(n), n), values)
+        return replace(outcome, stated=rng.randint(1, n)) if isinstance(outcome, Order) else outcome
 
     return answer

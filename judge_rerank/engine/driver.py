@@ -33,7 +33,6 @@ from judge_rerank.core import (
     spec_of,
 )
 from judge_rerank.engine.breaker import CircuitBreaker
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.embedding import perform_embedding
@@ -41,6 +40,7 @@ from judge_rerank.engine.estimates import estimated, what_exceeds
 from judge_rerank.engine.job import Job, Progress
 from judge_rerank.engine.ranking_builder import RankingBuilder, checked
 from judge_rerank.engine.refusals import without_refused
+from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.scoring import ScoringExecutor
 from judge_rerank.engine.stop import Stop
 from judge_rerank.learning import Calibration
@@ -94,6 +94,7 @@ class Engine:
 
         Raises:
             BudgetExceeded: a cap was reached and the job asks for the error; it holds the partial ranking.
+            LedgerError: the spending cannot be recorded, and nothing was judged yet; else the ranking is partial.
         """
         started = time.perf_counter()
         candidates, builder = self._candidates(job), RankingBuilder()
@@ -106,7 +107,7 @@ class Engine:
                 ordering = await self._drive(job, candidates, builder, context)
             finally:
                 context.close()
-            builder.raise_where_only_a_scorer_was_asked()
+            builder.raise_where_nothing_was_judged()
             if context.ledger is not None:
                 await context.ledger.written()  # so that caps and ledger say what the ranking says
             ranking = builder.ranking(

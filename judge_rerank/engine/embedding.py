@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import replace
 
 from judge_rerank.core import EmbedCall, Failed, Outcome, added
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.recording import record_outcome
+from judge_rerank.engine.result import CallResult
 from judge_rerank.prompting import compared
 
 

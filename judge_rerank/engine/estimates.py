@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 from judge_rerank.core import (
     Candidate,
@@ -21,12 +22,14 @@ from judge_rerank.core import (
     ScorePairs,
     Strategy,
     StrategyRunner,
+    billed_micro_usd,
+    to_usd,
 )
 from judge_rerank.engine.billing import expected_micro_usd, expected_output_tokens
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.job import Job
 from judge_rerank.prompting import neutral
-from judge_rerank.spending import Charge, to_usd
+from judge_rerank.spending import Charge
 
 
 def usual_latency_s(info: ModelInfo) -> float:
@@ -102,7 +105,7 @@ def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None, *, passed
     if forecast.cost_usd is None and any("usd" in cap.limits for cap in job.caps):
         return ""  # what is missing is the price, and the first call says so
     charge = Charge(
-        micro_usd=int((forecast.cost_usd or 0) * 1_000_000),
+        micro_usd=billed_micro_usd(forecast.cost_usd or Decimal(0)),
         calls=forecast.calls,
         tokens=forecast.input_tokens + forecast.output_tokens,
     )

@@ -13,6 +13,7 @@ from judge_rerank.core import (
     Candidates,
     Integrity,
     Judgment,
+    LedgerError,
     Ordering,
     Outcome,
     RankedDocument,
@@ -27,8 +28,8 @@ from judge_rerank.core import (
     spec_of,
     total_usd,
 )
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.job import Job
+from judge_rerank.engine.result import CallResult
 
 _WORDS = {
     "refused": "was refused by the model",
@@ -37,6 +38,7 @@ _WORDS = {
     "oversized": "was more than the provider takes",
     "provider": "did not come",
     "budget": "was not asked for: the budget is used up",
+    "ledger": "was not asked for: the spending could not be recorded",
     "deadline": "did not come in time",
     "cancelled": "was cancelled",
     "scorer": "was not a number",
@@ -49,7 +51,7 @@ class RankingBuilder:
     def __init__(self) -> None:
         self.rounds = 0
         self.exhausted: BudgetExceeded | None = None
-        self._scorer_failed: ScorerError | None = None
+        self._broken: ScorerError | LedgerError | None = None
         self._judgments: dict[int, list[Judgment]] = defaultdict(list)
         self._outcomes: list[Outcome] = []
         self._truncated: set[int] = set()
@@ -82,17 +84,17 @@ class RankingBuilder:
             self._add(result)
         return [result.outcome for result in results]
 
-    def raise_where_only_a_scorer_was_asked(self) -> None:
-        """Raise what a scorer said, if nothing was judged at all."""
-        if self._scorer_failed is not None and not self.judged:
-            raise self._scorer_failed
+    def raise_where_nothing_was_judged(self) -> None:
+        """Raise what a scorer or the ledger said, if nothing was judged at all."""
+        if self._broken is not None and not self.judged:
+            raise self._broken
 
     def _add(self, result: CallResult) -> None:
         self._outcomes.append(result.outcome)
         if isinstance(result.error, BudgetExceeded):
             self.exhausted = self.exhausted or result.error
-        if isinstance(result.error, ScorerError):
-            self._scorer_failed = self._scorer_failed or result.error
+        if isinstance(result.error, (ScorerError, LedgerError)):
+            self._broken = self._broken or result.error
         if result.prepared is not None:
             self._truncated.update(result.prepared.truncated)
         self._usages.append(result.usage)

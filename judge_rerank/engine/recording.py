@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.result import CallResult
 from judge_rerank.tracing import CallRecord
 
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from judge_rerank.core import Failed, JudgeCall, Usage, added
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.channels import Channel
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.recording import record_outcome
+from judge_rerank.engine.result import CallResult
 from judge_rerank.prompting import compares
 
 _ALONE = "binary"

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from judge_rerank.core import Failed, Group, Outcome, RerankError, ScorePairs, Scorer, ScorerError, Scores, Usage
-from judge_rerank.engine.call import CallResult
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.recording import record_outcome
+from judge_rerank.engine.result import CallResult
 
 logger = logging.getLogger("judge_rerank.engine")
 

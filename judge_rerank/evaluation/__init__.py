@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.outcomes import Exposed
     from judge_rerank.evaluation.planning import Measured, measured_plan
     from judge_rerank.evaluation.power import queries_needed
-    from judge_rerank.evaluation.preparing import design
+    from judge_rerank.evaluation.preparing import prepare
     from judge_rerank.evaluation.racing import Race
     from judge_rerank.evaluation.record import Result, RunInfo
     from judge_rerank.evaluation.report.cascades import CASCADE_NOTE, cascade_headings, cascade_lines
@@ -86,7 +86,7 @@ _LAZY = {
     "measure_agreement": "agreement",
     "measured_plan": "planning",
     "bootstrap_interval": "significance",
-    "design": "preparing",
+    "prepare": "preparing",
     "evaluate": "runner",
     "fixed_effect": "ab_statistics",
     "forecast": "judges",
@@ -153,7 +153,6 @@ __all__ = [
     "bootstrap_interval",
     "cascade_headings",
     "cascade_lines",
-    "design",
     "evaluate",
     "fit_routes",
     "fixed_effect",
@@ -168,6 +167,7 @@ __all__ = [
     "page",
     "pairs",
     "position_bias",
+    "prepare",
     "qrels_lines",
     "queries_needed",
     "randomization_test",

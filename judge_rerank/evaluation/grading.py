@@ -44,7 +44,7 @@ PROBE = 20
 """Calls after which it is looked at whether the model gives grades."""
 MOST_FAILED = 0.5
 """The greatest share of calls without a grade; beyond it, asking is given up."""
-_NOT_THE_MODELS = frozenset({"budget", "deadline", "cancelled"})
+_NOT_THE_MODELS = frozenset({"budget", "ledger", "deadline", "cancelled"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The judges of an experiment: one model each, with one purse and a memory for each repetition."""
+"""The judges of an experiment: one model each, under one budget, with a cache of replies for each repetition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from judge_rerank.cache import DEFAULT_CACHE, opened_cache
 from judge_rerank.core import Backend, Estimate, PricingUnknown
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.matrix import Planned
-from judge_rerank.evaluation.preparing import Design, Prepared
+from judge_rerank.evaluation.preparing import Prepared, PreparedExperiment
 from judge_rerank.judge import Judge
 from judge_rerank.providers import open_backend
 from judge_rerank.spending import BUDGET_VARIABLE, Budget
@@ -120,13 +120,13 @@ class Forecast:
     estimate: Estimate
 
 
-def forecast(design: Design, judges: Judges) -> list[Forecast]:
+def forecast(plan: PreparedExperiment, judges: Judges) -> list[Forecast]:
     """What each cell takes, without a call."""
-    cells = [(each, prepared) for prepared in design.datasets for each in design.variants]
-    return [_forecast(design, judges, each, prepared) for each, prepared in cells if each.strategy is not None]
+    cells = [(each, prepared) for prepared in plan.datasets for each in plan.variants]
+    return [_forecast(plan, judges, each, prepared) for each, prepared in cells if each.strategy is not None]
 
 
-def require_room(design: Design, judges: Judges) -> None:
+def require_room(plan: PreparedExperiment, judges: Judges) -> None:
     """Refuse a budget that is too small for one of the cells.
 
     Raises:
@@ -134,25 +134,25 @@ def require_room(design: Design, judges: Judges) -> None:
         PricingUnknown: nobody says what a model costs.
     """
     budget = judges.budget
-    if budget is None or all(each.model is None or judges.is_free(each.model) for each in design.variants):
+    if budget is None or all(each.model is None or judges.is_free(each.model) for each in plan.variants):
         return
-    for cell in forecast(design, judges):
+    for cell in forecast(plan, judges):
         usd = cell.estimate.cost_usd
         if usd is None:
-            raise PricingUnknown(next(e.variant.model for e in design.variants if e.variant.name == cell.variant))
+            raise PricingUnknown(next(e.variant.model for e in plan.variants if e.variant.name == cell.variant))
         if usd > Decimal(str(budget.usd)):
             message = (
                 f"{budget.source} is ${budget.usd}, and {cell.variant!r} on {cell.dataset!r} alone can cost up to "
                 f"${usd}. Raise it, or evaluate fewer queries or candidates. Nothing was sent."
             )
-            raise design.experiment.error(message, "budget_usd")
+            raise plan.experiment.error(message, "budget_usd")
 
 
-def _forecast(design: Design, judges: Judges, planned: Planned, prepared: Prepared) -> Forecast:
+def _forecast(plan: PreparedExperiment, judges: Judges, planned: Planned, prepared: Prepared) -> Forecast:
     judge = judges.of(planned.model)
     estimates = [
         judge.estimate(topic.query, prepared.candidates(topic, seed), planned.strategy)
-        for seed in design.experiment.seeds
+        for seed in plan.experiment.seeds
         for topic in prepared.dataset.topics
     ]
     return Forecast(

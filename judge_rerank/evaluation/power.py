@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from importlib import import_module
+from typing import Any
 
-from judge_rerank.core import InputError
+from judge_rerank.core import InputError, MissingExtra
 
 
 def detectable_effect(deviation: float, queries: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -46,15 +47,16 @@ def queries_needed(effect: float, deviation: float, *, alpha: float = 0.05, powe
 
 
 def t_quantile(probability: float, freedom: int) -> float:
-    """Student's t by its expansion around the normal distribution; right to 1 % from 4 degrees of freedom on."""
-    z = NormalDist().inv_cdf(probability)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
-    )
-    return z + math.fsum(term / freedom ** (place + 1) for place, term in enumerate(terms))
+    """Student's t distribution: the value that it stays below with this probability.
+
+    Raises:
+        MissingExtra: scipy is not installed.
+    """
+    try:
+        special: Any = import_module("scipy.special")
+    except ImportError:
+        raise MissingExtra("Intervals of Student's t", "eval", "scipy") from None
+    return float(special.stdtrit(freedom, probability))
 
 
 def check_level(name: str, value: float) -> None:

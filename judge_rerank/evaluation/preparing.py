@@ -45,7 +45,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Design:
+class PreparedExperiment:
     """Everything that is run, read and checked."""
 
     experiment: Experiment
@@ -77,7 +77,7 @@ class Design:
         )
 
 
-def design(experiment: Experiment, *, limit: int | None = None, only: Iterable[str] = ()) -> Design:
+def prepare(experiment: Experiment, *, limit: int | None = None, only: Iterable[str] = ()) -> PreparedExperiment:
     """Read and check everything that an experiment names.
 
     Args:
@@ -97,7 +97,7 @@ def design(experiment: Experiment, *, limit: int | None = None, only: Iterable[s
     if twice := next((place for place, name in enumerate(names) if name in names[:place]), None):
         message = f"Two datasets are called {names[twice]!r}; give one of them another name."
         raise experiment.error(message, "datasets", twice)
-    return Design(experiment=experiment, metrics=metrics, variants=variants, datasets=datasets)
+    return PreparedExperiment(experiment=experiment, metrics=metrics, variants=variants, datasets=datasets)
 
 
 def require_same(before: RunInfo, now: RunInfo) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from judge_rerank.cache import DEFAULT_CACHE
 from judge_rerank.core import Backend, BudgetExceeded, CancelToken, InputError, Ranking
@@ -18,7 +18,7 @@ from judge_rerank.evaluation.experiment import Experiment
 from judge_rerank.evaluation.judges import Judges, require_room
 from judge_rerank.evaluation.matrix import Planned
 from judge_rerank.evaluation.measuring import ranked_result, reference_result
-from judge_rerank.evaluation.preparing import Design, Prepared, design, require_same
+from judge_rerank.evaluation.preparing import Prepared, PreparedExperiment, prepare, require_same
 from judge_rerank.evaluation.racing import Race
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.runfolder import Lines, RunFolder
@@ -29,7 +29,7 @@ _BATCH = 10
 """Queries that a variant gets in a row before the next variant has them, so that all advance side by side."""
 
 # What keeps a query from being finished, unlike replies that came and could not be used.
-_UNFINISHED = frozenset({"provider", "budget", "deadline", "cancelled"})
+_UNFINISHED = frozenset({"provider", "budget", "ledger", "deadline", "cancelled"})
 
 Key = tuple[str, str, int, str]
 
@@ -78,33 +78,43 @@ class Evaluation:
         return summarize(self.info, self.results)
 
 
+class RunOptions(TypedDict, total=False):
+    """Which part of an experiment is run, and how.
+
+    Attributes:
+        limit: only the first so many queries of each dataset.
+        only: only variants whose name holds one of these, or that a pattern such as "score*" describes.
+        resume: go on with the run that is in the folder.
+        race: stop variants as soon as it is certain that they lose by the first metric (`evaluation.racing`), and save
+            their remaining calls. The baseline is never stopped.
+    """
+
+    limit: int | None
+    only: Iterable[str]
+    resume: bool
+    race: bool
+
+
 def evaluate(
     experiment: Experiment | Mapping[str, Any] | str | Path,
     *,
     output: str | Path,
-    limit: int | None = None,
-    only: Iterable[str] = (),
-    resume: bool = False,
-    race: bool = False,
     backends: Mapping[str, Backend] | None = None,
     cache_dir: str | Path | None = DEFAULT_CACHE,
     watch: Callable[[RunProgress], None] | None = None,
     cancel: CancelToken | None = None,
+    **options: Unpack[RunOptions],
 ) -> Evaluation:
     """Run an experiment and keep its results in a folder, each as soon as it is there.
 
     Args:
         experiment: one that was read, a mapping of the same keys, or its YAML file.
         output: the folder. What it holds already is not asked for again.
-        limit: only the first so many queries of each dataset.
-        only: only variants whose name holds one of these, or that a pattern such as "score*" describes.
-        resume: go on with the run that is in the folder.
-        race: stop variants as soon as it is certain that they lose by the first metric (`evaluation.racing`), and save
-            their remaining calls. The baseline is never stopped.
         backends: by model name, instead of opening one; such as a `FakeBackend`.
         cache_dir: where replies are kept, as in `Judge`; it is what saves the calls of a query that was cut short.
         watch: called after every result, in another thread.
         cancel: ends the run early when its `cancel()` is called; what is finished stays.
+        options: which part of it is run, and how: see `RunOptions`.
 
     Returns:
         The evaluation. A budget that is used up, a provider that is down and a cancellation end it early, with the
@@ -116,10 +126,10 @@ def evaluate(
         SetupError: a model, its key or an extra is missing.
         ProviderError: no judgment could be had, and no retry can help. What is finished stays.
     """
-    plan = design(_read(experiment), limit=limit, only=only)
+    plan = prepare(_read(experiment), limit=options.get("limit"), only=options.get("only", ()))
     folder = RunFolder(output)
     before = folder.info() if folder.exists() else None
-    if before is not None and not resume:
+    if before is not None and not options.get("resume"):
         raise InputError(f"There is a run in {output} already. Go on with it (resume), or write to another folder.")
     if before is not None:
         require_same(before, plan.info())
@@ -132,7 +142,9 @@ def evaluate(
             folder.write_documents(prepared.info.name, prepared.documents().values())
         results = {result.key: result for result in folder.results()}
         with folder.appending() as lines:
-            runner = _Runner(plan, judges, lines, results, watch, cancel, race=_race(plan) if race else None)
+            runner = _Runner(
+                plan, judges, lines, results, watch, cancel, race=_race(plan) if options.get("race") else None
+            )
             try:
                 runner.references()
                 run(runner.run())
@@ -175,7 +187,7 @@ class _Runner:
 
     def __init__(
         self,
-        plan: Design,
+        plan: PreparedExperiment,
         judges: Judges,
         lines: Lines,
         results: dict[Key, Result],
@@ -294,7 +306,7 @@ class _Runner:
         self._results[result.key] = result
 
 
-def _race(plan: Design) -> Race:
+def _race(plan: PreparedExperiment) -> Race:
     """All variants that a judge makes, for the first metric."""
     real = [each.variant.name for each in plan.variants if each.variant.reference is None]
     return Race(real, keep=[name for name in real if name == plan.info().baseline])

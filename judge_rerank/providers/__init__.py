@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from judge_rerank.providers.backends import BACKENDS, backend
 from judge_rerank.providers.concurrency import ConcurrencyLimiter
-from judge_rerank.providers.factory import listed, named_by_environment, open_api, open_backend
+from judge_rerank.providers.factory import listed, named_by_environment, open_api, open_backend, open_models
 from judge_rerank.providers.litellm import LiteLLMBackend
 from judge_rerank.providers.retry import Retrier
 
@@ -18,4 +18,5 @@ __all__ = [
     "named_by_environment",
     "open_api",
     "open_backend",
+    "open_models",
 ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable
+from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable, SetupError
 from judge_rerank.providers.backends import registered
 
 
@@ -66,6 +66,24 @@ def _embedded() -> str:
         f"judge-rerank models pull {DEFAULT_JUDGE}"
     )
     raise ModelUnavailable(msg)
+
+
+def open_models(
+    models: Sequence[str | Backend | None], open_model: Callable[[str | None], Backend]
+) -> tuple[Sequence[Backend], SetupError | None]:
+    """The backends of a judge's models, or why there are none.
+
+    That no model is named and none is on this machine is an error only once one is needed.
+
+    Raises:
+        SetupError: a model that is named cannot be opened.
+    """
+    try:
+        return [open_model(each) if each is None or isinstance(each, str) else each for each in models], None
+    except SetupError as unavailable:
+        if list(models) != [None] or named_by_environment():
+            raise
+        return [], unavailable
 
 
 def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[str | Backend | None]:

@@ -61,7 +61,7 @@ def words(query: str) -> list[str]:
     return ["0" if word[0].isdigit() else word for word in found]
 
 
-def features(spoken: Sequence[str]) -> set[str]:
+def features(tokens: Sequence[str]) -> set[str]:
     """Names of everything that a query of these words has, each a kind, a colon and what was found.
 
     `w` one to three words; `s` two to four places of the shape, with a gap for each content word; `k` two to five with
@@ -69,40 +69,40 @@ def features(spoken: Sequence[str]) -> set[str]:
     words before the first content; `h` the last word of the first content; `oh` both; `oa` the words before it, its
     length and the word after; `n` that there are at least so many runs of content, verbs, clauses, links, articles.
     """
-    shape = [word if word in _SHAPING else _GAP for word in spoken]
+    shape = [word if word in _SHAPING else _GAP for word in tokens]
     shorter = [mark for place, mark in enumerate(shape) if not (mark == _GAP and shape[place - 1 : place] == [_GAP])]
     bounded, collapsed = [_START, *shape, _END], [_START, *shorter, _END]
-    found = {f"w:{gram}" for gram in _grams([_START, *spoken, _END], 1, 3)}
+    found = {f"w:{gram}" for gram in _grams([_START, *tokens, _END], 1, 3)}
     found.update(f"s:{gram}" for gram in _grams(bounded, 2, 4))
     found.update(f"k:{gram}" for gram in _grams(collapsed, 2, 5))
     found.update(f"p:{' '.join(collapsed[:length])}" for length in range(6, 9))
-    for word in spoken:
+    for word in tokens:
         if word not in _SHAPING:
             found.update(f"c:{letters}" for letters in _letters(f"<{word}>"))
-    counts = {what: sum(word in kind for word in spoken[1:]) for what, kind in _COUNTED.items()}
+    counts = {what: sum(word in kind for word in tokens[1:]) for what, kind in _COUNTED.items()}
     counts["things"] = shorter.count(_GAP)
     for what, count in counts.items():
         found.update(f"n:{least} {what}" for least in range(1, min(count, 9) + 1))
-    return found | _opening(spoken, shape)
+    return found | _opening(tokens, shape)
 
 
-def asks(spoken: Sequence[str]) -> bool:
+def asks(tokens: Sequence[str]) -> bool:
     """Whether the words are a question or a request, rather than keywords or a claim."""
     return (
-        not _ASKING_ANYWHERE.isdisjoint(spoken)
-        or not _ASKING_AT_THE_EDGE.isdisjoint((*spoken[:3], *spoken[-3:]))
-        or (bool(spoken) and spoken[0] in _ASKING_FIRST)
+        not _ASKING_ANYWHERE.isdisjoint(tokens)
+        or not _ASKING_AT_THE_EDGE.isdisjoint((*tokens[:3], *tokens[-3:]))
+        or (bool(tokens) and tokens[0] in _ASKING_FIRST)
     )
 
 
-def _opening(spoken: Sequence[str], shape: Sequence[str]) -> set[str]:
+def _opening(tokens: Sequence[str], shape: Sequence[str]) -> set[str]:
     """What is asked for, roughly: the words before the first content, and the last word of that content."""
     if _GAP not in shape:
         return set()
     first = shape.index(_GAP)
     end = next((place for place in range(first, len(shape)) if shape[place] != _GAP), len(shape))
-    opening, head = " ".join(spoken[:first]), spoken[end - 1]
-    after = spoken[end] if end < len(spoken) else _END
+    opening, head = " ".join(tokens[:first]), tokens[end - 1]
+    after = tokens[end] if end < len(tokens) else _END
     return {
         f"o:{opening}",
         f"h:{head}",

@@ -236,11 +236,11 @@ def _erring(n: int) -> Callable[[JudgeCall], Outcome]:
     """A judge whose idea of each document changes a little from call to call; the same for every strategy."""
     from judge_rerank.prompting import stating  # templates are not needed to classify a query
 
-    dice = Random(n)  # noqa: S311
-    worth = [dice.random() for _ in range(n)]
+    rng = Random(n)  # noqa: S311
+    worth = [rng.random() for _ in range(n)]
 
     def answer(call: JudgeCall) -> Outcome:
-        values = [worth[candidate.index] + dice.gauss(0, _NOISE) for candidate in call.candidates]
+        values = [worth[candidate.index] + rng.gauss(0, _NOISE) for candidate in call.candidates]
         best_first = sorted(range(len(values)), key=lambda place: -values[place])
         return stating(call, best_first, [min(1.0, max(0.0, value)) for value in values])
 

@@ -113,8 +113,8 @@ class TrainedClassifier:
         Raises:
             InputError: the query is empty.
         """
-        model, spoken = self._loaded(), words(checked(query))
-        found, question = features(spoken), asks(spoken)
+        model, tokens = self._loaded(), words(checked(query))
+        found, question = features(tokens), asks(tokens)
         hard = model.complex(found) if question else 0.0
         meant = model.semantic(found, asks=question)
         probabilities = {"complex": hard, "semantic": (1 - hard) * meant, "factual": (1 - hard) * (1 - meant)}

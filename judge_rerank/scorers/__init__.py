@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judge_rerank.scorers.base import LocalScorer, full_text
+from judge_rerank.scorers.base import LocalScorer, asks_only_a_scorer, full_text
 from judge_rerank.scorers.bm25 import BM25, CorpusStatistics
 from judge_rerank.scorers.colbert import ColBERT
 from judge_rerank.scorers.computing import TURN, import_torch, silent_transformers
@@ -27,6 +27,7 @@ __all__ = [
     "Kind",
     "LocalScorer",
     "Recipe",
+    "asks_only_a_scorer",
     "forget",
     "full_text",
     "import_torch",

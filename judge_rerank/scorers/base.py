@@ -13,13 +13,14 @@ from judge_rerank.core import (
     Plan,
     Query,
     ScorePairs,
+    Strategy,
     by_raw,
     by_score,
     kept_apart,
     raw_scores,
     scored,
 )
-from judge_rerank.strategies import Composable
+from judge_rerank.strategies import Composable, Stage
 
 
 class LocalScorer(Composable, ABC):
@@ -68,3 +69,8 @@ def positive(options: object, *names: str) -> None:
         value = getattr(options, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise InputError(f"{name} is {value!r}; a whole number from 1 was expected.")
+
+
+def asks_only_a_scorer(strategy: Strategy) -> bool:
+    """Whether a local scorer is all there is to ask, so that queries need not be kept from each other's calls."""
+    return isinstance(strategy.strategy if isinstance(strategy, Stage) else strategy, LocalScorer)

@@ -65,8 +65,8 @@ class CorpusStatistics:
 
     def save(self, path: Path | str) -> None:
         """Write a JSON file that `load` reads."""
-        told = {"documents": self.documents, "mean_length": self.mean_length, "frequencies": dict(self.frequencies)}
-        Path(path).expanduser().write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+        record = {"documents": self.documents, "mean_length": self.mean_length, "frequencies": dict(self.frequencies)}
+        Path(path).expanduser().write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path | str) -> CorpusStatistics:
@@ -76,10 +76,10 @@ class CorpusStatistics:
             DataError: the file cannot be read, or holds something else.
         """
         try:
-            told: dict[str, Any] = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
-            frequencies = {str(word): int(count) for word, count in told["frequencies"].items()}
+            record: dict[str, Any] = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+            frequencies = {str(word): int(count) for word, count in record["frequencies"].items()}
             return cls(
-                documents=int(told["documents"]), mean_length=float(told["mean_length"]), frequencies=frequencies
+                documents=int(record["documents"]), mean_length=float(record["mean_length"]), frequencies=frequencies
             )
         except OSError as error:
             raise DataError(f"The statistics cannot be read: {error.strerror}.", path=path) from None

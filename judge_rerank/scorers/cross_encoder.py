@@ -147,10 +147,10 @@ def _loaded(model: str, backend: str, max_length: int | None) -> _Model:
 
 def _check_head(model: str, folder: Path) -> None:
     try:
-        told: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ModelUnavailable(f"{model} has no config.json that can be read; {folder} is no model folder.") from None
-    architectures = told.get("architectures") or ["no architecture"]
+    architectures = record.get("architectures") or ["no architecture"]
     if not str(architectures[0]).endswith(_HEADS):
         raise ModelUnavailable(
             f"{model} is {architectures[0]}, which gives no score for a pair. A cross-encoder is a model for sequence "

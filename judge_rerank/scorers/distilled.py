@@ -49,8 +49,8 @@ class Recipe:
         """Write the folder, which is made if there is none."""
         home = Path(folder).expanduser()
         home.mkdir(parents=True, exist_ok=True)
-        told = {"format": FORMAT, **asdict(self)}
-        (home / FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        record = {"format": FORMAT, **asdict(self)}
+        (home / FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path | str) -> Recipe:
@@ -61,11 +61,11 @@ class Recipe:
         """
         path = Path(folder).expanduser() / FILE
         try:
-            told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if told["format"] != FORMAT or told["kind"] not in KINDS:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if record["format"] != FORMAT or record["kind"] not in KINDS:
                 raise KeyError("format")  # noqa: TRY301
-            weights = {str(name): float(weight) for name, weight in told["weights"].items()}
-            return cls(kind=told["kind"], model=str(told["model"]), weights=weights, report=dict(told["report"]))
+            weights = {str(name): float(weight) for name, weight in record["weights"].items()}
+            return cls(kind=record["kind"], model=str(record["model"]), weights=weights, report=dict(record["report"]))
         except OSError as error:
             raise DataError(f"The distilled scorer cannot be read: {error.strerror}.", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError):

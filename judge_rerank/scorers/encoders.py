@@ -65,8 +65,8 @@ class _Onnx:
 
         self._model = OnnxModel(folder, max_length)
         pooling = folder / "1_Pooling" / "config.json"
-        told: dict[str, Any] = json.loads(pooling.read_text(encoding="utf-8")) if pooling.is_file() else {}
-        self._first = bool(told.get("pooling_mode_cls_token"))
+        record: dict[str, Any] = json.loads(pooling.read_text(encoding="utf-8")) if pooling.is_file() else {}
+        self._first = bool(record.get("pooling_mode_cls_token"))
 
     def encode(self, texts: Sequence[str], batch_size: int) -> Vectors:
         found = [vectors if vectors.ndim == 1 else self._pooled(vectors) for _, vectors in self._run(texts, batch_size)]

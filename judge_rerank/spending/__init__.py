@@ -11,10 +11,10 @@ from judge_rerank.spending.budget import (
     Period,
     to_decimal,
     to_micro_usd,
-    to_usd,
 )
 from judge_rerank.spending.ledger import Label, Ledger, Reservation
-from judge_rerank.spending.metering import Metered, read_usage
+from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
+from judge_rerank.spending.open_limits import OpenLimits
 from judge_rerank.spending.price import Price, bill, worst_case
 from judge_rerank.spending.pricing import Pricing
 
@@ -27,14 +27,16 @@ __all__ = [
     "Label",
     "Ledger",
     "Metered",
+    "OpenLimits",
     "Period",
     "Price",
     "Pricing",
     "Reservation",
     "bill",
+    "metered",
+    "plausible_count",
     "read_usage",
     "to_decimal",
     "to_micro_usd",
-    "to_usd",
     "worst_case",
 ]

@@ -8,7 +8,7 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from judge_rerank.core import BudgetExceeded, InputError
+from judge_rerank.core import BudgetExceeded, InputError, to_usd
 
 Amount: TypeAlias = Decimal | int | float | str
 """Money as a user writes it: "2.00", 2, Decimal("0.10"). A float counts as the number it is printed as."""
@@ -21,11 +21,6 @@ BUDGET_VARIABLE = "JUDGE_RERANK_BUDGET_USD"
 
 _MICRO = 1_000_000
 _MOST_USD = Decimal(1_000_000_000)
-
-
-def to_usd(micro_usd: int) -> Decimal:
-    """Micro-dollars as dollars, exactly."""
-    return Decimal(micro_usd).scaleb(-6)
 
 
 def to_decimal(value: Amount, name: str) -> Decimal:
@@ -125,8 +120,9 @@ NOTHING = Charge()
 class Cap:
     """One cap and what counts against it: `spent` for good, and `held` by calls that are under way.
 
-    `spent + held` never exceeds the cap, except that a bill higher than its reservation is counted in full and stops
-    the cap. A cap belongs to one ledger, which is the only one to change it.
+    `spent + held` never exceeds the cap, except by a bill higher than its reservation, which is counted in full. One
+    that is higher by more than a tenth (`far_above`) says that what the model takes is not known: the cap is then
+    stopped for that model, and holds for the others. A cap belongs to one ledger, which is the only one to change it.
     """
 
     __slots__ = ("held", "limits", "source", "spent", "stopped")
@@ -144,14 +140,15 @@ class Cap:
             self.limits["tokens"] = _positive(tokens, f"{source} in tokens")
         if not self.limits:
             raise InputError(f"{source} caps nothing: give it usd, calls or tokens.")
-        self.spent, self.held, self.stopped = NOTHING, NOTHING, False
+        self.spent, self.held = NOTHING, NOTHING
+        self.stopped: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"<Cap {self.source} {self.limits} spent={self.spent} held={self.held}>"
 
-    def verdict(self, charge: Charge) -> Verdict:
+    def verdict(self, charge: Charge, model: str = "") -> Verdict:
         """Whether there is room now, whether there may be when calls under way have settled, or neither."""
-        if self.stopped or any(self._over(self.spent + charge)):
+        if model in self.stopped or any(self._over(self.spent + charge)):
             return "refuse"
         return "wait" if any(self._over(self.spent + self.held + charge)) else "grant"
 
@@ -159,21 +156,31 @@ class Cap:
         """Add to what is held and to what is spent; `NOTHING - charge` takes away."""
         self.held, self.spent = self.held + held, self.spent + spent
 
-    def overrun(self, reserved: Charge, actual: Charge) -> bool:
-        """Stop the cap if `actual` is more than was reserved in a unit that it counts; whether it was."""
-        over = any(actual.of(unit) > reserved.of(unit) for unit in self.limits)
-        self.stopped = self.stopped or over
+    def overrun(self, reserved: Charge, actual: Charge, model: str = "") -> bool:
+        """Stop the cap for the model if `actual` is far above what was reserved in a unit that it counts."""
+        over = any(far_above(reserved.of(unit), actual.of(unit)) for unit in self.limits)
+        if over:
+            self.stopped |= {model}
         return over
 
-    def refusal(self, charge: Charge) -> BudgetExceeded:
+    def refusal(self, charge: Charge, model: str = "") -> BudgetExceeded:
         """The error that says why `charge` was refused."""
         unit = (self._over(self.spent + charge) or list(self.limits))[0]
         values = (self.spent.of(unit), self.limits[unit], charge.of(unit))
         spent, limit, needed = (to_usd(value) if unit == "usd" else value for value in values)
-        return BudgetExceeded(spent, limit, self.source, unit=unit, needed=needed, stopped=self.stopped)
+        stopped = model if model in self.stopped else None
+        return BudgetExceeded(spent, limit, self.source, unit=unit, needed=needed, stopped=stopped)
 
     def _over(self, total: Charge) -> list[Unit]:
         return [unit for unit, most in self.limits.items() if total.of(unit) > most]
+
+
+def far_above(reserved: int, actual: int) -> bool:
+    """Whether a bill is above its reservation by more than a tenth.
+
+    Less is what token counts differ by; it is counted, and nothing else comes of it.
+    """
+    return 10 * actual > 11 * reserved
 
 
 def _positive(value: int, name: str) -> int:

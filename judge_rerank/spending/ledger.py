@@ -114,7 +114,7 @@ class Ledger:
         return self._do(audit)
 
     def resume(self) -> None:
-        """Let a budget go on that was stopped by a bill above its reservation."""
+        """Let the models go on that were stopped by a bill far above its reservation."""
         self._do(LedgerFile.resume)
 
     def flush(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from judge_rerank.core import LedgerError
-from judge_rerank.spending.budget import Period
+from judge_rerank.spending.budget import Period, far_above
 from judge_rerank.spending.ledger_schema import LEDGER
 from judge_rerank.storage import as_ours, claim_process_lock, open_database, owner_is_gone
 
@@ -46,11 +46,11 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Totals:
-    """The sums of one period, in micro-dollars; `stopped` when a bill was higher than its reservation."""
+    """The sums of one period, in micro-dollars, and the models that a bill far above its reservation has stopped."""
 
     spent: int = 0
     held: int = 0
-    stopped: bool = False
+    stopped: frozenset[str] = frozenset()
 
 
 class LedgerFile:
@@ -97,8 +97,10 @@ class LedgerFile:
 
     def totals(self, period: str) -> Totals:
         """The sums of a period; zero where it has none."""
-        row = self.connection.execute("SELECT spent, held, stopped FROM totals WHERE period = ?", (period,)).fetchone()
-        return Totals(spent=row[0], held=row[1], stopped=bool(row[2])) if row else Totals()
+        row = self.connection.execute("SELECT spent, held FROM totals WHERE period = ?", (period,)).fetchone()
+        stopped = frozenset(model for (model,) in self.connection.execute("SELECT model FROM stopped"))
+        spent, held = row or (0, 0)
+        return Totals(spent=spent, held=held, stopped=stopped)
 
     def reserve(self, micro_usd: int, label: Label, *, priced: bool) -> int:
         """Set `micro_usd` aside for a call; returns the call's id."""
@@ -115,9 +117,9 @@ class LedgerFile:
         return call
 
     def move(self, call: int, state: State, charged: int = 0, *, input_tokens: int = 0, output_tokens: int = 0) -> bool:
-        """Bring a call into a state in which `charged` counts as spent; whether the bill was above its reservation."""
-        day, old_state, reserved, old_charged = self.connection.execute(
-            "SELECT day, state, reserved, charged FROM calls WHERE id = ?", (call,)
+        """Bring a call into a state in which `charged` counts as spent; whether the bill stops its model."""
+        day, model, old_state, reserved, old_charged = self.connection.execute(
+            "SELECT day, model, state, reserved, charged FROM calls WHERE id = ?", (call,)
         ).fetchone()
         self.connection.execute(
             "UPDATE calls SET state = ?, charged = ?, input_tokens = ?, output_tokens = ? WHERE id = ?",
@@ -125,8 +127,10 @@ class LedgerFile:
         )
         self._record(self._now_us(), call, state, charged)
         held = (reserved if state in UNDER_WAY else 0) - (reserved if old_state in UNDER_WAY else 0)
-        over = state == "settled" and charged > reserved
-        self._add(day, spent=charged - old_charged, held=held, stopped=over)
+        self._add(day, spent=charged - old_charged, held=held)
+        over = state == "settled" and far_above(reserved, charged)
+        if over:
+            self.connection.execute("INSERT OR IGNORE INTO stopped VALUES (?)", (model,))
         return over
 
     def forfeit(self, call: int, state: State = "forfeited") -> None:
@@ -135,9 +139,9 @@ class LedgerFile:
         self.move(call, state, reserved)
 
     def resume(self) -> None:
-        """Let a stopped budget go on."""
+        """Let stopped models go on."""
         self._record(self._now_us(), None, "resumed", 0)
-        self.connection.execute("UPDATE totals SET stopped = 0")
+        self.connection.execute("DELETE FROM stopped")
 
     def sweep(self) -> int:
         """End the calls of sessions that are gone: release what never left, keep the rest charged. Returns how many."""
@@ -202,13 +206,13 @@ class LedgerFile:
             "INSERT INTO events (time_us, call, state, micro_usd) VALUES (?, ?, ?, ?)", (now_us, call, state, micro_usd)
         )
 
-    def _add(self, day: str, *, spent: int, held: int, stopped: bool = False) -> None:
-        if not (spent or held or stopped):
+    def _add(self, day: str, *, spent: int, held: int) -> None:
+        if not (spent or held):
             return
         self.connection.executemany(
-            "INSERT INTO totals (period, spent, held, stopped) VALUES (?, ?, ?, ?) ON CONFLICT (period) DO UPDATE SET"
-            " spent = spent + excluded.spent, held = held + excluded.held, stopped = stopped OR excluded.stopped",
-            [(period, spent, held, stopped) for period in periods_of(day)],
+            "INSERT INTO totals (period, spent, held) VALUES (?, ?, ?) ON CONFLICT (period) DO UPDATE SET"
+            " spent = spent + excluded.spent, held = held + excluded.held",
+            [(period, spent, held) for period in periods_of(day)],
         )
 
     def _now_us(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from judge_rerank.spending.budget import to_usd
+from judge_rerank.core import to_usd
 from judge_rerank.spending.ledger_file import UNCONFIRMED, UNDER_WAY, LedgerFile, periods_of
 
 SpendKey = Literal["model", "day", "strategy", "prompt", "run"]

@@ -7,6 +7,8 @@ from pathlib import Path
 from judge_rerank.core import LedgerError
 from judge_rerank.storage import Database
 
+# The models that have billed far more than was reserved.
+_STOPPED = "CREATE TABLE stopped (model TEXT PRIMARY KEY) WITHOUT ROWID"
 _SCHEMA = (
     """CREATE TABLE sessions (
         id INTEGER PRIMARY KEY, lock_identity INTEGER NOT NULL, pid INTEGER NOT NULL, opened_us INTEGER NOT NULL,
@@ -24,8 +26,8 @@ _SCHEMA = (
     "CREATE TRIGGER events_are_kept BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'events are for good'); END",
     "CREATE TRIGGER events_are_fixed BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are for good'); END",
     """CREATE TABLE totals (
-        period TEXT PRIMARY KEY, spent INTEGER NOT NULL, held INTEGER NOT NULL, stopped INTEGER NOT NULL DEFAULT 0
-        ) WITHOUT ROWID""",
+        period TEXT PRIMARY KEY, spent INTEGER NOT NULL, held INTEGER NOT NULL) WITHOUT ROWID""",
+    _STOPPED,
 )
 
 
@@ -37,6 +39,14 @@ LEDGER = Database(
     name="ledger",
     schema=_SCHEMA,
     tables=frozenset({"sessions", "calls", "events", "totals"}),
+    upgrades={
+        # In the first version such a bill stopped its periods, for every model.
+        1: (
+            _STOPPED,
+            "INSERT OR IGNORE INTO stopped SELECT DISTINCT model FROM calls WHERE state = 'settled'"
+            " AND 10 * charged > 11 * reserved AND EXISTS (SELECT 1 FROM totals WHERE stopped)",
+        ),
+    },
     error=_error,
     consequence="Nothing is spent until that is done.",
     durable="commit",

@@ -18,8 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from judge_rerank.core import LedgerError, PricingUnknown, RerankError
-from judge_rerank.spending.budget import NOTHING, Budget, Cap, Charge, to_usd
+from judge_rerank.core import LedgerError, PricingUnknown, RerankError, to_usd
+from judge_rerank.spending.budget import NOTHING, Budget, Cap, Charge
 from judge_rerank.spending.ledger_file import Label, LedgerFile
 
 _LOG = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class ReservedCharge:
             else:
                 cap.move(spent=actual - self.counted)
         self.counted = actual
-        return [cap for cap in self.caps if cap.overrun(self.charge, actual)]
+        return [cap for cap in self.caps if cap.overrun(self.charge, actual, self.label.model)]
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -114,7 +114,7 @@ class LedgerWriter:
         def work(file: LedgerFile) -> None:
             over = file.move(reservation.call, "settled", actual.micro_usd, **tokens)
             stopped = [cap.source for cap in reservation.count(actual)]
-            if over or stopped:
+            if over or stopped or actual.micro_usd > reservation.charge.micro_usd:
                 _report(reservation, actual, [self._budget.source, *stopped] if over and self._budget else stopped)
 
         self._put(_Task(work=work, must=True))
@@ -224,7 +224,9 @@ class LedgerWriter:
             _LOG.error("The ledger could not be written, so calls stay charged in full for now: %s", error)
             _take_back(answers)
             self._waiting = []
-            self._owed.extend(task for task in tasks if task.must)
+            # One that fails by itself, and not for the file's sake, would fail for ever; it stays charged in full.
+            hopeless = len(tasks) == 1 and not isinstance(error, LedgerError)
+            self._owed.extend(task for task in tasks if task.must and not hopeless)
             answers = [(item, error) for item in (*requests, *(task for task in tasks if not task.must))]
         for reservation in _answer(answers):
             self.release(reservation)
@@ -244,9 +246,10 @@ class LedgerWriter:
         caps = [*self._budget_cap(file), *reservation.caps]
         if not reservation.priced and any("usd" in cap.limits for cap in caps):
             return PricingUnknown(reservation.label.model)
-        verdicts = [cap.verdict(reservation.charge) for cap in caps]
+        model = reservation.label.model
+        verdicts = [cap.verdict(reservation.charge, model) for cap in caps]
         if "refuse" in verdicts:
-            return caps[verdicts.index("refuse")].refusal(reservation.charge)
+            return caps[verdicts.index("refuse")].refusal(reservation.charge, model)
         if "wait" in verdicts:
             return None
         reservation.call = file.reserve(reservation.charge.micro_usd, reservation.label, priced=reservation.priced)
@@ -285,7 +288,8 @@ def _take_back(answers: Iterable[_Answer]) -> None:
 
 
 def _report(reservation: ReservedCharge, actual: Charge, stopped: list[str]) -> None:
-    _LOG.error(
+    _LOG.log(
+        logging.ERROR if stopped else logging.WARNING,
         "A call to %s was billed $%s and %d tokens; the most that had been reckoned was $%s and %d tokens. It is "
         "recorded in full%s. Check the price of the model and its output limit.",
         reservation.label.model or "the model",
@@ -293,5 +297,5 @@ def _report(reservation: ReservedCharge, actual: Charge, stopped: list[str]) -> 
         actual.tokens,
         to_usd(reservation.charge.micro_usd),
         reservation.charge.tokens,
-        f", and stops: {', '.join(stopped)}" if stopped else "",
+        f", and stops this model under: {', '.join(stopped)}" if stopped else "",
     )

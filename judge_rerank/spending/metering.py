@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
+
+from judge_rerank.core import ChatReply
+
+_MOST = 10**9  # far beyond any model's context
+_COUNTS = frozenset(
+    {
+        *("prompt_tokens", "promptTokenCount", "input_tokens", "total_tokens", "totalTokenCount", "billed_units"),
+        *("completion_tokens", "candidatesTokenCount", "output_tokens", "search_units"),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,22 +44,51 @@ class Metered:
     region: str | None = None
 
 
-def read_usage(block: Mapping[str, Any]) -> Metered | None:
+def metered(reply: ChatReply, *, documents: int = 0) -> Metered | None:
+    """What a reply says it used; None where it does not say, which is never taken for nothing.
+
+    Args:
+        reply: with the provider's usage block; without one, with the counts that its backend gives.
+        documents: how many were sent to a rerank API, whose replies have no words and which no provider reports.
+    """
+    block = reply.usage
+    if not block.keys() & _COUNTS and "meta" not in block:
+        block = {
+            "prompt_tokens": reply.input_tokens,
+            "completion_tokens": reply.output_tokens,
+            "prompt_tokens_details": {"cached_tokens": reply.cached_input_tokens},
+        }
+    used = read_usage(block, worded=bool(reply.text.strip()) and not documents)
+    return None if used is None else replace(used, documents=documents)
+
+
+def read_usage(block: Mapping[str, Any], *, worded: bool = False) -> Metered | None:
     """Read the usage block of an OpenAI, Anthropic, Gemini, Cohere, Voyage or LiteLLM reply.
 
-    Where the numbers leave room for doubt, the reading that costs more is taken. Returns None when the block counts
-    nothing, which is no evidence that nothing was used.
+    Where the numbers leave room for doubt, the reading that costs more is taken. What cannot be is no number: None
+    stands for a block that counts no input (nothing is answered without any), none of the words that came, or where a
+    count is negative, not finite, beyond any model, or no number at all. Nothing can be concluded from such a block,
+    and least of all that nothing was used.
+
+    Args:
+        block: as the provider sent it.
+        worded: whether words came with it, so that an output of 0 is wrong.
     """
     block = {**block, **(_part(block, "billed_units") or _part(_part(block, "meta"), "billed_units"))}
-    search_units = _first(block, "search_units")
+    try:
+        used = _read(block)
+    except _NoCount:
+        return None
+    says_nothing = not used.input_tokens and not used.search_units
+    return None if says_nothing or (worded and not used.output_tokens) else used
+
+
+def _read(block: Mapping[str, Any]) -> Metered:
     given_input = _first(block, "prompt_tokens", "promptTokenCount", "input_tokens")
     given_output = _first(block, "completion_tokens", "candidatesTokenCount", "output_tokens")
     total = _first(block, "total_tokens", "totalTokenCount")
-    if given_input is None and given_output is None and total is None and search_units is None:
-        return None
-
     cached, write_5m, write_1h = _cache(block)
-    input_tokens = given_input if given_input is not None else (total or 0) - (given_output or 0)
+    input_tokens = given_input or max(0, (total or 0) - (given_output or 0))
     if _counts_cache_apart(block):
         input_tokens += cached + write_5m + write_1h
     input_tokens = max(input_tokens, cached + write_5m + write_1h)
@@ -65,9 +104,13 @@ def read_usage(block: Mapping[str, Any]) -> Metered | None:
         # Some leave reasoning out of the output; the total has it.
         output_tokens=max(given_output or 0, (total or 0) - input_tokens, reasoning),
         reasoning_tokens=reasoning,
-        search_units=search_units or 0,
+        search_units=_first(block, "search_units") or 0,
         region=region.lower() if isinstance(region, str) else None,
     )
+
+
+class _NoCount(Exception):
+    """Something stands where a count should, and cannot be one."""
 
 
 def _cache(block: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -101,8 +144,23 @@ def _part(block: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _first(block: Mapping[str, Any], *names: str) -> int | None:
+    """The first of these counts that is given; None where none is.
+
+    Raises:
+        _NoCount: what is given cannot be a count.
+    """
     for name in names:
-        value = block.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e15:
-            return -int(-value // 1)
+        if block.get(name) is None:
+            continue
+        count = plausible_count(block[name])
+        if count is None:
+            raise _NoCount
+        return count
     return None
+
+
+def plausible_count(value: object) -> int | None:
+    """A number of tokens, rounded up; None for what cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST:
+        return None
+    return -int(-value // 1)

@@ -1,4 +1,4 @@
-"""Asks what it is least sure of, for as long as it may."""
+"""Windows chosen by what the next answer is expected to gain, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from random import Random
 from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require
 from judge_rerank.strategies.algorithms.acquisition import confidence, first_stage_priors, from_scores, gains
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
-from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
-from judge_rerank.strategies.algorithms.windows import dealt
+from judge_rerank.strategies.algorithms.trueskill import Rating, Ratings
+from judge_rerank.strategies.algorithms.windows import balanced
 from judge_rerank.strategies.asking import Comparing
 from judge_rerank.strategies.decorators import strategy
 
@@ -28,18 +28,17 @@ _PROMPT_TOKENS = 150
 @strategy("adaptive")
 @dataclass(frozen=True, kw_only=True)
 class Adaptive(Comparing):
-    """Keeps a belief about each document's worth and asks where the answer is worth most (after AcuRank,
-    arXiv:2505.18512).
+    """Rates each document's worth, and asks where the answer is worth most (after AcuRank, arXiv:2505.18512).
 
-    A belief is a mean and a deviation (TrueSkill), made from everything that the judge stated in this ranking: orders,
+    A rating is a mean and a deviation (TrueSkill), made from everything that the judge stated in this ranking: orders,
     choices and scores of earlier stages, and the first-stage order as far as they bear it out. The first round reads
     every document that nothing is known of, ⌈n / window_size⌉ calls side by side; where the limit is lower than that,
     the first of them. Each further round asks about the documents of which one more look promises the greatest gain in
     DCG of the best `top`, in as many windows side by side as they need. It ends when a limit is reached, when the
-    judge's answers settle the best `top` (each document there read twice, and nothing contradicted), or when no call
-    of a round was answered.
+    best `top` are certain (each document there read twice, and nothing contradicted), or when no call of a round was
+    answered.
 
-    Without a limit it reads every document once and then at most n, or ten windows, again; after that it settles what
+    Without a limit it reads every document once and then at most n, or ten windows, again; after that it asks for what
     is still open among the best `top`, in as many calls as it takes. A judge that never errs then gets them right.
     With a limit the number of calls, documents or tokens is never higher, and the order is the best that was found.
 
@@ -71,7 +70,7 @@ class Adaptive(Comparing):
         require("tokens", self.tokens, at_least=0)
 
     def compared(self, query: Query, candidates: Candidates) -> Plan:
-        """Rounds of windows until the beliefs are sure, or the limit is reached."""
+        """Rounds of windows until the ratings are sure, or the limit is reached."""
         search = _Search(self, query, candidates, self.fitting(query, candidates, self.window_size))
         yield from search.run()
         return search.ordering()
@@ -83,72 +82,72 @@ class _Search:
     def __init__(self, strategy: Adaptive, query: Query, candidates: Candidates, size: int) -> None:
         self._strategy, self._candidates, self._size = strategy, candidates, size
         self._n = len(candidates)
-        self._dice = Random(strategy.seed)  # noqa: S311
+        self._rng = Random(strategy.seed)  # noqa: S311
         evidence = candidates.evidence
         self._scored = from_scores(evidence.scores, [candidate.index for candidate in candidates])
         self._search = PreferenceSearch(candidates, lambda group: strategy.call(query, group), evidence.preferences)
-        self._purse = _Purse(strategy, candidates)
-        self._beliefs = Beliefs([Belief(0.0, 1.0)] * self._n, noise=_NOISE)
+        self._allowance = _Allowance(strategy, candidates)
+        self._ratings = Ratings([Rating(0.0, 1.0)] * self._n, noise=_NOISE)
         self._taken = 0
         self._learn()
 
     def run(self) -> Steps[None]:
         """All rounds."""
         unread = [place for place in self._search.unread if not self._scored[place][0]]
-        unread = unread[: self._purse.reach(unread, self._size)]
+        unread = unread[: self._allowance.reach(unread, self._size)]
         answered = True
         if len(unread) > 1:
-            answered = yield from self._ask(dealt(unread, self._size, self._dice))
-        while answered and self._purse.left and not self._search.certain(self._strategy.top):
+            answered = yield from self._ask(balanced(unread, self._size, self._rng))
+        while answered and self._allowance.left and not self._search.certain(self._strategy.top):
             answered = yield from self._ask(self._next_groups())
-        if answered and not self._purse.limited:
+        if answered and not self._allowance.limited:
             yield from self._search.search_top(self._strategy.top, self._size)
             self._learn()
 
     def ordering(self) -> Ordering:
-        """The order that the answers and, where they leave it open, the beliefs give."""
-        believed = self._believed()
-        order = self._search.order({place: belief.mean for place, belief in enumerate(believed)})
+        """The order that the answers and, where they leave it open, the ratings give."""
+        rated = self._rated()
+        order = self._search.order({place: rating.mean for place, rating in enumerate(rated)})
         place_of = {candidate.index: place for place, candidate in enumerate(self._candidates)}
         judged = self._taken or any(precision for precision, _ in self._scored)
         top = min(self._strategy.top, self._n) if judged else 0
-        sure = confidence(believed, [place_of[index] for index in order], top)
+        sure = confidence(rated, [place_of[index] for index in order], top)
         return Ordering(order=order, confidence=dict(zip(order, sure, strict=False)))
 
     def _ask(self, groups: Sequence[Sequence[int]]) -> Steps[bool]:
-        """One round with as many of the groups as the purse allows; whether any of it was answered."""
-        paid = [bought for group in groups if len(bought := self._purse.buy(group)) > 1]
+        """One round with as many of the groups as the allowance covers; whether any of it was answered."""
+        paid = [bought for group in groups if len(bought := self._allowance.buy(group)) > 1]
         if not paid:
             return False
         # A window that is shown again has to look different, or its answer would come from a cache.
-        yield from self._search.ask(paid, self._dice if self._taken else None)
+        yield from self._search.ask(paid, self._rng if self._taken else None)
         return self._learn()
 
     def _next_groups(self) -> list[list[int]]:
         """The documents worth another look, a share of the better and of the worse of them in every window."""
-        believed = self._believed()
-        worth = gains(believed, self._strategy.top, _NOISE)
+        rated = self._rated()
+        worth = gains(rated, self._strategy.top, _NOISE)
         by_worth = sorted(range(self._n), key=lambda place: -worth[place])
         enough = sum(worth[place] >= _SHARE * worth[by_worth[0]] for place in by_worth)
-        chosen = sorted(by_worth[: max(self._size, enough)], key=lambda place: -believed[place].mean)
-        return dealt(chosen, self._size, self._dice)
+        chosen = sorted(by_worth[: max(self._size, enough)], key=lambda place: -rated[place].mean)
+        return balanced(chosen, self._size, self._rng)
 
     def _learn(self) -> bool:
-        """Bring the beliefs up to date; whether there was anything new."""
+        """Bring the ratings up to date; whether there was anything new."""
         new = self._search.stated[self._taken :]
         for tiers in new:
-            self._beliefs.add(tiers)
+            self._ratings.add(tiers)
         self._taken += len(new)
         if new:
-            self._beliefs.refine()
-        self._beliefs.set_priors(first_stage_priors(self._beliefs, self._n, self._scored))
+            self._ratings.refine()
+        self._ratings.set_priors(first_stage_priors(self._ratings, self._n, self._scored))
         return bool(new)
 
-    def _believed(self) -> list[Belief]:
-        return [self._beliefs[place] for place in range(self._n)]
+    def _rated(self) -> list[Rating]:
+        return [self._ratings[place] for place in range(self._n)]
 
 
-class _Purse:
+class _Allowance:
     """What may still be spent."""
 
     def __init__(self, strategy: Adaptive, candidates: Candidates) -> None:

@@ -1,4 +1,4 @@
-"""The base classes of strategies that ask the judge: how a question is put, and what all of them can be told."""
+"""The base classes of strategies that ask the judge: how a question is put, and their options."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from judge_rerank.core import Candidates, Ordering, Plan, Query, require, require_one_of
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
-from judge_rerank.strategies.algorithms.windows import dealt
+from judge_rerank.strategies.algorithms.windows import balanced
 from judge_rerank.strategies.asking import Comparing
 from judge_rerank.strategies.decorators import strategy
 
@@ -56,11 +56,11 @@ class Joint(Comparing):
         n = len(candidates)
         size = self.fitting(query, candidates, self.window_size)
         search = PreferenceSearch(candidates, lambda group: self.call(query, group))
-        dice = Random(self.seed)  # noqa: S311
+        rng = Random(self.seed)  # noqa: S311
         # One block that holds everything would be the same question again.
         replicas = self.replicas if n > size else 1
         yield from search.ask(
-            [block for _ in range(replicas) for block in dealt(range(n), size, dice) if len(block) > 1]
+            [block for _ in range(replicas) for block in balanced(range(n), size, rng) if len(block) > 1]
         )
         if self.settle:
             yield from search.search_top(self.top, size)

@@ -1,4 +1,4 @@
-"""What a class can be told in a spec string: the fields of a dataclass, or the parameters of `__init__`."""
+"""The options of a class in a spec string: the fields of a dataclass, or the parameters of `__init__`."""
 
 from __future__ import annotations
 

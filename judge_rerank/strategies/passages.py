@@ -42,8 +42,8 @@ class Passages(Composable):
     it has only an order, or does not order by its scores, the best-placed passage decides, whatever the aggregate.
     Ties stand in first-stage order. A passage without a judgment has no score and is never the one that decided.
 
-    Calls and rounds are those of the strategy for as many candidates as there are passages. A strategy that settles
-    only the top of its list settles the best passages, which may all be of a few documents: for many long documents
+    Calls and rounds are those of the strategy for as many candidates as there are passages. A strategy that is certain
+    of the top of its list alone finds the best passages, which may all be of a few documents: for many long documents
     one with scores is the better choice. There is no `confidence` where a document was cut.
 
     Attributes:

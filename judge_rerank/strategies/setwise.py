@@ -34,7 +34,7 @@ class Setwise(Comparing):
 
     Attributes:
         method: "heapsort" or "insertion".
-        c: how many documents are compared with the one in hand, from 2 to 25.
+        c: how many documents are compared with the one at hand, from 2 to 25.
         k: how many places at the top are to be right.
     """
 

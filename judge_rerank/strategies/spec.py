@@ -14,7 +14,6 @@ from judge_rerank.strategies.cascade import Cascade, Composable, Stage
 from judge_rerank.strategies.options import Option, options_of
 from judge_rerank.strategies.registry import STRATEGIES, VALUES
 
-_LONGEST = 2_000
 _FORM = "name(option=value, ...), with % N for what is kept and >> for what comes then"
 _LONGEST = 20_000
 """Characters of a spec string. A longer one is a mistake, and would take long to read."""

@@ -9,7 +9,7 @@ from random import Random
 from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require
 from judge_rerank.strategies.algorithms.combinators import side_by_side
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
-from judge_rerank.strategies.algorithms.windows import dealt
+from judge_rerank.strategies.algorithms.windows import balanced
 from judge_rerank.strategies.asking import Comparing
 from judge_rerank.strategies.decorators import strategy
 
@@ -22,7 +22,7 @@ _STAGES = ((0.5, 1.0), (0.2, 0.5), (0.1, 1.0), (0.05, 0.5), (0.02, 0.25))
 class Tournament(Comparing):
     """Plays `replicas` tournaments side by side and adds up their points (TourRank, arXiv:2406.11678).
 
-    Groups are dealt so that each has its share of the best and of the worst of the first stage, with a shuffle of its
+    Groups are drawn so that each has its share of the best and of the worst of the first stage, with a shuffle of its
     own in each tournament. The best of each group go on to the next stage. A document gets a point for each stage that
     it survives, and for its place in the last group a part of one.
 
@@ -65,19 +65,19 @@ class Tournament(Comparing):
         total = {place: sum(one[place] for one in points) for place in range(n)}
         return Ordering(order=search.order(total))
 
-    def _played(self, search: PreferenceSearch, n: int, size: int, dice: Random) -> Steps[list[float]]:
+    def _played(self, search: PreferenceSearch, n: int, size: int, rng: Random) -> Steps[list[float]]:
         """The points of each place in one tournament."""
         points = [0.0] * n
         remaining = list(range(n))
         stage = _Safe(size, min(self.top, size // 2)) if self.top else _Paper(n, size)
         while largest := stage.group_size(len(remaining)):
-            hands = dealt(remaining, largest, dice)
-            kept = [stage.kept(len(hand), len(remaining)) for hand in hands]
-            playing = [hand for hand, count in zip(hands, kept, strict=True) if count < len(hand)]
+            groups = balanced(remaining, largest, rng)
+            kept = [stage.kept(len(group), len(remaining)) for group in groups]
+            playing = [group for group, count in zip(groups, kept, strict=True) if count < len(group)]
             played = iter((yield from search.ask(playing)))
             remaining: list[int] = []
-            for hand, count in zip(hands, kept, strict=True):
-                order = next(played) if count < len(hand) else hand
+            for group, count in zip(groups, kept, strict=True):
+                order = next(played) if count < len(group) else group
                 for rank, place in enumerate(order):
                     points[place] += 1 if rank < count else 1 - (rank + 1) / (len(order) + 1)
                 remaining += order[:count]

@@ -21,7 +21,7 @@ def test_the_judge_decides_the_order(command: Command, judge: list[str], documen
     assert ran.code == 0, ran.err
     assert sorted(ids) == sorted(BEST_FIRST)
     assert tuple(ids[:2]) == BEST_FIRST[:2]
-    assert f"{strategy.partition('(')[0]} by openai/test · " in ran.err
+    assert f"{strategy} by openai/test · " in ran.err
 
 
 def test_the_table_shows_places_before_and_after(command: Command, judge: list[str], documents: Path) -> None:
@@ -317,6 +317,6 @@ def test_long_documents_in_passages(command: Command, judge: list[str]) -> None:
     (record,) = [record for record in ran.records if record["id"] == "long"]
     assert set(record["evidence"]) == {"start", "end"}
     assert "cut to fit" not in ran.err
-    assert "passages(score) by openai/test" in ran.err
+    assert "passages by openai/test" in ran.err
     table = command(*asked, stdin=stdin)
     assert table.code == 0, table.err

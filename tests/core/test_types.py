@@ -5,6 +5,7 @@ import json
 import pickle
 from decimal import Decimal
 
+import pydantic
 import pytest
 
 from judge_rerank import Document, Integrity, Judgment, Query, RankedDocument, Ranking, Usage
@@ -61,3 +62,38 @@ def test_rankings_travel_between_processes(clone: object) -> None:
 def test_usage_knows_unknown_cost_from_zero() -> None:
     assert Usage().cost_usd == 0
     assert Usage(cost_usd=None).cost_usd is None
+
+
+def test_one_line_for_a_place() -> None:
+    assert repr(ranking()[0]) == "<1. (index 1, 0.5) 'd 2' 'b'>"
+    long = RankedDocument(rank=2, index=0, relevance_score=None, document=Document(text="a\nb " * 99, title="T"))
+    assert repr(long).startswith("<2. (index 0) 'T: a b a b")
+    assert len(repr(long)) < 100
+
+
+def test_a_notebook_shows_a_table_in_which_documents_are_text() -> None:
+    result = RankedDocument(rank=1, index=0, relevance_score=0.5, document=Document(text="<script>x</script>"))
+    shown = Ranking([result], query=Query(text="<b>?"), strategy="score")._repr_html_()
+    assert shown.startswith("<table><caption>&lt;b&gt;? – score, complete</caption>")
+    assert "<td>0.500</td><td></td><td>&lt;script&gt;x&lt;/script&gt;</td>" in shown
+
+
+def test_a_frame_of_pandas() -> None:
+    pytest.importorskip("pandas")
+    frame = ranking().to_pandas()
+    assert list(frame.columns) == ["rank", "index", "relevance_score", "id", "title", "text", "url", "when"]
+    assert frame["text"].tolist() == ["b", "a"]
+    assert frame["index"].tolist() == [1, 0]
+
+
+def test_pydantic_writes_a_ranking_as_its_dictionary() -> None:
+    adapter = pydantic.TypeAdapter(Ranking)
+    made = ranking()
+    assert adapter.validate_python(made) is made
+    assert json.loads(adapter.dump_json(made)) == json.loads(made.to_json())
+    assert adapter.json_schema(mode="serialization")["type"] == "object"
+
+    class Reply(pydantic.BaseModel):
+        ranking: Ranking
+
+    assert Reply(ranking=made).model_dump()["ranking"]["strategy"] == "score"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -478,6 +480,39 @@ def test_a_bill_above_its_reservation_stops_the_budget(caplog: pytest.LogCapture
     assert "stopped" in ranking.reasons[0]
     assert "was billed $0.050010" in caplog.text
     assert judge.rerank("other", DOCS).usage.calls == 0
+
+
+@pytest.mark.parametrize("count", [0, None, -7, 10**15, math.nan, "12", True], ids=str)
+def test_input_that_is_not_counted_costs_the_most_it_can(count: Any) -> None:
+    silent = ChatReply(
+        text=YES,
+        input_tokens=count,
+        output_tokens=2,
+        usage={"prompt_tokens": count, "completion_tokens": 2, "total_tokens": 2},
+    )
+    backend = paid(silent)
+    ranking = judge_of(backend).rerank("q", DOCS, max_usd=3 * MOST)
+    assert len(backend.requests) == 3
+    assert ranking.usage.cost_usd == 3 * MOST
+
+
+def test_a_ledger_that_breaks_does_not_lose_what_was_paid_for(tmp_path: Path) -> None:
+    def reply(_: Any) -> str:
+        if len(backend.requests) == 3:
+            with closing(sqlite3.connect(tmp_path / "spend.db", timeout=9)) as connection:
+                connection.execute("DROP TABLE calls")
+        return YES
+
+    backend = paid(reply, concurrency=1)
+    with judge_of(backend, budget=Budget(usd=1, path=tmp_path / "spend.db")) as judge:
+        ranking = judge.rerank("q", DOCS)
+        assert (ranking.status, ranking.usage.calls) == ("partial", 3)
+        assert "the spending could not be recorded" in ranking.reasons[0]
+        assert "no such table" in ranking.reasons[0]
+        assert sum(judgment.score is not None for r in ranking for judgment in r.judgments) == 3
+        with pytest.raises(LedgerError, match="no such table"):
+            judge.rerank("another", DOCS)
+    assert len(backend.requests) == 3, "nothing is sent that cannot be recorded"
 
 
 def test_asking_again_is_paid_for_as_well() -> None:

@@ -14,7 +14,7 @@ from judge_rerank.core import JudgeCall
 from judge_rerank.evaluation import Experiment
 from judge_rerank.evaluation.experiment import schema
 from judge_rerank.evaluation.matrix import Prompted, calls_of, chosen, open_tasks, planned
-from judge_rerank.evaluation.preparing import design
+from judge_rerank.evaluation.preparing import prepare
 from judge_rerank.strategies.spec import parse
 from judge_rerank.testing import check_strategy, drive, perfect
 from tests.evaluation.conftest import Written
@@ -208,14 +208,14 @@ def test_a_key_comes_from_the_environment(written: Written, monkeypatch: pytest.
 
 def test_what_is_wrong_with_the_data_is_said_with_the_line_of_the_dataset(written: Written, log: Path) -> None:
     with pytest.raises(DataError, match=r"experiment\.yaml:3: .*nothing\.jsonl: There is no such file"):
-        design(Experiment.load(written(datasets=[{"path": "nothing.jsonl"}])))
+        prepare(Experiment.load(written(datasets=[{"path": "nothing.jsonl"}])))
     with pytest.raises(DataError, match=r"experiment\.yaml:\d: Two datasets are called 'log'"):
-        design(Experiment.load(written(datasets=[{"path": log.name}, {"path": log.name}])))
-    one = design(Experiment.load(written(datasets=[{"path": log.name, "queries": 1}])))
+        prepare(Experiment.load(written(datasets=[{"path": log.name}, {"path": log.name}])))
+    one = prepare(Experiment.load(written(datasets=[{"path": log.name, "queries": 1}])))
     assert one.datasets[0].info.queries == 1
     assert one.results == 3
     with pytest.raises(InputError, match="limit is 0"):
-        design(Experiment.load(written()), limit=0)
+        prepare(Experiment.load(written()), limit=0)
 
 
 def test_one_strategy_written_in_two_ways_is_one_variant(written: Written) -> None:

@@ -21,7 +21,7 @@ from judge_rerank import AuthenticationError, CancelToken, InputError, Judge, Pr
 from judge_rerank.core.backend import ChatRequest, prompt_text
 from judge_rerank.evaluation import Evaluation, Experiment, RunFolder, evaluate
 from judge_rerank.evaluation.judges import Judges, forecast
-from judge_rerank.evaluation.preparing import design
+from judge_rerank.evaluation.preparing import prepare
 from judge_rerank.evaluation.report import texts
 from judge_rerank.evaluation.report.scope import scopes
 from judge_rerank.evaluation.sources import load
@@ -306,7 +306,7 @@ def test_a_budget_holds_over_all_parts_of_a_run(written: Written, tmp_path: Path
     experiment = Experiment.load(written(**priced(strategies=strategies)))
     backend = FakeBackend(reply, local=False)
     with Judges(experiment, backends={"fake": backend}) as judges:
-        cells = forecast(design(experiment), judges)
+        cells = forecast(prepare(experiment), judges)
     assert [(cell.variant, cell.queries, cell.estimate.calls) for cell in cells] == [
         (strategy, QUERIES, QUERIES * calls) for strategy, calls in zip(strategies, (5, 3, 2, 2, 1), strict=True)
     ]

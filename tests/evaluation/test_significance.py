@@ -187,7 +187,9 @@ def test_how_many_queries() -> None:
         queries_needed(0, 1)
 
 
-@pytest.mark.parametrize(("freedom", "quantile"), [(4, 2.7764), (9, 2.2622), (30, 2.0423), (1000, 1.9623)])
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.7062), (2, 4.3027), (4, 2.7764), (9, 2.2622), (30, 2.0423), (1000, 1.9623)]
+)
 def test_student(freedom: int, quantile: float) -> None:
     assert t_quantile(0.975, freedom) == pytest.approx(quantile, rel=0.001)
     assert t_quantile(0.025, freedom) == pytest.approx(-quantile, rel=0.001)

@@ -87,12 +87,15 @@ def test_a_refusal_names_its_cap_and_its_unit() -> None:
     assert "2 calls of 2 calls" in str(refusal)
 
 
-def test_a_bill_above_its_reservation_stops_the_cap() -> None:
+def test_a_bill_far_above_its_reservation_stops_the_cap_for_its_model() -> None:
     cap = Cap("limit", usd=1)
     assert not cap.overrun(Charge(micro_usd=5, tokens=5), Charge(micro_usd=5, tokens=9))
-    assert cap.overrun(Charge(micro_usd=5), Charge(micro_usd=6))
-    assert cap.verdict(NOTHING) == "refuse"
-    assert "stopped" in str(cap.refusal(NOTHING))
+    assert not cap.overrun(Charge(micro_usd=10), Charge(micro_usd=11), "m"), "by a tenth is what counts differ by"
+    assert cap.verdict(NOTHING, "m") == "grant"
+    assert cap.overrun(Charge(micro_usd=10), Charge(micro_usd=12), "m")
+    assert (cap.verdict(NOTHING, "m"), cap.verdict(NOTHING, "n")) == ("refuse", "grant")
+    assert "limit is stopped for m" in str(cap.refusal(NOTHING, "m"))
+    assert "resume()" in str(cap.refusal(NOTHING, "m"))
 
 
 def test_budget_errors_are_ours_and_say_what_to_do() -> None:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 from judge_rerank.core.errors import BudgetExceeded, LedgerError, PricingUnknown
 from judge_rerank.spending.budget import Budget, Cap, Charge
 from judge_rerank.spending.ledger import Label, Ledger
-from judge_rerank.spending.ledger_file import STALE_S, LedgerFile
+from judge_rerank.spending.ledger_file import STALE_S, LedgerFile, Totals
 from judge_rerank.spending.ledger_report import audit
 
 CENT = 10_000
@@ -238,25 +238,59 @@ def test_a_price_that_is_not_known_is_an_error_under_a_cap_in_dollars_only(path:
         run(lambda: capped.reserve(None))
 
 
-def test_a_bill_above_its_reservation_is_recorded_and_stops_the_budget(
+def test_a_bill_a_little_above_its_reservation_is_counted_and_stops_nothing(
+    path: Path | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    cap = Cap("limit", usd=3)
+
+    async def work() -> None:
+        await buy(ledger, 100, 110, label=Label(model="m"), caps=[cap])
+        await buy(ledger, 100, 100, label=Label(model="m"), caps=[cap])
+
+    with Ledger(path, budget=Budget(usd=5)) as ledger:
+        run(work)
+        assert (ledger.totals().spent, cap.spent.micro_usd) == (210, 210)
+        assert not ledger.totals().stopped
+        assert not cap.stopped
+    assert "A call to m was billed $0.000110" in caplog.text
+
+
+def test_a_ledger_of_the_first_version_is_added_to(file: Path) -> None:
+    with Ledger(file, budget=Budget(usd=5)) as ledger:
+        run(lambda: buy(ledger, CENT, 2 * CENT, label=Label(model="liar")))
+        run(lambda: buy(ledger, CENT, CENT, label=Label(model="m")))
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("DROP TABLE stopped")
+        connection.execute("ALTER TABLE totals ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0")
+        connection.execute("UPDATE totals SET stopped = 1")
+        connection.execute("PRAGMA user_version = 1")
+    with Ledger(file, budget=Budget(usd=5)) as ledger:
+        assert ledger.totals() == Totals(spent=3 * CENT, stopped=frozenset({"liar"}))
+        run(lambda: buy(ledger, CENT, CENT, label=Label(model="m")))
+        assert ledger.verify() == []
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_bill_far_above_its_reservation_is_recorded_and_stops_its_model(
     path: Path | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     cap = Cap("limit", usd=3)
 
     async def work() -> None:
         await buy(ledger, CENT, 2 * CENT, label=Label(model="liar"), caps=[cap])
-        with pytest.raises(BudgetExceeded, match="stopped") as caught:
-            await ledger.reserve(1)
-        assert caught.value.stopped
+        with pytest.raises(BudgetExceeded, match="stopped for liar") as caught:
+            await ledger.reserve(1, label=Label(model="liar"))
+        assert caught.value.stopped == "liar"
+        await buy(ledger, CENT, CENT, label=Label(model="honest"), caps=[cap])
 
     with Ledger(path, budget=Budget(usd=5)) as ledger, caplog.at_level(logging.ERROR):
         run(work)
-        assert ledger.totals().spent == 2 * CENT
-        assert cap.stopped
+        assert ledger.totals().spent == 3 * CENT
+        assert cap.stopped == {"liar"}
         assert "A call to liar was billed $0.020000" in caplog.text
         assert ledger.verify() == []
         ledger.resume()
-        run(lambda: buy(ledger, CENT, CENT))
+        run(lambda: buy(ledger, CENT, CENT, label=Label(model="liar")))
 
 
 @pytest.mark.parametrize("period", ["day", "month"])

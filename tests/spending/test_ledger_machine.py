@@ -45,7 +45,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = Ledger(budget=Budget(usd="0.000100", period="day"), clock=lambda: self.now)
         self.limit = Cap("limit", usd="0.000060")
         self.known: list[Call] = []
-        self.stopped_day = -1
+        self.overrun = False
 
     def teardown(self) -> None:
         for call in self.known:
@@ -87,7 +87,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return sum(c.charged for c in counted), sum(c.held for c in counted)
 
     def can_never_go(self, call: Call) -> bool:
-        over_budget = self.sums(limited=False)[0] + call.most > BUDGET or self.stopped_day >= self.today
+        over_budget = self.sums(limited=False)[0] + call.most > BUDGET or self.overrun
         over_limit = self.sums(limited=True)[0] + call.most > LIMIT or self.limit.stopped
         return over_budget or (call.limited and over_limit)
 
@@ -139,9 +139,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(call=calls)
     def bill_more_than_was_reserved(self, call: Call) -> None:
         if call.state == "sent":
-            call.charged, call.state = call.most + 1, "settled"
+            call.charged, call.state = 2 * call.most + 1, "settled"
             call.task.result().settle(call.charged)
-            self.stopped_day = max(self.stopped_day, call.day)
+            self.overrun = True
             self.settle_down()
 
     @rule()
@@ -157,7 +157,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_cap_is_exceeded(self) -> None:
-        if self.stopped_day < self.today:
+        if not self.overrun:
             assert sum(self.sums(limited=False)) <= BUDGET
         if not self.limit.stopped:
             assert sum(self.sums(limited=True)) <= LIMIT

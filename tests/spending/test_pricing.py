@@ -16,9 +16,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from judge_rerank.core import ChatReply
 from judge_rerank.core.errors import InputError
 from judge_rerank.spending.cost_map import bundled, find_price
-from judge_rerank.spending.metering import Metered, read_usage
+from judge_rerank.spending.metering import Metered, metered, read_usage
 from judge_rerank.spending.price import Price, Tier, bill, worst_case
 from judge_rerank.spending.pricing import Pricing, read_prices
 
@@ -260,6 +261,42 @@ def test_unknown_is_not_free() -> None:
     assert find_price("m", {"m": {"input_cost_per_token": 1e-6, "mode": "chat"}}) is None
     assert read_usage({}) is None
     assert read_usage({"prompt_tokens": None}) is None
+
+
+WORDS = {"completion_tokens": 9, "total_tokens": 9}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        *({"prompt_tokens": count, **WORDS} for count in (0, None, -5, 10**15, math.nan, math.inf, "12", True)),
+        *({"input_tokens": count, "output_tokens": 9} for count in (0, None, -1, 2e9, "x")),
+        *({"prompt_tokens": 50, "completion_tokens": count} for count in (0, None, -1, 1e15, math.nan, "9", True)),
+        *({"promptTokenCount": 0, "candidatesTokenCount": 3}, {"candidatesTokenCount": 3}, {"prompt_tokens": 50}),
+        *({"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": count} for count in (-1, "55", math.nan)),
+        {"prompt_tokens": 50, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": -3}},
+        {"total_tokens": 0},
+    ],
+    ids=str,
+)
+def test_a_block_that_says_nothing_of_a_worded_reply_is_no_evidence_that_it_was_free(block: dict[str, Any]) -> None:
+    assert read_usage(block, worded=True) is None
+    assert metered(ChatReply(text="yes", usage=block)) is None
+
+
+def test_what_a_block_does_say_is_read() -> None:
+    assert read_usage({"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 105}) == Metered(
+        input_tokens=100, output_tokens=5
+    )
+    assert read_usage({"prompt_tokens": 12, "total_tokens": 12}) == Metered(input_tokens=12), "of an embedding API"
+    cached = {"input_tokens": 0, "cache_read_input_tokens": 800, "output_tokens": 3}
+    assert metered(ChatReply(text="yes", usage=cached)) == Metered(
+        input_tokens=800, cached_input_tokens=800, output_tokens=3
+    )
+    told = ChatReply(text="yes", input_tokens=7, output_tokens=2, cached_input_tokens=3, usage={"queue_time": 0.1})
+    assert metered(told) == Metered(input_tokens=7, output_tokens=2, cached_input_tokens=3)
+    scores = ChatReply(text="[...]", usage={"meta": {"billed_units": {"search_units": 1}}})
+    assert metered(scores, documents=4) == Metered(search_units=1, documents=4)
 
 
 @pytest.mark.parametrize("model", ["local", "ollama/llama3.2", "ollama_chat/qwen3:4b", "lm_studio/x"])

@@ -64,8 +64,8 @@ STRATEGIES: list[Strategy] = [
 
 
 def relevance(n: int, seed: int) -> list[float]:
-    dice = random.Random(seed)
-    return [dice.random() for _ in range(n)]
+    rng = random.Random(seed)
+    return [rng.random() for _ in range(n)]
 
 
 def run(strategy: Strategy, n: int = 100, seed: int = 0) -> Run:
@@ -103,15 +103,15 @@ def test_all_pairs_gives_the_whole_order_and_a_score() -> None:
 @settings(max_examples=5, deadline=None)
 @given(n=st.integers(0, 60), seed=st.integers(0, 10**6), failures=st.floats(0, 1))
 def test_any_judge_ends_in_a_permutation(strategy: Strategy, n: int, seed: int, failures: float) -> None:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
 
     def answer(call: JudgeCall) -> Outcome:
         shown = len(call.candidates)
-        if dice.random() < failures:
+        if rng.random() < failures:
             return Failed(reason="refused", message="no")
         if call.options:
-            return Choice(label=dice.choice(call.options))
-        return Order(order=tuple(dice.sample(range(shown), shown)), stated=dice.randint(0, shown))
+            return Choice(label=rng.choice(call.options))
+        return Order(order=tuple(rng.sample(range(shown), shown)), stated=rng.randint(0, shown))
 
     assert sorted(drive(strategy, ["d"] * n, answer).order) == list(range(n))
 

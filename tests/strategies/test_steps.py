@@ -1,4 +1,4 @@
-"""Plans around plans, preferences, votes and beliefs."""
+"""Plans around plans, preferences, votes and ratings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from judge_rerank.strategies.algorithms.acquisition import confidence, gains
 from judge_rerank.strategies.algorithms.combinators import Steps, shuffled, side_by_side
 from judge_rerank.strategies.algorithms.preference_graph import Preferences
 from judge_rerank.strategies.algorithms.rank_aggregation import kemeny, reciprocal_ranks
-from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs
-from judge_rerank.strategies.algorithms.windows import dealt, even
+from judge_rerank.strategies.algorithms.trueskill import Rating, Ratings
+from judge_rerank.strategies.algorithms.windows import balanced, even
 from judge_rerank.testing import Run, drive, failing, perfect, stating
 
 
@@ -84,7 +84,7 @@ def test_a_shuffled_call_is_answered_in_its_own_terms(n: int, seed: int, data: s
 
 
 @given(st.integers(1, 8), st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20), st.randoms())
-def test_preferences_are_closed(n: int, edges: list[tuple[int, int]], dice: random.Random) -> None:
+def test_preferences_are_closed(n: int, edges: list[tuple[int, int]], rng: random.Random) -> None:
     edges = [(a % n, b % n) for a, b in edges if a % n != b % n]
     graph = Preferences(n)
     reached = [[False] * n for _ in range(n)]
@@ -98,7 +98,7 @@ def test_preferences_are_closed(n: int, edges: list[tuple[int, int]], dice: rand
     for i in range(n):
         above = {j for j in range(n) if graph.better_than(i) >> j & 1}
         assert above == {j for j in range(n) if reached[j][i] and not reached[i][j]}
-    wanted = dice.sample(range(n), n)
+    wanted = rng.sample(range(n), n)
     order = graph.extension(wanted)
     assert sorted(order) == list(range(n))
     assert all(not reached[b][a] or reached[a][b] for a, b in combinations(order, 2)), "never against what is known"
@@ -120,8 +120,8 @@ def test_kemeny_is_the_least_disagreement(votes: list[list[int]]) -> None:
 
 
 def test_large_circles_are_improved_until_no_move_helps() -> None:
-    dice = random.Random(3)
-    votes = [dice.sample(range(30), 30) for _ in range(5)]
+    rng = random.Random(3)
+    votes = [rng.sample(range(30), 30) for _ in range(5)]
     found = kemeny(votes, list(range(30)))
     assert sorted(found) == list(range(30))
     borda = sorted(range(30), key=lambda item: sum(vote.index(item) for vote in votes))
@@ -139,10 +139,10 @@ def test_ties_of_votes_stand_as_before() -> None:
 
 
 def noisy(truth: list[float], noise: float, seed: int) -> object:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
 
     def answer(asked: JudgeCall) -> Outcome:
-        seen = [truth[c.index] + dice.gauss(0, noise) for c in asked.candidates]
+        seen = [truth[c.index] + rng.gauss(0, noise) for c in asked.candidates]
         return stating(asked, sorted(range(len(seen)), key=lambda place: -seen[place]), seen)
 
     return answer
@@ -152,8 +152,8 @@ def mean_overlap(strategy: object, noise: float, queries: int = 12) -> tuple[flo
     runs: list[Run] = []
     shares: list[float] = []
     for seed in range(queries):
-        dice = random.Random(seed)
-        truth = [dice.gauss(0, 1) for _ in range(100)]
+        rng = random.Random(seed)
+        truth = [rng.gauss(0, 1) for _ in range(100)]
         run = drive(strategy, ["d"] * 100, noisy(truth, noise, seed))  # pyright: ignore[reportArgumentType]
         best = set(sorted(range(100), key=lambda index: -truth[index])[:10])
         shares.append(len(best & set(run.order[:10])) / 10)
@@ -199,53 +199,53 @@ def test_a_judge_that_contradicts_itself_makes_ties_and_an_end() -> None:
 
 
 def test_beliefs_follow_the_evidence_and_grow_surer() -> None:
-    beliefs = Beliefs([Belief(0.0, 1.0)] * 4, noise=0.5)
-    beliefs.add([[2], [0], [1]])
-    beliefs.refine()
-    once = [beliefs[place] for place in range(4)]
+    ratings = Ratings([Rating(0.0, 1.0)] * 4, noise=0.5)
+    ratings.add([[2], [0], [1]])
+    ratings.refine()
+    once = [ratings[place] for place in range(4)]
     assert once[2].mean > once[0].mean > once[1].mean
-    assert once[3] == Belief(0.0, 1.0)
+    assert once[3] == Rating(0.0, 1.0)
     assert once[0].variance < 1
-    beliefs.add([[2], [0, 1]])
-    beliefs.add([[2], [0], [1]])
-    beliefs.refine(4)
-    assert beliefs[2].mean > once[2].mean
-    assert beliefs[2].variance < once[2].variance
+    ratings.add([[2], [0, 1]])
+    ratings.add([[2], [0], [1]])
+    ratings.refine(4)
+    assert ratings[2].mean > once[2].mean
+    assert ratings[2].variance < once[2].variance
 
 
 def test_the_order_in_which_comparisons_come_does_not_matter() -> None:
     games = [[[0], [1], [2]], [[2], [3]], [[1], [3], [0]]]
     means: list[list[float]] = []
     for order in permutations(games):
-        beliefs = Beliefs([Belief(0.0, 1.0)] * 4, noise=0.5)
+        ratings = Ratings([Rating(0.0, 1.0)] * 4, noise=0.5)
         for game in order:
-            beliefs.add(game)
-        beliefs.refine(30)
-        means.append([beliefs[place].mean for place in range(4)])
+            ratings.add(game)
+        ratings.refine(30)
+        means.append([ratings[place].mean for place in range(4)])
     assert all(mean == pytest.approx(means[0], abs=1e-3) for mean in means)
 
 
 def test_two_candidates_match_the_closed_form() -> None:
-    beliefs = Beliefs([Belief(0.0, 1.0)] * 2, noise=0.5)
-    beliefs.add([[0], [1]])
-    beliefs.refine()
+    ratings = Ratings([Rating(0.0, 1.0)] * 2, noise=0.5)
+    ratings.add([[0], [1]])
+    ratings.refine()
     c2 = 2 * 1.5
     v = 2 * 0.3989422804
-    assert beliefs[0].mean == pytest.approx(v / c2**0.5)
-    assert beliefs[0].variance == pytest.approx(1 - v * v / c2)
-    assert beliefs[1].mean == pytest.approx(-beliefs[0].mean)
+    assert ratings[0].mean == pytest.approx(v / c2**0.5)
+    assert ratings[0].variance == pytest.approx(1 - v * v / c2)
+    assert ratings[1].mean == pytest.approx(-ratings[0].mean)
 
 
 def test_a_look_is_worth_most_at_the_border_and_nothing_far_below() -> None:
-    believed = [Belief(3.0, 0.01), Belief(1.0, 0.3), Belief(0.9, 0.3), Belief(-4.0, 0.01)]
-    worth = gains(believed, 1, 0.5)
+    rated = [Rating(3.0, 0.01), Rating(1.0, 0.3), Rating(0.9, 0.3), Rating(-4.0, 0.01)]
+    worth = gains(rated, 1, 0.5)
     assert worth == pytest.approx([0, 0, 0, 0], abs=1e-3)
-    worth = gains(believed, 2, 0.5)
+    worth = gains(rated, 2, 0.5)
     assert min(worth[1], worth[2]) > 10 * max(worth[0], worth[3])
 
 
 def test_confidence_in_a_place_is_the_chance_to_be_among_that_many() -> None:
-    sure = confidence([Belief(2.0, 0.01), Belief(0.1, 0.2), Belief(0.0, 0.2)], [0, 1, 2], 3)
+    sure = confidence([Rating(2.0, 0.01), Rating(0.1, 0.2), Rating(0.0, 0.2)], [0, 1, 2], 3)
     assert sure[0] > 0.99
     assert 0.5 < sure[1] < 0.7
     assert sure[2] == 1
@@ -262,8 +262,8 @@ def test_adaptive_confidence_means_what_it_says() -> None:
     said: list[float] = []
     held: list[bool] = []
     for seed in range(12):
-        dice = random.Random(seed)
-        truth = [dice.gauss(0, 1) for _ in range(100)]
+        rng = random.Random(seed)
+        truth = [rng.gauss(0, 1) for _ in range(100)]
         run = drive(Adaptive(), ["d"] * 100, noisy(truth, 0.7, seed))  # pyright: ignore[reportArgumentType]
         best = sorted(range(100), key=lambda index: -truth[index])
         assert list(run.confidence) == list(run.order[:10])
@@ -283,8 +283,8 @@ def test_adaptive_confidence_means_what_it_says() -> None:
 def test_adaptive_never_passes_a_limit(calls: int | None, docs: int | None, tokens: int | None, n: int) -> None:
     if (calls, docs, tokens) == (None, None, None):
         return
-    dice = random.Random(n)
-    truth = [dice.random() for _ in range(n)]
+    rng = random.Random(n)
+    truth = [rng.random() for _ in range(n)]
     strategy = Adaptive(calls=calls, docs=docs, tokens=tokens)
     run = drive(strategy, ["x" * 39] * n, noisy(truth, 0.3, n))  # pyright: ignore[reportArgumentType]
     assert sorted(run.order) == list(range(n))
@@ -324,10 +324,10 @@ def test_nothing_moves_where_the_answers_agree_with_the_first_stage(strategy: ob
 
 @given(st.integers(0, 60), st.integers(1, 10), st.integers(0, 9))
 def test_dealing_and_cutting_lose_nothing(n: int, size: int, seed: int) -> None:
-    for hands in (dealt(range(n), size, random.Random(seed)), dealt(range(n), size), even(range(n), size)):
-        assert len(hands) == -(-n // size)
-        assert sorted(item for hand in hands for item in hand) == list(range(n))
-        sizes = [len(hand) for hand in hands]
+    for groups in (balanced(range(n), size, random.Random(seed)), balanced(range(n), size), even(range(n), size)):
+        assert len(groups) == -(-n // size)
+        assert sorted(item for group in groups for item in group) == list(range(n))
+        sizes = [len(group) for group in groups]
         assert all(sizes)
         assert not sizes or (max(sizes) - min(sizes) <= 1 and max(sizes) <= size)
-        assert all(list(hand) == sorted(hand) for hand in hands)
+        assert all(list(group) == sorted(group) for group in groups)

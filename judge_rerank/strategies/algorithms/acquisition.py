@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, pstdev
 
-from judge_rerank.strategies.algorithms.trueskill import Belief, Beliefs, Message, cdf, density
+from judge_rerank.strategies.algorithms.trueskill import Message, Rating, Ratings, cdf, density
 
 _FARTHEST = 5.0  # deviations beyond which a change of places is not worth the arithmetic
 _STEEPEST = 0.9  # the greatest weight that the first-stage order may get
@@ -14,23 +14,23 @@ _SCORE_NOISE = 0.5  # variance of a judge's score around a candidate's worth
 _STEPS = 40
 
 
-def gains(beliefs: Sequence[Belief], top: int, noise: float) -> list[float]:
+def gains(ratings: Sequence[Rating], top: int, noise: float) -> list[float]:
     """By place, how much discounted gain in the best `top` one more look at the candidate can be expected to bring.
 
-    A look moves a belief's mean by a normally distributed amount. Each candidate that it thereby overtakes, or is
+    A look moves a rating's mean by a normally distributed amount. Each candidate that it thereby overtakes, or is
     overtaken by, adds the difference of worth times the difference of the discounts of the two ranks (the knowledge
     gradient of DCG).
     """
-    n = len(beliefs)
-    order = sorted(range(n), key=lambda place: -beliefs[place].mean)
+    n = len(ratings)
+    order = sorted(range(n), key=lambda place: -ratings[place].mean)
     discounts = [1 / math.log2(rank + 2) if rank < top else 0.0 for rank in range(n + 1)]
     result = [0.0] * n
     for rank, place in enumerate(order):
-        belief = beliefs[place]
-        step = belief.variance / math.sqrt(belief.variance + noise)
+        rating = ratings[place]
+        step = rating.variance / math.sqrt(rating.variance + noise)
         # Above it at most the best `top` matter, below it at most those down to the first that is not among them.
         for other in (*range(min(rank, top)), *range(rank + 1, min(n, top + 1))):
-            distance = abs(beliefs[order[other]].mean - belief.mean) / step
+            distance = abs(ratings[order[other]].mean - rating.mean) / step
             if distance < _FARTHEST:
                 upper = other if other < rank else other - 1
                 overtaking = step * (density(distance) - distance * cdf(-distance))
@@ -38,27 +38,27 @@ def gains(beliefs: Sequence[Belief], top: int, noise: float) -> list[float]:
     return result
 
 
-def confidence(beliefs: Sequence[Belief], order: Sequence[int], top: int) -> list[float]:
+def confidence(ratings: Sequence[Rating], order: Sequence[int], top: int) -> list[float]:
     """For each of the first `top` of `order`, how probable it is that the one at rank p is among the best p.
 
     The best p are taken to be those above a threshold that p candidates are expected to pass.
     """
-    deviations = [math.sqrt(belief.variance) for belief in beliefs]
+    deviations = [math.sqrt(rating.variance) for rating in ratings]
 
     def passing(place: int, threshold: float) -> float:
-        return cdf((beliefs[place].mean - threshold) / deviations[place])
+        return cdf((ratings[place].mean - threshold) / deviations[place])
 
     reach = 5 * max(deviations)
     result: list[float] = []
     for rank, place in enumerate(order[:top], start=1):
-        if rank == len(beliefs):
+        if rank == len(ratings):
             result.append(1.0)
             continue
-        low = min(belief.mean for belief in beliefs) - reach
-        high = max(belief.mean for belief in beliefs) + reach
+        low = min(rating.mean for rating in ratings) - reach
+        high = max(rating.mean for rating in ratings) + reach
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            if sum(passing(other, middle) for other in range(len(beliefs))) > rank:
+            if sum(passing(other, middle) for other in range(len(ratings))) > rank:
                 low = middle
             else:
                 high = middle
@@ -66,16 +66,16 @@ def confidence(beliefs: Sequence[Belief], order: Sequence[int], top: int) -> lis
     return result
 
 
-def first_stage_priors(beliefs: Beliefs, n: int, observed: Sequence[Message]) -> list[Belief]:
+def first_stage_priors(ratings: Ratings, n: int, observed: Sequence[Message]) -> list[Rating]:
     """Priors that trust the first-stage order as far as the comparisons bear it out (empirical Bayes).
 
     Args:
-        beliefs: what the comparisons say.
+        ratings: what the comparisons say.
         n: how many candidates there are, in first-stage order.
         observed: what else is known of each.
     """
     ranks = [-NormalDist().inv_cdf((place + 0.5) / n) for place in range(n)]
-    compared = [beliefs.evidence_of(place) for place in range(n)]
+    compared = [ratings.evidence_of(place) for place in range(n)]
     weight = sum(precision for precision, _ in compared)
     slope = 0.0
     if weight > 0:
@@ -85,7 +85,7 @@ def first_stage_priors(beliefs: Beliefs, n: int, observed: Sequence[Message]) ->
         slope = max(0.0, min(_STEEPEST, rise / spread)) if spread > 0 else 0.0
     variance = 1 - _STEEPEST * slope * slope
     return [
-        Belief((slope * r / variance + weighted) / (1 / variance + p), 1 / (1 / variance + p))
+        Rating((slope * r / variance + weighted) / (1 / variance + p), 1 / (1 / variance + p))
         for r, (p, weighted) in zip(ranks, observed, strict=True)
     ]
 

@@ -45,11 +45,11 @@ def shuffled(part: Steps[T], seed: int | None) -> Steps[T]:
     """
     if seed is None:
         return (yield from part)
-    dice = Random(seed)  # noqa: S311
+    rng = Random(seed)  # noqa: S311
     runner = PlanRunner(part)
     while not runner.done:
         effects = runner.round
-        shown = [dice.sample(range(len(effect.candidates)), len(effect.candidates)) for effect in effects]
+        shown = [rng.sample(range(len(effect.candidates)), len(effect.candidates)) for effect in effects]
         replies = yield [_rearranged(effect, places) for effect, places in zip(effects, shown, strict=True)]
         runner.send(
             [reply.reordered(effect, places) for effect, places, reply in zip(effects, shown, replies, strict=True)]

@@ -16,7 +16,7 @@ _DAMPING, _PAGE_RANK_STEPS = 0.85, 50
 
 
 class PreferenceSearch:
-    """What is known of the order of some candidates, and which question settles more of it.
+    """What is known of the order of some candidates, and which question tells more of it.
 
     Args:
         candidates: in their present order; places below are places in it, from 0.
@@ -41,12 +41,12 @@ class PreferenceSearch:
         for tiers in known:
             self._note(tiers)
 
-    def ask(self, groups: Sequence[Sequence[int]], dice: Random | None = None) -> Steps[list[list[int]]]:
+    def ask(self, groups: Sequence[Sequence[int]], rng: Random | None = None) -> Steps[list[list[int]]]:
         """One round, in which each group of places is put in order by itself; what the judge left out comes last.
 
-        Documents are shown in their present order, or in one that `dice` decide.
+        Documents are shown in their present order, or in one that `rng` draws.
         """
-        shown = [dice.sample(sorted(group), len(group)) if dice else sorted(group) for group in groups]
+        shown = [rng.sample(sorted(group), len(group)) if rng else sorted(group) for group in groups]
         calls = [self._question([self._candidates[place] for place in group]) for group in shown]
         outcomes: Outcomes = (yield calls) if calls else ()
         orders: list[list[int]] = []

@@ -26,7 +26,7 @@ _INNER_SWEEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class Rating:
     """A candidate's worth."""
 
     mean: float
@@ -43,15 +43,15 @@ def density(x: float) -> float:
     return math.exp(-0.5 * x * x) / _ROOT_2_PI
 
 
-class Beliefs:
-    """Beliefs about candidates at places 0 … n−1, given priors and comparisons.
+class Ratings:
+    """Ratings about candidates at places 0 … n−1, given priors and comparisons.
 
     Args:
-        priors: what is believed before any comparison.
+        priors: what is rated before any comparison.
         noise: variance of the error in each comparison, against a variance of worth of about 1.
     """
 
-    def __init__(self, priors: Sequence[Belief], *, noise: float) -> None:
+    def __init__(self, priors: Sequence[Rating], *, noise: float) -> None:
         self._noise = noise
         self._games: list[list[list[int]]] = []
         self._messages: list[dict[int, Message]] = []
@@ -60,7 +60,7 @@ class Beliefs:
         self._weighted: list[float] = []
         self.set_priors(priors)
 
-    def set_priors(self, priors: Sequence[Belief]) -> None:
+    def set_priors(self, priors: Sequence[Rating]) -> None:
         """Replace the priors; the comparisons stay."""
         self._priors = [(1 / prior.variance, prior.mean / prior.variance) for prior in priors]
         self._precision = [precision for precision, _ in self._priors]
@@ -83,9 +83,9 @@ class Beliefs:
             for number in range(len(self._games) - 1, -1, -1):
                 self._play(number)
 
-    def __getitem__(self, place: int) -> Belief:
+    def __getitem__(self, place: int) -> Rating:
         precision = self._precision[place]
-        return Belief(self._weighted[place] / precision, 1 / precision)
+        return Rating(self._weighted[place] / precision, 1 / precision)
 
     def evidence_of(self, place: int) -> Message:
         """What the comparisons alone say."""

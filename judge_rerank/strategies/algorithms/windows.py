@@ -49,20 +49,20 @@ def even(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start:end] for start, end in pairwise(bounds)]
 
 
-def dealt(items: Sequence[T], size: int, dice: Random | None = None) -> list[list[T]]:
-    """`items` dealt out like cards to as few hands of at most `size` as there can be.
+def balanced(items: Sequence[T], size: int, rng: Random | None = None) -> list[list[T]]:
+    """`items` in as few groups of at most `size` as there can be, their sizes differing by at most one.
 
-    Each hand gets its share of the first and of the last: every run of as many items as there are hands goes to
-    different hands, in an order that `dice` decide; without dice the direction changes from run to run (1 2 3 3 2 1 …).
-    Within a hand the items keep their order.
+    Each group gets its share of the first and of the last: every run of as many items as there are groups goes to
+    different groups, in an order that `rng` draws; without it the direction changes from run to run (1 2 3 3 2 1 …).
+    Within a group the items keep their order.
     """
-    hands: list[list[T]] = [[] for _ in range(-(-len(items) // size))]
-    if not hands:
+    groups: list[list[T]] = [[] for _ in range(-(-len(items) // size))]
+    if not groups:
         return []
-    places = list(range(len(hands)))
-    for run in batches(items, len(hands)):
-        # The last run may be short: it must not always fall to the first hands.
-        for item, place in zip(run, dice.sample(places, len(places)) if dice else places, strict=False):
-            hands[place].append(item)
+    places = list(range(len(groups)))
+    for run in batches(items, len(groups)):
+        # The last run may be short: it must not always fall to the first groups.
+        for item, place in zip(run, rng.sample(places, len(places)) if rng else places, strict=False):
+            groups[place].append(item)
         places.reverse()
-    return hands
+    return groups
