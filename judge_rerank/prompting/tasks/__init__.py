@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 
 from judge_rerank.core import JudgeCall, Outcome, Scores, UnknownName
 from judge_rerank.prompting.tasks.base import REGISTRY, Task
@@ -15,12 +14,17 @@ PARSER_VERSION = 2
 
 
 class _Tasks(Mapping[str, Task]):
-    """The tasks by name, each made when it is asked for."""
+    """The tasks by name, each made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Task] = {}
 
     def __getitem__(self, name: str) -> Task:
-        if name not in REGISTRY.names():
-            raise KeyError(name)
-        return _made(name)
+        if name not in self._made:
+            if name not in REGISTRY.names():
+                raise KeyError(name)
+            self._made[name] = REGISTRY.get(name)()
+        return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(REGISTRY.names())
@@ -31,11 +35,6 @@ class _Tasks(Mapping[str, Task]):
 
 TASKS: Mapping[str, Task] = _Tasks()
 """Every task by its name."""
-
-
-@cache
-def _made(name: str) -> Task:
-    return REGISTRY.get(name)()
 
 
 def task(name: str) -> Task:
