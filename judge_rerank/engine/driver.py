@@ -30,7 +30,6 @@ from judge_rerank.core import (
     Strategy,
     StrategyRunner,
     judge_kind,
-    spec_of,
 )
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
@@ -112,7 +111,7 @@ class Engine:
                 await context.ledger.written()  # so that caps and ledger say what the ranking says
             ranking = builder.ranking(
                 job,
-                self._calibrated(ordering, builder, model, job.strategy),
+                self._calibrated(ordering, builder, model, job.spec),
                 candidates,
                 model=model,
                 latency_s=time.perf_counter() - started,
@@ -174,12 +173,12 @@ class Engine:
             ranking=trace.begin(job.query, job.documents, strategy=name, model=model) if trace else "",
         )
 
-    def _calibrated(self, ordering: Ordering, builder: RankingBuilder, model: str, strategy: Strategy) -> Ordering:
+    def _calibrated(self, ordering: Ordering, builder: RankingBuilder, model: str, spec: str) -> Ordering:
         """The same order with probabilities for scores; says so where the calibration is not made for them."""
         calibration = self._calibration
         if calibration is None or not ordering.scores:
             return ordering
-        for difference in calibration.differences(model=model, strategy=spec_of(strategy), prompts=builder.prompts):
+        for difference in calibration.differences(model=model, strategy=spec, prompts=builder.prompts):
             if difference not in self._warned:
                 self._warned.add(difference)
                 logger.warning("the calibration may not hold: %s", difference)
