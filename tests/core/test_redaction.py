@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import pytest
 
@@ -12,6 +11,7 @@ from judge_rerank.core import Endpoint, ModelInfo, RerankError, public_repr, red
 from judge_rerank.core.redaction import REDACTED
 from judge_rerank.providers.log_redaction import keep_out_of_logs
 from judge_rerank.strategies import EmbeddingAPI, RerankAPI
+from tests.timing import soon
 
 TAIL = "A1b2C3d4E5f6G7h8J9k0"
 SHAPES = [
@@ -143,6 +143,5 @@ def test_log_records_lose_secrets_with_their_tracebacks(caplog: pytest.LogCaptur
     "piece", ["-eyJ", "a-", "://", "?a-", "sk-", "pa-a", "api_key: ", "bearer ", "Aa1", "-----BEGIN "]
 )
 def test_hostile_texts_take_no_time(piece: str) -> None:
-    started = time.perf_counter()
-    redact(piece * (100_000 // len(piece)))
-    assert time.perf_counter() - started < 2
+    with soon():
+        redact(piece * (100_000 // len(piece)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from judge_rerank.core import Choice, Failed, Order, Outcome, Scores
 from judge_rerank.core.backend import ChatReply, FinishReason
 from judge_rerank.prompting.replies.text import MAX_REPLY_CHARS
 from judge_rerank.prompting.tasks import TASKS, task
+from tests.timing import soon
 
 CORPUS = sorted(path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "replies").rglob("*.txt"))
 OPTIONS = ("A", "B", "C", "not a question")
@@ -148,11 +148,10 @@ def test_a_broken_judgment_shifts_no_other(grades: list[int], broken: int, data:
         *('{"id": 1, "score": 7},', "no. ", "Answer: ", "score: 7 ", " ", "\n", "\\", "\ud800", "9"),
     ],
 )
-def test_a_megabyte_takes_less_than_a_second(name: str, unit: str) -> None:
-    started = time.process_time()
-    for size in (99_000, MAX_REPLY_CHARS, MAX_REPLY_CHARS + 10):
-        check(task(name).read(ChatReply(text=(unit * size)[:size]), 5, options=OPTIONS), 5)
-    assert time.process_time() - started < 3.0  # usually a tenth of it
+def test_a_megabyte_is_read_soon(name: str, unit: str) -> None:
+    with soon():
+        for size in (99_000, MAX_REPLY_CHARS, MAX_REPLY_CHARS + 10):
+            check(task(name).read(ChatReply(text=(unit * size)[:size]), 5, options=OPTIONS), 5)
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
@@ -164,9 +163,8 @@ def test_deep_and_huge_json(name: str, text: str) -> None:
         check(task(name).read(ChatReply(text=text, finish_reason=finish), 5, options=OPTIONS), 5)
 
 
-def test_usual_replies_are_read_in_well_under_a_millisecond_each() -> None:
-    replies = [ChatReply(text=text) for text in random.Random(0).sample(CORPUS, 100)]
-    started = time.process_time()
-    for reply in replies:
-        task("listwise").read(reply, 10)
-    assert time.process_time() - started < 0.5  # usually a tenth of it
+def test_usual_replies_take_a_few_milliseconds_each_at_most() -> None:
+    replies = [ChatReply(text=text) for text in random.Random(0).choices(CORPUS, k=3_000)]
+    with soon():
+        for reply in replies:
+            task("listwise").read(reply, 10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from judge_rerank.readers import Located, NotYaml, parse_yaml
 from judge_rerank.readers.yaml_source import MOST_BYTES
 from judge_rerank.routing import Routes, Rules
 from judge_rerank.spending.pricing import read_prices
+from tests.timing import soon
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -53,10 +53,8 @@ def test_what_little_text_could_make_much_of_is_refused_at_once(case: str, tmp_p
     path = tmp_path / "hostile.yaml"
     path.write_text(text)
     for read in (Experiment.load, Rules.load, Routes.load, read_prices):
-        begun = time.process_time()
-        with pytest.raises(DataError, match=message):
+        with soon(), pytest.raises(DataError, match=message):
             read(path)
-        assert time.process_time() - begun < 1
     if len(text) < 200_000:
         front = f"---\ntask: score\n{text}\n---\nuser:\n"
         with pytest.raises(PromptError):
