@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, overload
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from judge_rerank.core.backend import ModelInfo
 from judge_rerank.core.documents import Candidate
@@ -66,7 +66,7 @@ class Circumstances:
     exceeded: Callable[[Any, Candidates], str] = _nothing
 
 
-class Candidates(Sequence[Candidate]):
+class Candidates(tuple[Candidate, ...]):
     """The candidates of one query in first-stage order, with what holds for their ranking.
 
     A strategy that runs another one gives it these, or `replaced` or `arranged` ones, so that limits and circumstances
@@ -80,44 +80,36 @@ class Candidates(Sequence[Candidate]):
             documents; empty where there are none.
     """
 
-    __slots__ = ("_items", "circumstances", "evidence", "limits", "prior")
+    limits: ContextLimits
+    circumstances: Circumstances
+    evidence: Evidence
+    prior: Mapping[int, float]
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         items: Iterable[Candidate],
         *,
         limits: ContextLimits | None = None,
         evidence: Evidence | None = None,
         prior: Mapping[int, float] | None = None,
         circumstances: Circumstances | None = None,
-    ) -> None:
-        self._items = tuple(items)
-        self.limits: ContextLimits = limits or _NoLimits()
+    ) -> Self:
+        """What is not given is as for candidates that nobody knows anything of."""
+        self = super().__new__(cls, items)
+        self.limits = limits or _NoLimits()
         self.circumstances = circumstances or Circumstances()
         self.evidence = evidence if evidence is not None else Evidence()
         if prior is None:
-            prior = {c.index: c.document.score for c in self._items if c.document.score is not None}
-        self.prior: Mapping[int, float] = prior
-
-    @overload
-    def __getitem__(self, place: int) -> Candidate: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Candidate, ...]: ...
-    def __getitem__(self, place: int | slice) -> Candidate | tuple[Candidate, ...]:
-        return self._items[place]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[Candidate]:
-        return iter(self._items)
+            prior = {c.index: c.document.score for c in self if c.document.score is not None}
+        self.prior = prior
+        return self
 
     def arranged(self, order: Iterable[int], *, prior: Mapping[int, float] | None = None) -> Candidates:
         """The candidates with these `index` values, in this order.
 
         `prior` are the scores that the order rests on; None for those that there were.
         """
-        by_index = {candidate.index: candidate for candidate in self._items}
+        by_index = {candidate.index: candidate for candidate in self}
         return self.replaced((by_index[index] for index in order), prior=prior)
 
     def replaced(
@@ -130,7 +122,7 @@ class Candidates(Sequence[Candidate]):
     ) -> Candidates:
         """The same with what is given put in the place of what there was."""
         return Candidates(
-            self._items if items is None else items,
+            self if items is None else items,
             limits=limits or self.limits,
             evidence=self.evidence if evidence is None else evidence,
             prior=self.prior if prior is None else prior,

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from judge_rerank.cache import ReplyCache
 from judge_rerank.core import (
@@ -36,6 +37,7 @@ from judge_rerank.engine.billing import (
     worst_micro_usd,
 )
 from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of
 from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
@@ -85,8 +87,18 @@ class ModelChannel:
         """The judgment of one call. What the provider or a budget denies comes back in the result.
 
         One call costs one request; one more if the reply cannot be read, and one for each retried attempt; none if the
-        cache has it.
+        cache has it. Where one of several candidates is refused, about 2 log2 n more find it (see `without_refused`).
         """
+        several = len(call.candidates) > 1 and not isinstance(call, ApiCall)
+        refused: CallResult | None = None
+        if not (several and context.filtered):
+            refused = await _CallUnderWay(self, context, call, number=number, round_=round_).perform()
+            if not several or refused.outcome.failure != "refused":
+                return refused
+        ask = partial(self._ask_once, context, number, round_)
+        return await without_refused(ask, call, context, number=number, round_=round_, refused=refused)
+
+    async def _ask_once(self, context: RankingContext, number: int, round_: int, call: JudgeCall) -> CallResult:
         return await _CallUnderWay(self, context, call, number=number, round_=round_).perform()
 
 
@@ -182,10 +194,15 @@ class _CallUnderWay:
         def count(_number: int, _error: ProviderError, _wait_s: float) -> None:
             self._retries += 1
 
-        deadline = self._context.stop.deadline
-        reply = await self._channel.retrier.run(
-            lambda _number: self._attempted(prepared), deadline=deadline, on_retry=count
-        )
+        try:
+            reply = await self._attempted(prepared)
+        except ProviderError as error:
+            reply = await self._channel.retrier.run(
+                lambda _number: self._attempted(prepared),
+                failed=error,
+                deadline=self._context.stop.deadline,
+                on_retry=count,
+            )
         outcome = self._outcome(prepared, reply)
         self._trace(prepared, reply=reply, outcome=outcome)
         return _Read(reply, outcome)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from judge_rerank.core import (
-    ApiCall,
     Candidate,
     Candidates,
     Circumstances,
@@ -38,7 +38,6 @@ from judge_rerank.engine.embedding import perform_embedding
 from judge_rerank.engine.estimates import estimated, what_exceeds
 from judge_rerank.engine.job import Job, Progress
 from judge_rerank.engine.ranking_builder import RankingBuilder, checked
-from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.scoring import ScoringExecutor
 from judge_rerank.engine.stop import Stop
@@ -202,18 +201,21 @@ class Engine:
         breaker = CircuitBreaker(stop)
         done = 0
 
-        async def perform(place: int, call: Effect) -> CallResult:
+        def note(task: asyncio.Task[CallResult]) -> None:
             nonlocal done
-            result = await self._perform(call, context, number=before + place + 1, round_=builder.rounds)
-            done += 1
-            breaker.note(result)
-            _report(job, builder, len(effects), done)
-            return result
+            if not task.cancelled() and task.exception() is None:
+                done += 1
+                breaker.note(task.result())
+                _report(job, builder, len(effects), done)
 
-        tasks = [] if stop.reason else [asyncio.create_task(perform(place, call)) for place, call in enumerate(effects)]
+        tasks: list[asyncio.Task[CallResult]] = []
         ending = asyncio.create_task(stop.wait())
-        everything = asyncio.gather(*tasks, return_exceptions=True)
         try:
+            for number, effect in enumerate(() if stop.reason else effects, start=before + 1):
+                performing = self._performing(effect, context, number=number, round_=builder.rounds)
+                tasks.append(asyncio.create_task(performing))
+                tasks[-1].add_done_callback(note)
+            everything = asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.wait({everything, ending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ending.cancel()
@@ -225,19 +227,15 @@ class Engine:
             raise breaker.error
         return outcomes
 
-    async def _perform(self, effect: Effect, context: RankingContext, *, number: int, round_: int) -> CallResult:
+    def _performing(
+        self, effect: Effect, context: RankingContext, *, number: int, round_: int
+    ) -> Coroutine[Any, Any, CallResult]:
         """One effect, by whoever performs its kind."""
         if isinstance(effect, ScorePairs):
-            return await self._scoring.perform(effect, context, number=number, round_=round_)
+            return self._scoring.perform(effect, context, number=number, round_=round_)
         if isinstance(effect, EmbedCall):
-            return await perform_embedding(self._channels, effect, context, number=number, round_=round_)
-        channel, result = self._channels.of(effect), None
-        several = len(effect.candidates) > 1 and not isinstance(effect, ApiCall)
-        if not context.filtered or not several:
-            result = await channel.ask(effect, context, number=number, round_=round_)
-            if not several or result.outcome.failure != "refused":
-                return result
-        return await without_refused(channel, effect, context, number=number, round_=round_, refused=result)
+            return perform_embedding(self._channels, effect, context, number=number, round_=round_)
+        return self._channels.of(effect).ask(effect, context, number=number, round_=round_)
 
 
 def _result(call: JudgeCall, result: CallResult | BaseException | None, stop: Stop) -> CallResult:

@@ -7,11 +7,10 @@ is the query or the prompt, and the call counts as refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from judge_rerank.core import Failed, JudgeCall, Usage, added
-from judge_rerank.engine.channels import Channel
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.recording import record_outcome
 from judge_rerank.engine.result import CallResult
@@ -22,7 +21,7 @@ _ALONE = "binary"
 
 
 async def without_refused(
-    channel: Channel,
+    ask: Callable[[JudgeCall], Awaitable[CallResult]],
     call: JudgeCall,
     context: RankingContext,
     *,
@@ -33,20 +32,28 @@ async def without_refused(
     """The judgment of a call without the candidates that are refused.
 
     Args:
-        channel: the way to the model.
+        ask: asks the model once, about whatever candidates a call shows.
         call: what is asked; of several candidates.
         context: the ranking, which remembers what was refused.
         number, round_: the call's place in the ranking.
         refused: what came of the whole call, where that was asked.
     """
-    return await _Search(channel, call, context, number=number, round_=round_).perform(refused)
+    return await _Search(ask, call, context, number=number, round_=round_).perform(refused)
 
 
 class _Search:
     """One call that shows several candidates, and the requests that it takes."""
 
-    def __init__(self, channel: Channel, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> None:
-        self._channel, self._call, self._context = channel, call, context
+    def __init__(
+        self,
+        ask: Callable[[JudgeCall], Awaitable[CallResult]],
+        call: JudgeCall,
+        context: RankingContext,
+        *,
+        number: int,
+        round_: int,
+    ) -> None:
+        self._ask, self._call, self._context = ask, call, context
         self._number, self._round = number, round_
         self._usages: list[Usage] = []
         self._left = 2 * len(call.candidates).bit_length() + 2
@@ -108,6 +115,6 @@ class _Search:
             part = replace(part, task=_ALONE, prompt=None, options=(), explain=False)
         whole = len(places) == len(call.candidates)
         asked = call if whole else part
-        result = await self._channel.ask(asked, self._context, number=self._number, round_=self._round)
+        result = await self._ask(asked)
         self._usages.append(result.usage)
         return result

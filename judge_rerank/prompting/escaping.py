@@ -65,8 +65,13 @@ def quote(text: str, *, tags: Iterable[str] = ()) -> str:
         text: a query, or a document's title or text.
         tags: names of the tags that the prompt puts around text, besides `TAGS`.
     """
-    text = _UNPRINTABLE.sub("", _LINE_END.sub("\n", text))
-    return _marks(TAGS.union(tags)).sub(_rounded, text)
+    return quoted([text], tags=tags)[0]
+
+
+def quoted(texts: Iterable[str], *, tags: Iterable[str] = ()) -> list[str]:
+    """`quote` for all texts of one prompt, in order."""
+    marks = _marks(TAGS.union(tags))
+    return [marks.sub(_rounded, _UNPRINTABLE.sub("", _LINE_END.sub("\n", text))) for text in texts]
 
 
 @lru_cache(maxsize=64)

@@ -42,7 +42,7 @@ from types import MappingProxyType
 from typing import Any
 
 from judge_rerank.core import Message, PromptError, Query, SetupError, UnknownName
-from judge_rerank.prompting.escaping import quote
+from judge_rerank.prompting.escaping import quoted
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
 from judge_rerank.prompting.tasks import TASKS
@@ -124,10 +124,15 @@ class Template:
                 "(batch_size=1), or let it loop: {% for document in documents %}."
             )
             raise PromptError(msg, path=self.path)
-        tags = self._user.tags | self._system.tags
+        titles = [" ".join((document.title or "").split()) for document in documents]
+        texts = [document.text for document in documents]
+        safe_query, *safe = quoted([query.text, *titles, *texts], tags=self._user.tags | self._system.tags)
         variables: dict[str, object] = {
-            "query": quote(query.text, tags=tags),
-            "documents": [_quoted(document, tags) for document in documents],
+            "query": safe_query,
+            "documents": [
+                Shown(id=document.id, title=title, text=text)
+                for document, title, text in zip(documents, safe[: len(titles)], safe[len(titles) :], strict=True)
+            ],
             "n": len(documents),
             "examples": self.examples,
             "options": tuple(options),
@@ -305,11 +310,6 @@ def _name(parsed: Parsed, path: Path, folder: Path | None) -> str:
         msg = f"The template calls itself {front.name!r}, and its file {path.stem!r}. Give both the same name."
         raise PromptError(msg, path=path, line=parsed.lines["name"])
     return name
-
-
-def _quoted(document: Shown, tags: frozenset[str]) -> Shown:
-    title = quote(" ".join((document.title or "").split()), tags=tags)
-    return Shown(id=document.id, title=title, text=quote(document.text, tags=tags))
 
 
 def _rehearse(template: Template, *, line: int) -> bool:

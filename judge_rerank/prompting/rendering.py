@@ -14,6 +14,7 @@ from judge_rerank.core import (
     Document,
     JudgeCall,
     Message,
+    ModelInfo,
     Query,
     Subject,
     fitting,
@@ -106,7 +107,7 @@ class Renderer(Cutter):
         self._library = library
         # The same for all calls of a round.
         self._form = lru_cache(maxsize=_MOST_FORMS)(self._looked_up)
-        self._rooms = lru_cache(maxsize=_MOST_FORMS)(self._measured_room)
+        self._room = lru_cache(maxsize=_MOST_FORMS)(self._measured_room)
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
         """The greatest n ≤ `at_most` such that any n of the call's candidates can be shown in one request.
@@ -116,8 +117,9 @@ class Renderer(Cutter):
         least 2 where there are two: documents are cut further rather than never compared.
         """
         at_most = max(1, min(at_most, len(call.candidates)))
-        room = self._room(call, at_most)
-        longest = sorted((self.cut(c.document, self.per_document).tokens for c in call.candidates), reverse=True)
+        info = self._backend.info
+        room = self._room(self._form_of(call, at_most, info), call.query, at_most, info.context_tokens)
+        longest = sorted((cut.tokens for cut in self._shown(call, info)), reverse=True)
         whole = max(longest[len(longest) // 2], _LEAST_TOKENS_PER_DOC) if longest else 0
 
         def too_many(n: int) -> bool:
@@ -134,8 +136,9 @@ class Renderer(Cutter):
             PromptError: the template cannot be rendered.
         """
         n = len(call.candidates)
-        form = self._form_of(call, n)
-        cuts = self._fitted(call, form) if n else []
+        info = self._backend.info
+        form = self._form_of(call, n, info)
+        cuts = self._fitted(call, form, info) if n else []
         shown = [Shown(id=place, title=cut.title, text=cut.text) for place, cut in enumerate(cuts, start=1)]
         messages = form.messages(call.query, shown)
         request = ChatRequest(
@@ -143,13 +146,13 @@ class Renderer(Cutter):
             max_output_tokens=form.output_tokens,
             schema=None if form.labels else form.task.schema(n, options=call.options, explain=call.explain),
             labels=form.labels,
-            timeout_s=self.timeout_s,
+            timeout_s=self._timeout_s or info.timeout_s,
             subject=Subject(
                 task=call.task, query=call.query, candidates=call.candidates, options=call.options, explain=call.explain
             ),
         )
         input_tokens = self.tokens(prompt_text(messages))
-        if input_tokens + request.max_output_tokens > self._backend.info.context_tokens:
+        if input_tokens + request.max_output_tokens > info.context_tokens:
             raise self._too_long(form)
         return Prepared(
             call=call,
@@ -161,10 +164,15 @@ class Renderer(Cutter):
             prompt_hash=form.template.hash,
         )
 
-    def _fitted(self, call: JudgeCall, form: _Form) -> list[Cut]:
+    def _shown(self, call: JudgeCall, info: ModelInfo) -> list[Cut]:
+        """Each candidate's text, cut to `max_tokens_per_doc`."""
+        limit = self._max_tokens_per_doc or info.max_tokens_per_doc
+        return [self.cut(candidate.document, limit) for candidate in call.candidates]
+
+    def _fitted(self, call: JudgeCall, form: _Form, info: ModelInfo) -> list[Cut]:
         """Each candidate's text, cut to `max_tokens_per_doc` and further until all fit together."""
-        cuts = [self.cut(candidate.document, self.per_document) for candidate in call.candidates]
-        room = self._room(call, len(cuts))
+        cuts = self._shown(call, info)
+        room = self._room(form, call.query, len(cuts), info.context_tokens)
         if sum(cut.tokens for cut in cuts) <= room:
             return cuts
         limit = _level([cut.tokens for cut in cuts], room)
@@ -172,16 +180,8 @@ class Renderer(Cutter):
             raise self._too_long(form)
         return [self.cut(candidate.document, limit) for candidate in call.candidates]
 
-    def _form_of(self, call: JudgeCall, n: int) -> _Form:
-        return self._form(
-            call.task,
-            call.prompt,
-            call.options,
-            call.explain,
-            n,
-            self._backend.info.reasoning_tokens,
-            self._backend.info.logprobs,
-        )
+    def _form_of(self, call: JudgeCall, n: int, info: ModelInfo) -> _Form:
+        return self._form(call.task, call.prompt, call.options, call.explain, n, info.reasoning_tokens, info.logprobs)
 
     def _looked_up(  # what a model is found to need is part of the key, since it changes
         self,
@@ -208,14 +208,11 @@ class Renderer(Cutter):
             output_tokens=min(wanted, info.max_output_tokens or wanted),
         )
 
-    def _room(self, call: JudgeCall, n: int) -> int:
+    def _measured_room(self, form: _Form, query: Query, n: int, context_tokens: int) -> int:
         """Tokens left for the texts of `n` documents."""
-        return self._rooms(self._form_of(call, n), call.query, n)
-
-    def _measured_room(self, form: _Form, query: Query, n: int) -> int:
         empty = [Shown(id=place, title=None, text="") for place in range(1, n + 1)]
         overhead = self.tokens(prompt_text(form.messages(query, empty)))
-        return self._backend.info.context_tokens - overhead - form.output_tokens - MARGIN_TOKENS
+        return context_tokens - overhead - form.output_tokens - MARGIN_TOKENS
 
     def _too_long(self, form: _Form) -> ContextTooLong:
         info = self._backend.info

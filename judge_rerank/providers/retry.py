@@ -65,6 +65,7 @@ class Retrier:
         self,
         attempt: Callable[[int], Awaitable[T]],
         *,
+        failed: ProviderError | None = None,
         deadline: float | None = None,
         on_retry: Callable[[int, ProviderError, float], None] | None = None,
     ) -> T:
@@ -72,6 +73,7 @@ class Retrier:
 
         Args:
             attempt: makes one attempt; it is given the attempt's number, from 1.
+            failed: how the first attempt failed, where it was made already.
             deadline: no wait goes past this time of the event loop's clock; an attempt has to see to its own end.
             on_retry: told of every failure that is followed by another attempt: the number of the attempt that failed,
                 its error, and the seconds until the next.
@@ -79,10 +81,11 @@ class Retrier:
         Raises:
             ProviderError: what the last attempt raised.
         """
-        try:
-            return await attempt(1)  # most succeed, and setting up what follows takes a third of a millisecond
-        except ProviderError as error:
-            failed = error
+        if failed is None:
+            try:
+                return await attempt(1)  # most succeed, and setting up what follows takes a third of a millisecond
+            except ProviderError as error:
+                failed = error
         from tenacity import AsyncRetrying, retry_if_exception
 
         number = 0

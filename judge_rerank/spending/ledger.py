@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -119,13 +120,13 @@ class Ledger:
 
     def flush(self) -> None:
         """Wait until everything handed in so far is on the disk."""
-        self._do(lambda _: None)
+        self._do(None)
 
     async def written(self) -> None:
         """`flush` without holding up the event loop; returns as well when the file cannot be written any more."""
         if self._started is not None and self._started.usable:
             with suppress(LedgerError):
-                await asyncio.wrap_future(self._started.submit(lambda _: None))
+                await asyncio.wrap_future(self._started.submit(None))
 
     def close(self) -> None:
         """Write what is pending and let go of the file, which opens again when it is used again.
@@ -159,7 +160,7 @@ class Ledger:
                 weakref.finalize(self, self._started.stop)
             return self._started
 
-    def _do(self, work: Work) -> Any:
+    def _do(self, work: Work | None) -> Any:
         return self._writer().submit(work).result()
 
 
@@ -179,8 +180,8 @@ class Reservation:
 
     async def sent(self) -> None:
         """Record that the request is about to leave; send it only after this has returned."""
-        call = self._reservation.call
-        await asyncio.wrap_future(self._writer.submit(lambda file: file.move(call, "sent")))
+        move = partial(LedgerFile.move, call=self._reservation.call, state="sent")
+        await asyncio.wrap_future(self._writer.submit(move))
         self._state = "sent"
 
     def settle(self, micro_usd: int, *, input_tokens: int = 0, output_tokens: int = 0) -> None:

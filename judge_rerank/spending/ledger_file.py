@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from judge_rerank.core import LedgerError
 from judge_rerank.spending.budget import Period, far_above
 from judge_rerank.spending.ledger_schema import LEDGER
-from judge_rerank.storage import as_ours, claim_process_lock, open_database, owner_is_gone
+from judge_rerank.storage import as_ours, claim_process_lock, open_database, our_error, owner_is_gone
+
+T = TypeVar("T")
 
 State = Literal["reserved", "sent", "settled", "released", "forfeited", "orphaned"]
 
@@ -54,7 +56,7 @@ class Totals:
 
 
 class LedgerFile:
-    """One connection to a ledger. Every method but `transaction` is called inside one; one thread uses it.
+    """One connection to a ledger. Every method but `transact` is called inside a transaction; one thread uses it.
 
     Args:
         path: the file; None for a ledger in memory.
@@ -70,25 +72,25 @@ class LedgerFile:
             self.connection = open_database(LEDGER, path)
             _open_files[os.getpid(), path] += 1
             try:
-                with self.transaction():
-                    self._open_session()
-                    self.sweep()
+                self.transact(self._begin)
             except BaseException:
                 self._disconnect()
                 raise
 
-    @contextmanager
-    def transaction(self) -> Generator[None, None, None]:
-        """Alone with the file: nobody else can write between what is read in here and what is written."""
-        with as_ours(LEDGER, self.path):
+    def transact(self, work: Callable[[], T]) -> T:
+        """What `work` gives, which is alone with the file: nobody else can write between what it reads and writes."""
+        try:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
-                yield
+                result = work()
                 self.connection.execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+        except (sqlite3.Error, OSError) as error:
+            raise our_error(error, LEDGER, self.path) from error
+        return result
 
     def period(self, period: Period | None) -> str:
         """The key of the period that it is now."""
@@ -174,17 +176,23 @@ class LedgerFile:
 
     def close(self) -> None:
         """End this session: what it never sent is given back, what it sent stays charged."""
-        rows = "SELECT id, state FROM calls WHERE session = ? AND state IN ('reserved', 'sent')"
         try:
-            with self.transaction():
-                for call, state in self.connection.execute(rows, (self._session,)).fetchall():
-                    if state == "reserved":
-                        self.move(call, "released")
-                    else:
-                        self.forfeit(call)
-                self.connection.execute("UPDATE sessions SET closed = 1 WHERE id = ?", (self._session,))
+            self.transact(self._end)
         finally:
             self._disconnect()
+
+    def _begin(self) -> None:
+        self._open_session()
+        self.sweep()
+
+    def _end(self) -> None:
+        rows = "SELECT id, state FROM calls WHERE session = ? AND state IN ('reserved', 'sent')"
+        for call, state in self.connection.execute(rows, (self._session,)).fetchall():
+            if state == "reserved":
+                self.move(call, "released")
+            else:
+                self.forfeit(call)
+        self.connection.execute("UPDATE sessions SET closed = 1 WHERE id = ?", (self._session,))
 
     def _disconnect(self) -> None:
         self.connection.close()

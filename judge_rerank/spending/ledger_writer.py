@@ -56,7 +56,8 @@ class ReservedCharge:
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Task:
-    work: Work
+    work: Work | None
+    """None only waits for what was handed in before."""
     must: bool = False
     """Whether it is tried again when it could not be written."""
     future: Future[Any] = field(default_factory=Future[Any])
@@ -99,8 +100,8 @@ class LedgerWriter:
         """Whether the thread runs in this process; after a fork it does not."""
         return self._pid == os.getpid() and self._open
 
-    def submit(self, work: Work) -> Future[Any]:
-        """Do `work` in a transaction; the future is done when that is on the disk."""
+    def submit(self, work: Work | None) -> Future[Any]:
+        """Do `work` in a transaction; the future is done when that is on the disk, and all that was asked before."""
         return self._put(_Task(work=work))
 
     def reserve(self, reservation: ReservedCharge) -> Future[ReservedCharge]:
@@ -213,13 +214,20 @@ class LedgerWriter:
 
     def _transact(self, file: LedgerFile, tasks: list[_Task], requests: list[_Request]) -> None:
         answers: list[_Answer] = []
+
+        def perform() -> None:
+            for task in tasks:
+                answers.append((task, task.work and task.work(file)))
+            if requests and time.monotonic() - self._swept_at > _SWEEP_S:
+                file.sweep()
+                self._swept_at = time.monotonic()
+            answers.extend(self._decide_all(file, requests))
+
         try:
-            with file.transaction():
-                answers.extend((task, task.work(file)) for task in tasks)
-                if requests and time.monotonic() - self._swept_at > _SWEEP_S:
-                    file.sweep()
-                    self._swept_at = time.monotonic()
-                answers.extend(self._decide_all(file, requests))
+            if requests or self._owed or any(task.work for task in tasks):
+                file.transact(perform)
+            else:
+                perform()
         except BaseException as error:
             _LOG.error("The ledger could not be written, so calls stay charged in full for now: %s", error)
             _take_back(answers)

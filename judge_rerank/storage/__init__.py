@@ -5,7 +5,15 @@ from __future__ import annotations
 from judge_rerank.storage.folders import cache_dir, claimed_folder, private_folder
 from judge_rerank.storage.leases import LEASE_S, Leases
 from judge_rerank.storage.process_locks import claim_process_lock, owner_is_gone
-from judge_rerank.storage.sqlite import Database, as_ours, is_busy, is_damaged, open_database, open_for_reading
+from judge_rerank.storage.sqlite import (
+    Database,
+    as_ours,
+    is_busy,
+    is_damaged,
+    open_database,
+    open_for_reading,
+    our_error,
+)
 
 __all__ = [
     "LEASE_S",
@@ -19,6 +27,7 @@ __all__ = [
     "is_damaged",
     "open_database",
     "open_for_reading",
+    "our_error",
     "owner_is_gone",
     "private_folder",
 ]

@@ -104,13 +104,16 @@ def as_ours(kind: Database, path: Path | None) -> Generator[None]:
     """Raise what SQLite and the file system raise as the error of this kind, which says what to do."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise kind.error(f"{_advice(error, kind)} {kind.consequence}".rstrip(), path) from error
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise kind.error(
-            f"The {kind.name} cannot be opened: {reason}. Name a file that can be written.", path
-        ) from error
+    except (sqlite3.Error, OSError) as error:
+        raise our_error(error, kind, path) from error
+
+
+def our_error(error: sqlite3.Error | OSError, kind: Database, path: Path | None) -> Exception:
+    """The error of this kind that says what to do about one of SQLite or of the file system."""
+    if isinstance(error, sqlite3.Error):
+        return kind.error(f"{_advice(error, kind)} {kind.consequence}".rstrip(), path)
+    reason = error.strerror or type(error).__name__
+    return kind.error(f"The {kind.name} cannot be opened: {reason}. Name a file that can be written.", path)
 
 
 def _prepare(connection: sqlite3.Connection, kind: Database, path: Path | None) -> None:

@@ -84,9 +84,7 @@ _UNKNOWN = _Unknown()
 
 
 def _is_default(option: Option, value: object) -> bool:
-    if option.default is None:
-        return False
-    default = option.default()
+    default = option.factory() if option.factory is not None else option.default
     return value is default or (bool(value == default) and isinstance(value, bool) == isinstance(default, bool))
 
 

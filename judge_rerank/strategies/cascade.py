@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -20,17 +21,15 @@ class Composable:
     `strategy % 20` keeps its best 20, `one >> other` goes on with what is kept.
     """
 
-    __slots__ = ()
-
     @property
     def name(self) -> str:
         """The name under which its class is registered; a word for people, which may leave out options."""
-        return registered_name(self) or type(self).__name__.lower()
+        return self._name
 
     @property
     def spec(self) -> str:
         """The spec string that this strategy can be made from again: `parse(strategy.spec) == strategy`."""
-        return canonical(self)
+        return self._spec
 
     def __mod__(self, keep: int) -> Stage | Cascade:
         """The strategy with its best `keep` candidates kept; the others follow, without a score."""
@@ -42,6 +41,14 @@ class Composable:
 
     def __rrshift__(self, before: Strategy) -> Cascade:
         return Cascade((as_stage(before), as_stage(self)))
+
+    @cached_property
+    def _name(self) -> str:
+        return registered_name(self) or type(self).__name__.lower()
+
+    @cached_property
+    def _spec(self) -> str:
+        return canonical(self)
 
 
 class Condition(Protocol):

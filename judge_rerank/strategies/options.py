@@ -19,14 +19,21 @@ class Option:
     Attributes:
         name: as in a spec string.
         hint: the type that was declared for it; Any where it cannot be known.
-        default: makes the value that it has if it is not given; None where it has to be given.
+        default: the value that it has if it is not given; MISSING where it has to be given, or is made anew.
+        factory: makes that value, where it is made anew; None elsewhere.
         positional: whether it may be given without its name.
     """
 
     name: str
     hint: Any
-    default: Callable[[], Any] | None
+    default: Any = MISSING
+    factory: Callable[[], Any] | None = None
     positional: bool
+
+    @property
+    def required(self) -> bool:
+        """Whether it has to be given."""
+        return self.default is MISSING and self.factory is None
 
 
 @lru_cache(maxsize=512)
@@ -43,7 +50,8 @@ def options_of(cls: Callable[..., object]) -> tuple[Option, ...]:
             Option(
                 name=f.name,
                 hint=hints.get(f.name, Any),
-                default=_default(f.default, f.default_factory),
+                default=f.default,
+                factory=None if f.default_factory is MISSING else cast("Callable[[], Any]", f.default_factory),
                 positional=not f.kw_only,
             )
             for f in shown
@@ -53,18 +61,12 @@ def options_of(cls: Callable[..., object]) -> tuple[Option, ...]:
         Option(
             name=name,
             hint=hints.get(name, Any),
-            default=_default(p.default if p.default is not p.empty else MISSING, MISSING),
+            default=MISSING if p.default is p.empty else p.default,
             positional=p.kind is p.POSITIONAL_OR_KEYWORD,
         )
         for name, p in parameters.items()
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     )
-
-
-def _default(value: Any, factory: Any) -> Callable[[], Any] | None:
-    if factory is not MISSING:
-        return cast("Callable[[], Any]", factory)
-    return None if value is MISSING else lambda: value
 
 
 def _hints(owner: Any) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class _Reader:
             if option not in options:
                 raise UnknownName(f"option of {kind} {name!r}", option, options)
             values[option] = self._checked(f"{kind} {name!r}", options[option], value)
-        if missing := [each.name for each in options.values() if each.name not in values and each.default is None]:
+        if missing := [each.name for each in options.values() if each.name not in values and each.required]:
             raise InputError(f"{kind.capitalize()} {name!r} needs {', '.join(missing)}: {name}({missing[0]}=...).")
         return factory(**values)
 

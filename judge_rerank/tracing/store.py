@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from judge_rerank.core import Document, Query, Ranking, billed_micro_usd, plain_without, redact, redact_params, without
+from judge_rerank.core import Document, Query, Ranking, billed_micro_usd, plain_without, redact, redact_params
 from judge_rerank.tracing.records import CallRecord
 from judge_rerank.tracing.stored_ranking import ends, to_columns
 
@@ -42,22 +42,24 @@ class Writer:
         model: str | None,
     ) -> None:
         """Note a ranking and its documents."""
+        held = self._cleaned([query.id, query.text, *(_held(document) for document in documents)])
+        query_id, text, *shown = held
         values = {
             "id": ranking,
             "run": run,
             "started": started,
-            "query_id": None if query.id is None else self._clean(query.id),
-            "query": self._clean(query.text),
+            "query_id": None if query_id is None else storable(query_id),
+            "query": storable(text),
             "strategy": strategy,
             "model": model,
-            "documents": _json([self._document(document) for document in documents]),
+            "documents": _json([self._document(document) for document in shown]),
         }
         self._insert("rankings", values)
 
     def finish(self, ranking: str, result: Ranking) -> None:
         """Note how a ranking came out."""
         columns = to_columns(result) | {"reasons": [redact(reason) for reason in result.reasons]}
-        stored = {name: _json(self._cleaned(value)) for name, value in columns.items()}
+        stored = {name: _json(value) for name, value in self._cleaned(columns).items()}
         stored |= {"status": result.status, "strategy": result.strategy}
         changes = ", ".join(f"{name} = ?" for name in stored)
         self._connection.execute(
@@ -67,8 +69,13 @@ class Writer:
 
     def call(self, record: CallRecord) -> None:
         """Note an attempt."""
-        documents = [candidate.document.text for candidate in record.candidates]
         outcome = record.outcome
+        said = None if outcome is None else {"kind": type(outcome).__name__} | asdict(outcome)
+        documents = [candidate.document.text for candidate in record.candidates]
+        documents, messages, reply, said = self._cleaned(
+            [documents, [(message.role, message.content) for message in record.messages], record.reply, said]
+        )
+        told = redact_params({"params": record.params, "error": record.error}, self._secrets)
         kept = {
             name: getattr(record, name)
             for name in CallRecord.__dataclass_fields__
@@ -80,24 +87,18 @@ class Writer:
             | {
                 "window": _json([candidate.index for candidate in record.candidates]),
                 "passages": _json([ends(candidate.passage) for candidate in record.candidates]),
-                "params": _json(redact_params(record.params, self._secrets)),
-                "messages": _json([[m.role, self._parts(m.content, documents)] for m in record.messages]),
+                "params": _json(told["params"]),
+                "messages": _json([[role, self._parts(content, documents)] for role, content in messages]),
                 "cost_micro_usd": None if record.cost_usd is None else billed_micro_usd(record.cost_usd),
-                "reply": None if record.reply is None else self._clean(record.reply),
-                "outcome": outcome and _json(self._cleaned({"kind": type(outcome).__name__} | asdict(outcome))),
-                "error": None if record.error is None else storable(redact(record.error, self._secrets)),
+                "reply": None if reply is None else storable(reply),
+                "outcome": None if said is None else _json(said),
+                "error": None if record.error is None else storable(told["error"]),
             },
         )
 
-    def _document(self, document: Document) -> dict[str, Any]:
-        score = document.score
-        held = {
-            "title": document.title,
-            "id": document.id,
-            "score": score if score is None or isinstance(score, int) else float(score),
-        }
-        metadata = _json(self._cleaned(document.metadata)) if document.metadata else ""
-        return self._cleaned(held) | {"text": self._text(document.text), "metadata": self._part(metadata)}
+    def _document(self, held: dict[str, Any]) -> dict[str, Any]:
+        metadata = _json(held["metadata"]) if held["metadata"] else ""
+        return held | {"text": self._text(held["text"]), "metadata": self._part(metadata)}
 
     def _parts(self, content: str, documents: Sequence[str]) -> list[Any]:
         """A text as it stands, `[hash]` for a stored one, `[hash, n]` for the first n characters of a stored one."""
@@ -117,26 +118,34 @@ class Writer:
     def _part(self, text: str) -> list[Any]:
         if len(text) > _INLINE:
             return [[self._text(text)]]
-        return [self._clean(text)] if text else []
+        return [text] if text else []
 
     def _text(self, text: str) -> str:
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if key not in self._stored:
-            self._connection.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, self._clean(text)))
+            self._connection.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, storable(text)))
             self._stored.add(key)
         return key
 
-    def _clean(self, text: str) -> str | bytes:
-        return storable(without(text, self._secrets))
-
     def _cleaned(self, value: Any) -> Any:
-        """The value in JSON types, without known secrets."""
+        """All the texts of a record at once, in JSON types, without known secrets."""
         return plain_without(value, self._secrets)
 
     def _insert(self, table: str, values: Mapping[str, Any]) -> None:
         places = ", ".join("?" * len(values))
         statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})"  # noqa: S608
         self._connection.execute(statement, tuple(values.values()))
+
+
+def _held(document: Document) -> dict[str, Any]:
+    score = document.score
+    return {
+        "title": document.title,
+        "id": document.id,
+        "score": score if score is None or isinstance(score, int) else float(score),
+        "text": document.text,
+        "metadata": document.metadata,
+    }
 
 
 def _shared(content: str, start: int, text: str) -> int:
