@@ -5,8 +5,7 @@ What needs more than the standard library is loaded on first use, so that the im
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from judge_rerank.core import (
     AuthenticationError,
@@ -44,6 +43,7 @@ from judge_rerank.core import (
     StrategyError,
     UnknownName,
     Usage,
+    lazy_names,
 )
 
 if TYPE_CHECKING:
@@ -258,13 +258,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = lazy_names(__name__, _LAZY)

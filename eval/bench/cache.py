@@ -20,7 +20,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from judge_rerank.cache import ReplyCache
+from judge_rerank.cache import ReplyCache, request_key
 from judge_rerank.core import ChatReply, ChatRequest, Message
 
 REPLY = ChatReply(
@@ -47,9 +47,7 @@ def latencies(folder: Path) -> int:
     with ReplyCache(folder) as cache:
         puts = timed(lambda n: cache.put(keys[n], REPLY), ENTRIES)
         gets = timed(lambda _: cache.get(chance.choice(keys)), LOOKUPS)
-        hashing = timed(
-            lambda _: ReplyCache.key(REQUEST, model="m", endpoint=None, params={}, parser_version=1), LOOKUPS
-        )
+        hashing = timed(lambda _: request_key(REQUEST, model="m", endpoint=None, params={}, parser_version=1), LOOKUPS)
         hits, misses = asyncio.run(flights(cache, keys))
     with sqlite3.connect(folder / "replies" / "cache.db") as connection:
         statement = "SELECT value FROM Cache WHERE key = ? AND raw = 1"

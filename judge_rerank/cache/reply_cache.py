@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from judge_rerank.cache.serialisation import request_key, storable
 from judge_rerank.cache.single_flight import SingleFlight, Turns
 from judge_rerank.cache.store import CacheInfo, ReplyStore, Verification
-from judge_rerank.core import ChatReply, ChatRequest
+from judge_rerank.core import ChatReply
 
-__all__ = ["CacheInfo", "ReplyCache", "SingleFlight", "Verification", "storable"]
+__all__ = ["CacheInfo", "ReplyCache", "SingleFlight", "Verification"]
 
 T = TypeVar("T")
 
@@ -48,27 +47,12 @@ class ReplyCache:
         self._turns = Turns()
         self._begin()
 
-    @staticmethod
-    def key(
-        request: ChatRequest, *, model: str, endpoint: str | None, params: Mapping[str, Any], parser_version: int
-    ) -> str:
-        """The SHA-256 of everything that can change the answer.
-
-        Args:
-            request: as it would be sent. `timeout_s` and `subject` do not count.
-            model: the model that is asked, resolved to its full name.
-            endpoint: where it is asked, if not at the provider's usual address.
-            params: the caller's own parameters. Keys, headers, timeouts and retries do not count.
-            parser_version: of the code that reads the reply.
-        """
-        return request_key(request, model=model, endpoint=endpoint, params=params, parser_version=parser_version)
-
     def get(self, key: str) -> ChatReply | None:
         """The stored reply, with the usage and the cost of the original; None if there is none."""
         return self._submit(lambda store: store.get(key)).result()
 
     def put(self, key: str, reply: ChatReply) -> None:
-        """Keep a reply. Ask `storable` first."""
+        """Keep a reply."""
         self._submit(lambda store: store.keep(key, reply)).result()
 
     def single_flight(self, key: str) -> SingleFlight:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from typing import Any, cast
 
-from judge_rerank.core import ChatReply, ChatRequest, Outcome
+from judge_rerank.core import ChatReply, ChatRequest
 
 _NOT_IN_KEY = frozenset({"timeout_s", "subject"})
 """Fields of a request that do not change what is sent. Every other field counts, with those that come later."""
@@ -42,25 +42,20 @@ class Entry:
 def request_key(
     request: ChatRequest, *, model: str, endpoint: str | None, params: Mapping[str, Any], parser_version: int
 ) -> str:
-    """The SHA-256 of everything that can change the answer; see `ReplyCache.key`."""
+    """The SHA-256 of everything that can change the answer, under which the cache keeps it.
+
+    Args:
+        request: as it would be sent. `timeout_s` and `subject` do not count.
+        model: the model that is asked, resolved to its full name.
+        endpoint: where it is asked, if not at the provider's usual address.
+        params: the caller's own parameters. Keys, headers, timeouts and retries do not count.
+        parser_version: of the code that reads the reply.
+    """
     asked = {f.name: getattr(request, f.name) for f in fields(request) if f.name not in _NOT_IN_KEY}
     asked["temperature"] = float(request.temperature)
     counted = {name: value for name, value in params.items() if _normal(name) not in _PARAMS_NOT_IN_KEY}
     whole = {"request": asked, "model": model, "endpoint": endpoint, "params": counted, "parser": parser_version}
     return hashlib.sha256(json.dumps(plain(whole), separators=(",", ":")).encode("ascii")).hexdigest()
-
-
-def storable(reply: ChatReply, outcome: Outcome) -> bool:
-    """Whether a reply may answer the same request again.
-
-    Only a complete reply that was read as it stood may. One that was truncated, refused or filtered, that could not be
-    read (`Failed`), or that had to be mended may come out better the next time.
-    """
-    if reply.finish_reason != "stop" or outcome.failure is not None or outcome.repairs:
-        return False
-    if outcome.missing or outcome.duplicate or outcome.invented:
-        return False
-    return None not in getattr(outcome, "values", ())
 
 
 def write_entry(key: str, entry: Entry) -> dict[str, Any]:

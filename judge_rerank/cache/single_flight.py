@@ -84,7 +84,7 @@ class SingleFlight:
         async with cache.single_flight(key) as turn:
             if turn.reply is None:
                 reply = await backend.complete(request)
-                turn.complete(reply, store=storable(reply, outcome))
+                turn.complete(reply, store=outcome.failure is None)
 
     Of those that enter with the same key, one finds no reply and the others wait. When it completes its turn, those
     waiting in this process get the reply, and those in other processes if it is stored. When it leaves without one (an

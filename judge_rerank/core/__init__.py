@@ -71,11 +71,21 @@ from judge_rerank.core.errors import (
 from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
-from judge_rerank.core.judged import judgments_of
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.lazy import lazy_names
 from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
 from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
-from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
+from judge_rerank.core.outcomes import (
+    Choice,
+    Failed,
+    Order,
+    Outcome,
+    Outcomes,
+    Scores,
+    Statement,
+    Tiers,
+    judgments_of,
+)
 from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
 from judge_rerank.core.redaction import (
@@ -213,6 +223,7 @@ __all__ = [
     "judge_kind",
     "judgments_of",
     "kept_apart",
+    "lazy_names",
     "plain_without",
     "prompt_text",
     "public_repr",

@@ -98,10 +98,10 @@ class Candidates(tuple[Candidate, ...]):
         self = super().__new__(cls, items)
         self.limits = limits or _NoLimits()
         self.circumstances = circumstances or Circumstances()
-        self.evidence = evidence if evidence is not None else Evidence()
         if prior is None:
             prior = {c.index: c.document.score for c in self if c.document.score is not None}
         self.prior = prior
+        self.evidence = evidence if evidence is not None else Evidence()
         return self
 
     def arranged(self, order: Iterable[int], *, prior: Mapping[int, float] | None = None) -> Candidates:

@@ -27,13 +27,13 @@ class Evidence:
         """Note one outcome of one call."""
         if any(candidate.passage is not None for candidate in call.candidates):
             return
+        shown_at = {candidate.index: place for place, candidate in enumerate(call.candidates)}
         for index, value in outcome.scores(call).items():
             self._scores[call.task].setdefault(index, []).append(value)
         tiers = outcome.preferences(call)
         if not tiers:
             return
         self._tiers.append(tiers)
-        shown_at = {candidate.index: place for place, candidate in enumerate(call.candidates)}
         for above, below in combinations(tiers, 2):
             for better in above:
                 for worse in below:

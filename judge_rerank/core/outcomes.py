@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias, TypeVar
 
+from judge_rerank.core.documents import Passage
 from judge_rerank.core.effects import JudgeCall
-from judge_rerank.core.judgments import FailureReason
+from judge_rerank.core.judgments import FailureReason, Judgment
 
 T = TypeVar("T")
 
@@ -276,6 +277,25 @@ Outcome: TypeAlias = Scores | Order | Choice | Failed
 """
 
 Outcomes: TypeAlias = Sequence[Outcome]
+
+
+def judgments_of(outcome: Outcome, call: Judgment, passages: Sequence[Passage | None]) -> tuple[Judgment, ...]:
+    """The judgment of each candidate that a call showed, in the order shown.
+
+    Args:
+        outcome: what came of the call.
+        call: what is the same for all of them: who was asked, what was shown, what it took.
+        passages: for each candidate, the part of it that was shown; None where it was shown as a whole.
+    """
+    return tuple(
+        replace(
+            call,
+            passage=passage,
+            repairs=outcome.repairs,
+            **{name: getattr(said, name) for name in Statement.__dataclass_fields__},
+        )
+        for said, passage in zip(outcome.statements(len(passages)), passages, strict=True)
+    )
 
 
 def _put_back(values: Sequence[T], places: Sequence[int]) -> tuple[T, ...]:

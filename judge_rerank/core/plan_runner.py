@@ -28,21 +28,18 @@ class PlanRunner(Generic[T]):
     Attributes:
         round: the effects that are asked for now; empty once the plan is done.
         done: whether it has returned.
+        result: what the plan returned; only once it is done.
     """
 
-    __slots__ = ("_plan", "_result", "done", "round")
+    __slots__ = ("_plan", "done", "result", "round")
+
+    result: T
 
     def __init__(self, plan: Steps[T]) -> None:
         self._plan = plan
-        self._result: list[T] = []
         self.round: Round = ()
         self.done = False
         self._advance(None)
-
-    @property
-    def result(self) -> T:
-        """What the plan returned; only once it is done."""
-        return self._result[0]
 
     def send(self, outcomes: Outcomes) -> None:
         """Answer the round under way, in its order, and run to the next."""
@@ -53,7 +50,7 @@ class PlanRunner(Generic[T]):
             self.round = next(self._plan) if outcomes is None else self._plan.send(outcomes)
         except StopIteration as end:
             self.round, self.done = (), True
-            self._result.append(end.value)
+            self.result = end.value
 
 
 class StrategyRunner(PlanRunner[Ordering]):

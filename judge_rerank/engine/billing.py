@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
-from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError, to_usd
+from judge_rerank.core import ChatReply, InputError, ModelInfo, ProviderError, billed_micro_usd, to_usd
 from judge_rerank.prompting import Prepared
-from judge_rerank.spending import Metered, Price, Reservation, bill, metered, worst_case
+from judge_rerank.spending import Metered, Price, Reservation, bill, metered, plausible_count, worst_case
 
 # What a provider adds to each message that no tokenizer shows.
 _TOKENS_PER_MESSAGE = 16
+_COUNTS = ("input_tokens", "output_tokens", "cached_input_tokens")
 _ANSWER_SHARE, _REASONING_SHARE = 0.4, 0.1
 # What a gateway says when the model behind it did not answer in time, or not well: the model may have done its work.
 _GATEWAY_STATUSES = frozenset({408, 502, 504, 524})
 
 
-def worst_micro_usd(price: Price | None, prepared: Prepared, info: ModelInfo) -> int | None:
-    """The most that one attempt can cost, in micro-dollars; None where the price is not known."""
+def worst_case_of(price: Price | None, prepared: Prepared, info: ModelInfo) -> tuple[int | None, int]:
+    """The most that one attempt can cost, in micro-dollars (None where the price is not known), and in tokens."""
+    input_tokens, output_tokens = most_input_tokens(prepared, info), prepared.request.max_output_tokens
     if price is None:
-        return None
-    return worst_case(
-        price,
-        most_input_tokens(prepared, info),
-        prepared.request.max_output_tokens,
-        search_units=prepared.search_units,
-        documents=prepared.documents,
+        return None, input_tokens + output_tokens
+    micro_usd = worst_case(
+        price, input_tokens, output_tokens, search_units=prepared.search_units, documents=prepared.documents
     )
+    return micro_usd, input_tokens + output_tokens
 
 
 def expected_output_tokens(prepared: Prepared, info: ModelInfo) -> int:
@@ -52,7 +51,7 @@ def expected_micro_usd(price: Price | None, prepared: Prepared, info: ModelInfo)
         search_units=prepared.search_units,
         documents=prepared.documents,
     )
-    return min(bill(price, used), worst_micro_usd(price, prepared, info) or 0)
+    return min(bill(price, used), worst_case_of(price, prepared, info)[0] or 0)
 
 
 def most_input_tokens(prepared: Prepared, info: ModelInfo) -> int:
@@ -70,20 +69,43 @@ def most_input_tokens(prepared: Prepared, info: ModelInfo) -> int:
     return (min(total, prepared.input_tokens) if info.exact_tokens else total) + frame
 
 
-def used_by(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
-    """What the provider says it used; None where it does not say, or bills by something that has no price here."""
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a reply costs.
+
+    Attributes:
+        used: what the provider says it used; None where it does not say, or bills by something that has no price here.
+        micro_usd: what it costs; None where nobody knows.
+        priced: the reply with its price, and without counts that cannot be.
+    """
+
+    used: Metered | None
+    micro_usd: int | None
+    priced: ChatReply
+
+
+def billed(price: Price | None, prepared: Prepared, reply: ChatReply, *, worst: int | None) -> Bill:
+    """What a reply costs: by our own reckoning where the price is known, else what the backend says.
+
+    Args:
+        price: of the model; None where it is not known.
+        prepared: what was asked.
+        reply: what came.
+        worst: the most that it can cost, which it does where nobody says what it used.
+    """
+    used = _used_by(prepared, reply, price)
+    counts = {name: plausible_count(getattr(reply, name)) for name in _COUNTS}
+    cost_usd = reply.cost_usd if price is None else to_usd(bill(price, used) if used is not None else worst or 0)
+    micro_usd = None if cost_usd is None else billed_micro_usd(cost_usd)
+    return Bill(used, micro_usd, replace(reply, cost_usd=cost_usd, **counts))
+
+
+def _used_by(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
     if reply.finish_reason == "filter" and reply.cost_usd == 0:
         return Metered()  # refused, which no provider bills
     used = metered(reply, documents=prepared.documents)
     unpriced = used is not None and price is not None and prepared.documents and not price.covers(used)
     return None if unpriced else used
-
-
-def cost_of(price: Price | None, reply: ChatReply, used: Metered | None, worst: int | None) -> Decimal | None:
-    """What the reply cost: by our own reckoning where the price is known, else what the backend says."""
-    if price is None:
-        return reply.cost_usd
-    return to_usd(bill(price, used) if used is not None else worst or 0)
 
 
 def may_be_billed(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
-from judge_rerank.cache import ReplyCache
+from judge_rerank.cache import ReplyCache, request_key
 from judge_rerank.core import (
     ApiCall,
     Backend,
@@ -24,24 +24,21 @@ from judge_rerank.core import (
     Outcome,
     ProviderError,
     Usage,
-    billed_micro_usd,
     to_usd,
     total_usd,
 )
 from judge_rerank.engine.billing import (
-    cost_of,
+    billed,
     may_be_billed,
-    most_input_tokens,
     settle_failure,
-    used_by,
-    worst_micro_usd,
+    worst_case_of,
 )
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of
 from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
-from judge_rerank.spending import Price, Reservation, plausible_count
+from judge_rerank.spending import Price, Reservation
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 # Replies that a second try can turn into a judgment. A refusal would be refused again.
@@ -81,7 +78,7 @@ class ModelChannel:
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
-        return worst_micro_usd(self.price, prepared, self.info)
+        return worst_case_of(self.price, prepared, self.info)[0]
 
     async def ask(self, call: JudgeCall, context: RankingContext, *, number: int, round_: int) -> CallResult:
         """The judgment of one call. What the provider or a budget denies comes back in the result.
@@ -218,7 +215,8 @@ class _CallUnderWay:
         """
         name = self._info.name
         async with self._channel.limiter:
-            self._context.stop.check()
+            if self._context.stop.reason is not None:  # it ended while this waited for its turn
+                raise asyncio.CancelledError
             self._attempt += 1
             attributes = chat_attributes(prepared.request, model=name, attempt=self._attempt)
             with span(chat_span_name(name), attributes, client=True) as open_span:
@@ -229,15 +227,15 @@ class _CallUnderWay:
 
     async def _paid(self, prepared: Prepared) -> ChatReply:
         """The reply, priced. Where something caps the ranking, its worst case is set aside first."""
-        worst = worst_micro_usd(self._channel.price, prepared, self._info)
+        worst, tokens = worst_case_of(self._channel.price, prepared, self._info)
         if self._context.ledger is None:
             return await self._sent(prepared, worst, None)
-        with await self._reserved(prepared, worst) as reservation:
+        with await self._reserved(prepared, worst, tokens) as reservation:
             await reservation.sent()
             # An attempt that is cut off after it was sent stays charged in full.
             return await self._sent(prepared, worst, reservation)
 
-    async def _reserved(self, prepared: Prepared, worst: int | None) -> Reservation:
+    async def _reserved(self, prepared: Prepared, worst: int | None, tokens: int) -> Reservation:
         """Room for the attempt. Calls reserve in their order, so the first is decided before the others are."""
         context, ledger = self._context, self._context.ledger
         assert ledger is not None
@@ -246,7 +244,7 @@ class _CallUnderWay:
         try:
             reservation = await ledger.reserve(
                 worst,
-                tokens=most_input_tokens(prepared, self._info) + prepared.request.max_output_tokens,
+                tokens=tokens,
                 caps=context.caps,
                 label=replace(context.label, model=self._info.name, prompt=prepared.prompt or ""),
             )
@@ -280,23 +278,15 @@ class _CallUnderWay:
     ) -> ChatReply:
         """The reply with its price, which is what the ledger gets for it."""
         price = self._channel.price
-        used = used_by(prepared, reply, price)
-        cost_usd = cost_of(price, reply, used, worst)
-        cost = None if cost_usd is None else billed_micro_usd(cost_usd)
-        self._count(cost)
-        if reservation is not None and used is None:
+        bill = billed(price, prepared, reply, worst=worst)
+        self._count(bill.micro_usd)
+        if reservation is not None and bill.used is None:
             reservation.forfeit()  # the provider did not say what it used
-        elif reservation is not None and used is not None:
+        elif reservation is not None and bill.used is not None:
             # What only the backend knows a price of had nothing set aside, and no cap in dollars.
-            billed = 0 if price is None else cost or 0
-            reservation.settle(billed, input_tokens=used.input_tokens, output_tokens=used.output_tokens)
-        return replace(
-            reply,
-            cost_usd=cost_usd,
-            input_tokens=plausible_count(reply.input_tokens),
-            output_tokens=plausible_count(reply.output_tokens),
-            cached_input_tokens=plausible_count(reply.cached_input_tokens),
-        )
+            cost = 0 if price is None else bill.micro_usd or 0
+            reservation.settle(cost, input_tokens=bill.used.input_tokens, output_tokens=bill.used.output_tokens)
+        return bill.priced
 
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with no more time than the ranking has."""
@@ -335,7 +325,7 @@ class _CallUnderWay:
 
     def _key(self, prepared: Prepared) -> str:
         info = self._info
-        return ReplyCache.key(
+        return request_key(
             prepared.request,
             model=info.name,
             endpoint=info.endpoint,
@@ -358,9 +348,9 @@ class _CallUnderWay:
             input_tokens=sum([reply.input_tokens or 0 for reply in bought]),
             output_tokens=sum([reply.output_tokens or 0 for reply in bought]),
             cached_input_tokens=sum([reply.cached_input_tokens or 0 for reply in bought]),
-            cost_usd=None if self._micro_usd is None else to_usd(self._micro_usd),
             saved_input_tokens=sum([reply.input_tokens or 0 for reply in cached]),
             saved_output_tokens=sum([reply.output_tokens or 0 for reply in cached]),
+            cost_usd=None if self._micro_usd is None else to_usd(self._micro_usd),
             saved_usd=total_usd([reply.cost_usd for reply in cached]),
             latency_s=latency_s,
         )

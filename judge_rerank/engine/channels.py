@@ -170,6 +170,18 @@ class ModelChannels:
             self._channels[model] = self._opened(model)
         return self._channels[model]
 
+    def largest(self, call: JudgeCall, at_most: int) -> int:
+        """As in `ContextLimits`: how many of the call's candidates fit in one request."""
+        return self.of(call).renderer.largest(call, at_most)
+
+    def per_document(self, model: str | None = None) -> int:
+        """As in `ContextLimits`: the most tokens of a document that a request shows."""
+        return self.to(model).renderer.per_document
+
+    def tokens(self, text: str, model: str | None = None) -> int:
+        """As in `ContextLimits`: how many tokens a text takes."""
+        return self.to(model).renderer.tokens(text)
+
     async def close(self) -> None:
         """Close every backend. They open again when they are needed."""
         channels, self._channels = self._channels, {}

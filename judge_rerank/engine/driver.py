@@ -21,6 +21,7 @@ from judge_rerank.core import (
     Evidence,
     Failed,
     JudgeCall,
+    ModelInfo,
     Ordering,
     Outcome,
     Query,
@@ -28,6 +29,7 @@ from judge_rerank.core import (
     Round,
     ScorePairs,
     Strategy,
+    StrategyError,
     StrategyRunner,
     judge_kind,
 )
@@ -37,7 +39,7 @@ from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.embedding import perform_embedding
 from judge_rerank.engine.estimates import estimated, what_exceeds
 from judge_rerank.engine.job import Job, Progress
-from judge_rerank.engine.ranking_builder import RankingBuilder, checked
+from judge_rerank.engine.ranking_builder import RankingBuilder
 from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.scoring import ScoringExecutor
 from judge_rerank.engine.stop import Stop
@@ -75,17 +77,9 @@ class Engine:
         self._calibration = calibration
         self._warned: set[str] = set()
 
-    def largest(self, call: JudgeCall, at_most: int) -> int:
-        """As in `ContextLimits`: how many of the call's candidates fit in one request."""
-        return self._channels.of(call).renderer.largest(call, at_most)
-
-    def per_document(self, model: str | None = None) -> int:
-        """As in `ContextLimits`: the most tokens of a document that a request shows."""
-        return self._channels.to(model).renderer.per_document
-
-    def tokens(self, text: str, model: str | None = None) -> int:
-        """As in `ContextLimits`: how many tokens a text takes."""
-        return self._channels.to(model).renderer.tokens(text)
+    def tokens(self, text: str) -> int:
+        """How many tokens a text takes, as the judge's own model counts."""
+        return self._channels.tokens(text)
 
     async def run(self, job: Job) -> Ranking:
         """One ranking, from the first round to the last.
@@ -95,8 +89,8 @@ class Engine:
             LedgerError: the spending cannot be recorded, and nothing was judged yet; else the ranking is partial.
         """
         started = time.perf_counter()
-        candidates, builder = self._candidates(job), RankingBuilder()
         info = self._channels.info
+        candidates, builder = self._candidates(job, info), RankingBuilder()
         model = info.name if info is not None else ""
         stop = Stop(deadline_s=job.options.deadline_s, cancel=job.options.cancel)
         context = self._context(job, stop, model)
@@ -105,7 +99,6 @@ class Engine:
                 ordering = await self._drive(job, candidates, builder, context)
             finally:
                 context.close()
-            builder.raise_where_nothing_was_judged()
             if context.ledger is not None:
                 await context.ledger.written()  # so that caps and ledger say what the ranking says
             ranking = builder.ranking(
@@ -128,7 +121,9 @@ class Engine:
 
     def estimate(self, job: Job, *, answer: Callable[[JudgeCall], Outcome] | None = None) -> Estimate:
         """What a job would take: the same run against answers that cost nothing."""
-        return estimated(job.strategy, job.query, self._candidates(job), self._channels, answer=answer)
+        return estimated(
+            job.strategy, job.query, self._candidates(job, self._channels.info), self._channels, answer=answer
+        )
 
     def forecast(
         self,
@@ -149,11 +144,11 @@ class Engine:
         forecast = estimated(strategy, job.query, fresh, self._channels)
         return what_exceeds(job, forecast, self._channels.info, passed_s=time.perf_counter() - started)
 
-    def _candidates(self, job: Job) -> Candidates:
+    def _candidates(self, job: Job, info: ModelInfo | None) -> Candidates:
         items = [Candidate(index=index, document=document) for index, document in enumerate(job.documents)]
         exceeded = partial(self._exceeded, job, time.perf_counter())
-        circumstances = Circumstances(judge=judge_kind(self._channels.info), exceeded=exceeded)
-        return Candidates(items, limits=self, circumstances=circumstances)
+        circumstances = Circumstances(judge=judge_kind(info), exceeded=exceeded)
+        return Candidates(items, limits=self._channels, circumstances=circumstances)
 
     def close(self) -> None:
         """End the threads of scorers. They start again when they are needed."""
@@ -191,7 +186,7 @@ class Engine:
         while not runner.done:
             outcomes = await self._round(job, runner.round, builder, context)
             await asyncio.to_thread(runner.send, outcomes)
-        return checked(runner.result, candidates, job.spec)
+        return _checked(runner.result, candidates, job.spec)
 
     async def _round(
         self, job: Job, effects: Round, builder: RankingBuilder, context: RankingContext
@@ -209,7 +204,7 @@ class Engine:
                 _report(job, builder, len(effects), done)
 
         tasks: list[asyncio.Task[CallResult]] = []
-        ending = asyncio.create_task(stop.wait())
+        ending = asyncio.create_task(stop.ended.wait())
         try:
             for number, effect in enumerate(() if stop.reason else effects, start=before + 1):
                 performing = self._performing(effect, context, number=number, round_=builder.rounds)
@@ -236,6 +231,21 @@ class Engine:
         if isinstance(effect, EmbedCall):
             return perform_embedding(self._channels, effect, context, number=number, round_=round_)
         return self._channels.of(effect).ask(effect, context, number=number, round_=round_)
+
+
+def _checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Ordering:
+    """The ordering, if it holds every candidate exactly once.
+
+    Raises:
+        StrategyError: it does not; no ranking is better than one that lost a document.
+    """
+    if sorted(ordering.order) != sorted(candidate.index for candidate in candidates):
+        msg = (
+            f"Strategy {strategy!r} returned an order that is not a permutation of its {len(candidates)} candidates. "
+            "It has to return the index of each exactly once."
+        )
+        raise StrategyError(msg)
+    return ordering
 
 
 def _result(call: JudgeCall, result: CallResult | BaseException | None, stop: Stop) -> CallResult:

@@ -20,7 +20,6 @@ from judge_rerank.core import (
     Ranking,
     Round,
     ScorerError,
-    StrategyError,
     Usage,
     added,
     judgments_of,
@@ -82,11 +81,6 @@ class RankingBuilder:
         for result in results:
             self._add(result)
         return [result.outcome for result in results]
-
-    def raise_where_nothing_was_judged(self) -> None:
-        """Raise what a scorer or the ledger said, if nothing was judged at all."""
-        if self._broken is not None and not self.judged:
-            raise self._broken
 
     def _add(self, result: CallResult) -> None:
         self._outcomes.append(result.outcome)
@@ -168,7 +162,13 @@ class RankingBuilder:
         return sentences
 
     def ranking(self, job: Job, ordering: Ordering, candidates: Candidates, *, model: str, latency_s: float) -> Ranking:
-        """The finished ranking, without the documents whose score is below `min_score`."""
+        """The finished ranking, without the documents whose score is below `min_score`.
+
+        Raises:
+            ScorerError, LedgerError: nothing was judged at all, for this reason.
+        """
+        if self._broken is not None and not self.judged:
+            raise self._broken
         documents = [candidate.document for candidate in candidates]
         options, reasons = job.options, self.reasons()
         cut = _below(options.min_score, ordering) if options.min_score is not None else set[int]()
@@ -201,18 +201,3 @@ class RankingBuilder:
 def _below(min_score: float, ordering: Ordering) -> set[int]:
     """What scores below, or was cut before it had a score. A failure to score is no low score, so the rest stays."""
     return {index for index, score in ordering.scores.items() if score < min_score} | set(ordering.cut)
-
-
-def checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Ordering:
-    """The ordering, if it holds every candidate exactly once.
-
-    Raises:
-        StrategyError: it does not; no ranking is better than one that lost a document.
-    """
-    if sorted(ordering.order) != sorted(candidate.index for candidate in candidates):
-        msg = (
-            f"Strategy {strategy!r} returned an order that is not a permutation of its {len(candidates)} candidates. "
-            "It has to return the index of each exactly once."
-        )
-        raise StrategyError(msg)
-    return ordering

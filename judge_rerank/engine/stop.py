@@ -8,11 +8,17 @@ from judge_rerank.core import CancelToken, FailureReason
 
 
 class Stop:
-    """The end of one ranking, inside the engine's loop: the first reason wins."""
+    """The end of one ranking, inside the engine's loop: the first reason wins.
+
+    Attributes:
+        ended: set when it has ended.
+        reason, message: why; None and "" before.
+        deadline: when it ends at the latest, by the loop's clock; None for never.
+    """
 
     def __init__(self, *, deadline_s: float | None = None, cancel: CancelToken | None = None) -> None:
         self._loop = loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
+        self.ended = asyncio.Event()
         self.reason: FailureReason | None = None
         self.message = ""
         self.deadline = loop.time() + deadline_s if deadline_s is not None else None
@@ -27,19 +33,10 @@ class Stop:
         """End it for this reason, unless it has ended already."""
         if self.reason is None:
             self.reason, self.message = reason, message
-            self._event.set()
+            self.ended.set()
 
     def _cancelled(self) -> None:
         self._loop.call_soon_threadsafe(self.now, "cancelled", "The caller cancelled.")
-
-    async def wait(self) -> None:
-        """Return when it has ended."""
-        await self._event.wait()
-
-    def check(self) -> None:
-        """Raise `asyncio.CancelledError` if it has ended: for work that waited its turn while it did."""
-        if self.reason is not None:
-            raise asyncio.CancelledError
 
     def close(self) -> None:
         """Stop listening."""

@@ -30,7 +30,11 @@ MARGIN_TOKENS = 64
 COUNT_MARGIN = 2
 # A document cut below this says too little to be judged.
 _LEAST_TOKENS_PER_DOC = 16
+# Stands for a query; nothing that a template does to text changes it, and no template has it.
+_MARK = Query(text="7430918265")
 _MOST_FORMS = 1_000
+# Two texts side by side may take a token more than apart.
+_AT_SEAMS = 2
 _MOST_CUTS = 4_096
 
 
@@ -107,7 +111,8 @@ class Renderer(Cutter):
         self._library = library
         # The same for all calls of a round.
         self._form = lru_cache(maxsize=_MOST_FORMS)(self._looked_up)
-        self._room = lru_cache(maxsize=_MOST_FORMS)(self._measured_room)
+        self._counted = lru_cache(maxsize=_MOST_FORMS)(backend.count_tokens)
+        self._overhead = lru_cache(maxsize=_MOST_FORMS)(self._measured_overhead)
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
         """The greatest n ≤ `at_most` such that any n of the call's candidates can be shown in one request.
@@ -151,7 +156,7 @@ class Renderer(Cutter):
                 task=call.task, query=call.query, candidates=call.candidates, options=call.options, explain=call.explain
             ),
         )
-        input_tokens = self.tokens(prompt_text(messages))
+        input_tokens = self._backend.count_tokens(prompt_text(messages))
         if input_tokens + request.max_output_tokens > info.context_tokens:
             raise self._too_long(form)
         return Prepared(
@@ -208,11 +213,17 @@ class Renderer(Cutter):
             output_tokens=min(wanted, info.max_output_tokens or wanted),
         )
 
-    def _measured_room(self, form: _Form, query: Query, n: int, context_tokens: int) -> int:
+    def _room(self, form: _Form, query: Query, n: int, context_tokens: int) -> int:
         """Tokens left for the texts of `n` documents."""
+        overhead, times = self._overhead(form, n)
+        asked = times * (self._counted(query.text) + _AT_SEAMS)
+        return context_tokens - overhead - asked - form.output_tokens - MARGIN_TOKENS
+
+    def _measured_overhead(self, form: _Form, n: int) -> tuple[int, int]:
+        """What the prompt takes without a query and documents, and how often it shows the query."""
         empty = [Shown(id=place, title=None, text="") for place in range(1, n + 1)]
-        overhead = self.tokens(prompt_text(form.messages(query, empty)))
-        return context_tokens - overhead - form.output_tokens - MARGIN_TOKENS
+        text = prompt_text(form.messages(_MARK, empty))
+        return self._backend.count_tokens(text.replace(_MARK.text, "")), text.count(_MARK.text)
 
     def _too_long(self, form: _Form) -> ContextTooLong:
         info = self._backend.info

@@ -17,9 +17,8 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -122,11 +121,11 @@ class Ledger:
         """Wait until everything handed in so far is on the disk."""
         self._do(None)
 
-    async def written(self) -> None:
+    def written(self) -> Awaitable[object]:
         """`flush` without holding up the event loop; returns as well when the file cannot be written any more."""
-        if self._started is not None and self._started.usable:
-            with suppress(LedgerError):
-                await asyncio.wrap_future(self._started.submit(None))
+        usable = self._started is not None and self._started.usable
+        waiting = [asyncio.wrap_future(self._started.submit(None))] if self._started is not None and usable else []
+        return asyncio.gather(*waiting, return_exceptions=True)
 
     def close(self) -> None:
         """Write what is pending and let go of the file, which opens again when it is used again.

@@ -130,7 +130,7 @@ class LedgerFile:
         self._record(self._now_us(), call, state, charged)
         held = (reserved if state in UNDER_WAY else 0) - (reserved if old_state in UNDER_WAY else 0)
         self._add(day, spent=charged - old_charged, held=held)
-        over = state == "settled" and far_above(reserved, charged)
+        over = state == "settled" and charged > reserved and far_above(reserved, charged)
         if over:
             self.connection.execute("INSERT OR IGNORE INTO stopped VALUES (?)", (model,))
         return over

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
-from judge_rerank.core import Candidate, Candidates, JudgeCall, Ordering, Plan, Query
-from judge_rerank.strategies.algorithms.combinators import shuffled
+from judge_rerank.core import Candidate, Candidates, JudgeCall, Plan, Query
+from judge_rerank.strategies.algorithms.combinators import as_given, shuffled
 from judge_rerank.strategies.cascade import Composable
 
 
@@ -38,8 +39,12 @@ class Asking(Composable):
             options=tuple(options),
             explain=self.explain,
             model=self.model,
-            stage=self.name,
+            stage=self._stage,
         )
+
+    @cached_property
+    def _stage(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +63,8 @@ class Comparing(Asking, ABC):
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """Yield rounds, receive outcomes, return an ordering."""
         if len(candidates) < 2:
-            yield from ()
-            return Ordering(order=tuple(candidate.index for candidate in candidates))
-        return (yield from shuffled(self.compared(query, candidates), self.shuffle))
+            return as_given(candidates)
+        return shuffled(self.compared(query, candidates), self.shuffle)
 
     @abstractmethod
     def compared(self, query: Query, candidates: Candidates) -> Plan:

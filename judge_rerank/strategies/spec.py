@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
@@ -37,7 +38,7 @@ def parse(strategy: object) -> Strategy:
         SetupError: what registers the name cannot be imported.
     """
     if isinstance(strategy, str):
-        return _Reader(strategy).strategy()
+        return _parsed(strategy)
     if isinstance(strategy, type) and isinstance(strategy, Strategy):
         msg = f"strategy is the class {strategy.__name__}; pass an object of it: {strategy.__name__}()."
         raise InputError(msg)
@@ -48,6 +49,11 @@ def parse(strategy: object) -> Strategy:
         "or an object with a name and a plan() method."
     )
     raise InputError(msg)
+
+
+@lru_cache(maxsize=256)  # strategies cannot be changed, so rankings may share one
+def _parsed(text: str) -> Strategy:
+    return _Reader(text).strategy()
 
 
 class _Reader:

@@ -70,6 +70,7 @@ class Writer:
     def call(self, record: CallRecord) -> None:
         """Note an attempt."""
         outcome = record.outcome
+        passages = [candidate.passage for candidate in record.candidates]
         said = None if outcome is None else {"kind": type(outcome).__name__} | asdict(outcome)
         documents = [candidate.document.text for candidate in record.candidates]
         documents, messages, reply, said = self._cleaned(
@@ -86,7 +87,7 @@ class Writer:
             kept
             | {
                 "window": _json([candidate.index for candidate in record.candidates]),
-                "passages": _json([ends(candidate.passage) for candidate in record.candidates]),
+                "passages": _json([None if passage is None else ends(passage) for passage in passages]),
                 "params": _json(told["params"]),
                 "messages": _json([[role, self._parts(content, documents)] for role, content in messages]),
                 "cost_micro_usd": None if record.cost_usd is None else billed_micro_usd(record.cost_usd),

@@ -20,7 +20,7 @@ import secrets as tokens
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,9 +102,9 @@ class Trace:
         if thread is not None and thread.pid == os.getpid():
             thread.wait(timeout_s)
 
-    async def aflush(self, timeout_s: float = 30.0) -> None:
+    def aflush(self, timeout_s: float = 30.0) -> Awaitable[None]:
         """`flush` without holding up the event loop."""
-        await asyncio.to_thread(self.flush, timeout_s)
+        return asyncio.to_thread(self.flush, timeout_s)
 
     def close(self) -> None:
         """Write what is left and close the file, which opens again when it is used again."""

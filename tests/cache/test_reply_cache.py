@@ -28,9 +28,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge_rerank.cache.reply_cache import ReplyCache, storable
+from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk
-from judge_rerank.core import Choice, Failed, Order, Query, Scores
+from judge_rerank.cache.serialisation import request_key
+from judge_rerank.core import Query
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Subject
 from judge_rerank.storage.leases import LEASE_S, Leases
 
@@ -63,7 +64,7 @@ def in_a_loop(test: Callable[[Path], Coroutine[Any, Any, None]]) -> Callable[[Pa
 
 def key_of(request: ChatRequest = REQUEST, **changed: object) -> str:
     given_: dict[str, object] = {"model": "m", "endpoint": None, "params": {}, "parser_version": 1}
-    return ReplyCache.key(request, **(given_ | changed))  # type: ignore[arg-type]
+    return request_key(request, **(given_ | changed))  # type: ignore[arg-type]
 
 
 def database(folder: Path) -> Path:
@@ -117,25 +118,6 @@ def test_the_size_limit_holds(tmp_path: Path) -> None:
             cache.put(f"k{number}", replace(REPLY, text="x" * 4000))
         assert cache.info().entries < 100
         assert cache.get("k299") is not None
-
-
-@pytest.mark.parametrize(
-    ("reply", "outcome", "expected"),
-    [
-        (REPLY, Scores(values=(0.5,)), True),
-        (REPLY, Choice(label="yes"), True),
-        (REPLY, Order(order=(1, 0), stated=2), True),
-        (REPLY, Order(order=(1, 0), stated=1, missing=1), False),
-        (REPLY, Scores(values=(0.5,), repairs=("fence removed",)), False),
-        (REPLY, Scores(values=(0.5, None)), False),
-        (REPLY, Failed(reason="unreadable", message="?"), False),
-        (replace(REPLY, finish_reason="length"), Scores(values=(0.5,)), False),
-        (replace(REPLY, finish_reason="refusal"), Scores(values=(0.5,)), False),
-        (replace(REPLY, finish_reason="filter"), Scores(values=(0.5,)), False),
-    ],
-)
-def test_only_clean_replies_are_stored(reply: ChatReply, outcome: object, expected: object) -> None:
-    assert storable(reply, outcome) is expected
 
 
 # The key

@@ -20,7 +20,13 @@ from judge_rerank.prompting.replies.chains import (
 from judge_rerank.prompting.replies.citations import CITED, own_words
 from judge_rerank.prompting.replies.json_text import before_objects, json_values, without_objects
 from judge_rerank.prompting.replies.numbering import first_number
-from judge_rerank.prompting.replies.ranking_json import from_cut_list, from_list, from_mended, from_objects, rankings
+from judge_rerank.prompting.replies.ranking_json import (
+    from_cut_list,
+    from_list,
+    from_mended,
+    from_objects,
+    rankings,
+)
 from judge_rerank.prompting.replies.text import ReplyText, without_fences, without_last_word
 
 _NOUN = r"(?:document|passage|doc|text|item|id)\s{0,3}[:#]?\s{0,3}"

@@ -18,7 +18,7 @@ from judge_rerank.prompting.replies.chains import (
     introduces,
 )
 from judge_rerank.prompting.replies.json_text import first_json, mended_json, objects, whole_json
-from judge_rerank.prompting.replies.schemas import Reason, ReplyModel
+from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, read_reason
 
 _ID_KEYS = ("id", "document", "doc", "passage", "document_id", "doc_id", "index", "number")
 _PLAIN_ID = re.compile(r"#?(\d{1,20})")
@@ -43,6 +43,25 @@ class ListwiseReply(ReplyModel):
             "ranking", "ranked_ids", "ranked", "rankings", "order", "results", "result", "ids"
         )
     )
+
+
+def whole_reply(text: str, n: int) -> Ids | None:
+    """The ranking of a reply that is what was asked for: an object with the numbers 1 to `n` and perhaps a reason."""
+    value = whole_json(text)
+    if not isinstance(value, dict):
+        return None
+    known = cast("dict[str, Any]", value)
+    ids, reason = known.get("ranking"), known.get("reason")
+    if not isinstance(ids, list) or not known.keys() <= {"ranking", "reason"}:
+        return None
+    numbers = cast("list[Any]", ids)
+    if not _are_all(numbers, n):
+        return None
+    return Ids(ids=tuple(numbers), reason=None if reason is None else read_reason(reason))
+
+
+def _are_all(ids: list[Any], n: int) -> bool:
+    return all(type(number) is int for number in ids) and sorted(ids) == list(range(1, n + 1))
 
 
 def from_objects(values: list[Any]) -> Ids | None:

@@ -18,13 +18,14 @@ class ReplyModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-def _read_reason(value: object) -> str | None:
+def read_reason(value: object) -> str | None:
+    """An explanation, trimmed; None for what is none."""
     return as_reason(value) if isinstance(value, str) else None
 
 
 Reason = Annotated[
     str | None,
-    BeforeValidator(_read_reason),
+    BeforeValidator(read_reason),
     WithJsonSchema({"type": "string", "description": "One or two short sentences."}),
 ]
 """An explanation. A reply without one is still a judgment."""

@@ -12,7 +12,7 @@ from judge_rerank.core import ChatReply, Failed, Order, OutputSchema
 from judge_rerank.prompting.replies.chains import Ids
 from judge_rerank.prompting.replies.numbering import SHIFTED, first_number, not_from_zero
 from judge_rerank.prompting.replies.permutation import find_ranking
-from judge_rerank.prompting.replies.ranking_json import ListwiseReply
+from judge_rerank.prompting.replies.ranking_json import ListwiseReply, whole_reply
 from judge_rerank.prompting.replies.schemas import asked_reason, output_schema
 from judge_rerank.prompting.replies.text import ReplyText, excerpt, failed_reading, open_reply
 from judge_rerank.prompting.tasks.base import OrderingTask, judge_task
@@ -53,6 +53,9 @@ class Listwise(OrderingTask):
         answer = open_reply(reply)
         if isinstance(answer, Failed):
             return answer
+        exact = whole_reply(answer.text, n)
+        if exact is not None:
+            return _completed(exact, n, answer, explain=explain)
         found = find_ranking(answer, n)
         if found is None:
             return failed_reading(

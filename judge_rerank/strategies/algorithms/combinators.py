@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from judge_rerank.core import JudgeCall, Outcomes, PlanRunner, Steps
+from judge_rerank.core import Candidates, JudgeCall, Ordering, Outcomes, PlanRunner, Steps
 
 T = TypeVar("T")
 
@@ -43,9 +43,16 @@ def shuffled(part: Steps[T], seed: int | None) -> Steps[T]:
 
     The part itself notices nothing: outcomes come back in terms of the order in which it asked.
     """
-    if seed is None:
-        return (yield from part)
-    rng = Random(seed)  # noqa: S311
+    return part if seed is None else _shuffled(part, Random(seed))  # noqa: S311
+
+
+def as_given(candidates: Candidates) -> Steps[Ordering]:
+    """Asks nothing, and leaves the candidates as they are."""
+    yield from ()
+    return Ordering(order=tuple(candidate.index for candidate in candidates))
+
+
+def _shuffled(part: Steps[T], rng: Random) -> Steps[T]:
     runner = PlanRunner(part)
     while not runner.done:
         effects = runner.round
