@@ -29,7 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_rerank.cache.reply_cache import ReplyCache
-from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk
+from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk, Store
 from judge_rerank.cache.serialisation import request_key
 from judge_rerank.core import Query
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Subject
@@ -104,9 +104,35 @@ def test_a_reply_is_not_served_under_another_key(tmp_path: Path) -> None:
         assert cache.verify().checked == 0
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reply": None},
+        {"reply": {"text": "7"}},
+        {"reply": {"text": "7", "cost_usd": "a lot"}},
+        {"reply": {"text": "7", "cost_usd": None, "of_a_later_version": 1}},
+        {"stored": "yesterday"},
+        {"stored": None},
+    ],
+    ids=json.dumps,
+)
+def test_what_is_no_entry_of_ours_is_a_miss(tmp_path: Path, changed: dict[str, object]) -> None:
+    entry = {"key": "k", "stored": time.time(), "reply": {"text": "7", "cost_usd": "0.1"}}
+    store = Store(tmp_path / "replies", size_limit_bytes=2**20)
+    for key, value in (("k", entry), ("other", entry | {"key": "other"} | changed)):
+        assert store.set(key, value)
+    store.close()
+    with ReplyCache(tmp_path) as cache:
+        assert cache.get("k") == ChatReply(text="7", cost_usd=Decimal("0.1"))
+        assert cache.get("other") is None
+        assert (cache.verify().bad, cache.verify().bad, cache.info().entries) == (1, 0, 1)
+
+
 def test_old_replies_are_not_served(tmp_path: Path) -> None:
     with ReplyCache(tmp_path) as cache:
         cache.put("k", REPLY)
+    with ReplyCache(tmp_path, expire_s=3600) as cache:
+        assert cache.get("k") == REPLY
     time.sleep(0.02)
     with ReplyCache(tmp_path, expire_s=0.01) as cache:
         assert cache.get("k") is None
@@ -259,13 +285,27 @@ def test_a_planted_file_name_is_never_read_or_deleted(tmp_path: Path, name: str)
     assert victim.read_text() == "precious"
 
 
-def test_planted_settings_are_dropped_before_they_are_applied(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "columns", [{"value": text} for text in ("text", 7, 7.5, None)] + [{"mode": 2}], ids=json.dumps
+)
+def test_an_odd_row_is_dropped_and_the_others_stay(tmp_path: Path, columns: dict[str, object]) -> None:
+    with ReplyCache(tmp_path) as cache:
+        cache.put("good", REPLY)
+    plant(tmp_path, key="odd", **({"value": b"7" * 40} | columns))
+    with ReplyCache(tmp_path) as cache:
+        assert cache.get("odd") is None
+        assert cache.get("good") == REPLY
+        assert (cache.info().entries, cache.info().set_aside) == (1, ())
+
+
+@pytest.mark.parametrize("size", [0, 9e18])
+def test_planted_settings_are_dropped_before_they_are_applied(tmp_path: Path, size: float) -> None:
     with ReplyCache(tmp_path) as cache:
         cache.put("good", REPLY)
     with closing(sqlite3.connect(database(tmp_path))) as connection, connection:
         for name, value in (("get", "x"), ("sqlite_mmap_size", 1 << 40), ("sqlite_writable_schema", 1), ("disk_x", 1)):
             connection.execute("INSERT OR REPLACE INTO Settings VALUES (?, ?)", (name, value))
-        connection.execute("UPDATE Settings SET value = 9e18 WHERE key = 'size'")
+        connection.execute("UPDATE Settings SET value = ? WHERE key = 'size'", (size,))
     with ReplyCache(tmp_path) as cache:
         assert cache.get("good") is not None
         cache.put("k", REPLY)
@@ -347,6 +387,29 @@ def test_a_corrupt_file_is_set_aside_and_a_new_one_begun(
     with ReplyCache(tmp_path) as cache:
         cache.clear()
         assert not cache.info().set_aside
+
+
+def test_a_database_of_somebody_else_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database(tmp_path).parent.mkdir(mode=0o700)
+    with closing(sqlite3.connect(database(tmp_path))) as connection, connection:
+        connection.execute("CREATE TABLE Cache (name TEXT)")
+    with ReplyCache(tmp_path) as cache:
+        cache.put("k", REPLY)
+        assert cache.get("k") == REPLY
+        aside, *_ = cache.info().set_aside
+    with closing(sqlite3.connect(aside)) as connection:
+        assert [row[1] for row in connection.execute("PRAGMA table_info(Cache)")] == ["name"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_folder_is_given_up_at_the_third_damage(tmp_path: Path) -> None:
+    store = Store(tmp_path, size_limit_bytes=2**20)
+    for times in range(1, 4):
+        (tmp_path / "cache.db").write_bytes(b"no database" * 100)
+        assert store.set("k", times) == (times < 3)
+        assert store.get("k") == (times if times < 3 else None)
+        store.close()
+    assert len(store.set_aside()) == 3
 
 
 def test_a_file_damaged_while_it_is_open_is_no_failure(tmp_path: Path) -> None:
@@ -558,6 +621,26 @@ async def test_a_reply_that_is_not_stored_still_answers_those_who_wait(tmp_path:
         assert cache.get("k") is None
 
 
+@in_a_loop
+async def test_who_comes_when_the_reply_is_there_and_not_stored_asks_once_more_and_only_one(tmp_path: Path) -> None:
+    with ReplyCache(tmp_path) as cache:
+        log: list[str] = []
+
+        async def ask(name: str) -> None:
+            async with cache.single_flight("k") as flight:
+                if flight.reply is None:
+                    log.append(name)
+                    await asyncio.sleep(0.05)
+                    flight.complete(REPLY, store=False)
+
+        async with cache.single_flight("k") as first:
+            first.complete(REPLY, store=False)
+            late = [asyncio.create_task(ask(name)) for name in ("second", "third", "fourth")]
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*late)
+        assert log == ["second"]
+
+
 ASK = """
     import asyncio, os, sys, time
     from pathlib import Path
@@ -630,6 +713,30 @@ def test_a_lease_runs_out_and_can_be_renewed(tmp_path: Path) -> None:
     assert rows.acquire("k", "c")
     rows.close()
     others.close()
+
+
+class Hurried(asyncio.SelectorEventLoop):
+    """Seconds are short here."""
+
+    def time(self) -> float:
+        return 200 * super().time()
+
+
+def test_a_turn_that_takes_long_keeps_its_lease(tmp_path: Path) -> None:
+    def expires() -> float:
+        with closing(sqlite3.connect(tmp_path / "replies" / "leases.db")) as connection:
+            ((when,),) = connection.execute("SELECT expires FROM leases")
+        return when
+
+    async def hold() -> None:
+        async with cache.single_flight("k"):
+            first, patience = expires(), time.monotonic() + 30
+            while expires() == first and time.monotonic() < patience:  # noqa: ASYNC110
+                await asyncio.sleep(0)  # the loop's clock runs on while it is kept busy
+            assert first < expires() < time.time() + LEASE_S
+
+    with ReplyCache(tmp_path) as cache, asyncio.Runner(loop_factory=Hurried) as runner:
+        runner.run(hold())
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 2000, b"SQLite format 3\x00" + b"\x00" * 4080])

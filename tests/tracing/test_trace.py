@@ -136,6 +136,21 @@ def test_a_ranking_comes_back_with_every_judgment(tmp_path: Path) -> None:
     )
 
 
+def test_of_several_rankings_the_last_comes_back(tmp_path: Path) -> None:
+    with Trace(tmp_path / "t.db") as trace:
+        for model in ("openai/first", "openai/second"):
+            ranking = trace.begin(QUERY, DOCUMENTS, strategy="score", model=model)
+            order = range(5) if model == "openai/first" else reversed(range(5))
+            results = [
+                RankedDocument(rank=rank, index=index, relevance_score=None, document=DOCUMENTS[index])
+                for rank, index in enumerate(order, 1)
+            ]
+            trace.finish(ranking, Ranking(results, query=QUERY, strategy="score", model=model))
+        again = trace.ranking("last", "q1")
+        assert (again.model, again.order) == ("openai/second", (4, 3, 2, 1, 0))
+        assert trace.path("last", "q1", "d4").result.rank == 1
+
+
 def test_every_call_holds_all_that_its_number_came_from(tmp_path: Path) -> None:
     with Trace(tmp_path / "t.db") as trace:
         cascade(trace)
@@ -168,7 +183,7 @@ def test_the_path_of_a_document_reads_like_a_sentence(tmp_path: Path) -> None:
         made = cascade(trace)
         from_trace = trace.path("last", "what is topic 3?", "d3")
     assert from_trace == explain(made, index=3)
-    assert from_trace.path == "first stage 4 → score 7/10 (place 2) → listwise 1st of 3 → rank 1 of 5"
+    assert from_trace.path == "first stage 4 → score 7 (0.7) (place 2) → listwise 1st of 3 → rank 1 of 5"
     text = str(from_trace)
     for part in ("score/default (abababababab)", "openai/m", "$0.000021", "[2] > [1]", "1, 3, 2", "d3", "left out"):
         assert part in text
