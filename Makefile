@@ -17,11 +17,12 @@ test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull all-minilm-l6-v2
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered
 
-lint: $(READY) ## style, types, and which room may import which
+lint: $(READY) ## style, types, imports between subpackages, prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/prose/check.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

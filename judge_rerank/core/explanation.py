@@ -70,7 +70,7 @@ class Explanation:
         for judgment in self.result.judgments:
             lines += ["", *_details(judgment)]
         if not self.steps:
-            lines.append("          no judgment covers it; it stands where the first stage put it")
+            lines.append("          no judgment covers it; it keeps its first-stage place")
         return "\n".join(lines)
 
 
@@ -152,7 +152,7 @@ def _details(judgment: Judgment) -> list[str]:
     if judgment.reason:
         lines.append(f"  reason  {_short(judgment.reason)}")
     if judgment.repairs:
-        lines.append(f"  mended  {'; '.join(judgment.repairs)}")
+        lines.append(f"  repair   {'; '.join(judgment.repairs)}")
     return lines
 
 

@@ -68,7 +68,7 @@ class Integrity:
 
     Attributes:
         parsed: calls whose reply was read as it stood.
-        repaired: calls whose reply was read after mending it; each mend is in its judgment's `repairs`.
+        repaired: calls whose reply was read after repairing it; each repair is in its judgment's `repairs`.
         failed: calls that ended without a judgment, by reason.
         missing, duplicate, invented: ids that listwise replies left out, repeated, or made up.
         unjudged: first-stage positions of documents that no judgment covers; they keep their first-stage order.

@@ -272,4 +272,4 @@ def _report(job: Job, builder: RankingBuilder, round_calls: int, done: int) -> N
     try:
         job.options.progress(progress)
     except Exception:
-        logger.exception("the progress callback failed; the ranking goes on")
+        logger.exception("the progress callback failed; the ranking continues")

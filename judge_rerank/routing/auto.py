@@ -91,7 +91,7 @@ def resolved(text: str) -> Strategy:
     """
     found = parse(text.replace("{prefilter}", prefilter()))
     if any(isinstance(each, (Auto, DefaultCascade)) for each in nested(found)):
-        raise InputError(f"A route cannot lead to {text!r}, which chooses again.")
+        raise InputError(f"A route cannot use {text!r}, which chooses again.")
     return found
 
 

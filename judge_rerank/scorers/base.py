@@ -68,7 +68,7 @@ def positive(options: object, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise InputError(f"{name} is {value!r}; a whole number from 1 was expected.")
+            raise InputError(f"{name} is {value!r}; expected a whole number from 1.")
 
 
 def asks_only_a_scorer(strategy: Strategy) -> bool:

@@ -54,7 +54,7 @@ class CrossEncoder(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size", "max_length")
         if self.backend not in ("torch", "onnx"):
-            raise InputError(f"backend is {self.backend!r}; expected is 'torch' or 'onnx'.")
+            raise InputError(f"backend is {self.backend!r}; expected 'torch' or 'onnx'.")
         if self.label is not None and self.label < 0:
             raise InputError(f"label is {self.label}; labels count from 0.")
 
@@ -90,7 +90,7 @@ def log_odds(logits: Sequence[float], label: int | None, model: str) -> float:
     if len(logits) == 1:
         return logits[0]
     if label is None and len(logits) > 2:
-        raise InputError(f"{model} has {len(logits)} labels; say with label= which of them means relevant.")
+        raise InputError(f"{model} has {len(logits)} labels; name the one that means relevant with label=.")
     chosen = 1 if label is None else label
     if chosen >= len(logits):
         raise InputError(f"label is {chosen}, but {model} has {len(logits)}, which count from 0.")
@@ -149,7 +149,9 @@ def _check_head(model: str, folder: Path) -> None:
     try:
         record: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise ModelUnavailable(f"{model} has no config.json that can be read; {folder} is no model folder.") from None
+        raise ModelUnavailable(
+            f"{model} has no config.json that can be read; {folder} is not a model folder."
+        ) from None
     architectures = record.get("architectures") or ["no architecture"]
     if not str(architectures[0]).endswith(_HEADS):
         raise ModelUnavailable(

@@ -52,9 +52,11 @@ class Embedding(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size", "max_length", "memory")
         if self.backend not in ("auto", "torch", "onnx"):
-            raise InputError(f"backend is {self.backend!r}; expected is 'auto', 'torch' or 'onnx'.")
+            raise InputError(f"backend is {self.backend!r}; expected 'auto', 'torch' or 'onnx'.")
         if self.query_vector is not None and self.vector_key is None:
-            raise InputError("query_vector is for stored vectors: vector_key has to say where the documents have them.")
+            raise InputError(
+                "query_vector is for stored vectors, so vector_key must name the field that has the documents' vectors."
+            )
 
     def is_here(self) -> bool:
         """Whether the model is on this machine, with what runs it."""
@@ -73,7 +75,7 @@ class Embedding(LocalScorer):
         for query, (_, candidates) in zip(queries, groups, strict=True):
             vectors = [next(rows) for _ in candidates]
             if any(vector is not None and len(vector) != len(query) for vector in vectors):
-                raise InputError(f"A query's vector has {len(query)} numbers, and a document's has not as many.")
+                raise InputError(f"A query's vector has {len(query)} numbers, but a document's has a different length.")
             scores.append([float("nan") if v is None else float(numpy.dot(v, query)) for v in vectors])
         return scores
 

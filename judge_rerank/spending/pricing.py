@@ -88,7 +88,9 @@ def _price_from(values: Any, where: str) -> Price:
     known = {item.name for item in fields(Price)} - {"source"}
     unknown = sorted(set(map(str, given)) - known)
     if unknown:
-        raise InputError(f"{where}: {', '.join(unknown)} is no price. There are: {', '.join(sorted(known))}.")
+        raise InputError(
+            f"{where}: {', '.join(unknown)} is not a field of a price. The fields are: {', '.join(sorted(known))}."
+        )
     try:
         if "tiers" in given:
             given["tiers"] = tuple(Tier(**tier) for tier in given["tiers"])

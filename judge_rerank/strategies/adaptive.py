@@ -51,7 +51,7 @@ class Adaptive(Comparing):
         top: how many places count.
         calls: the most calls.
         docs: the most documents read, each counted every time.
-        tokens: the most tokens read, reckoned as one for every four characters of title and text, and 150 a call.
+        tokens: the most tokens read, estimated as one for every four characters of title and text, plus 150 per call.
         seed: of the groups, and of the order in which documents are shown after the first round.
     """
 

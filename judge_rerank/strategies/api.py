@@ -117,7 +117,7 @@ class EmbeddingAPI(Composable):
     def __post_init__(self) -> None:
         _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
         if self.dimensions is not None and self.dimensions < 1:
-            raise InputError(f"dimensions is {self.dimensions}; it has to be at least 1.")
+            raise InputError(f"dimensions is {self.dimensions}; it must be at least 1.")
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round: the query's vector, and those of the documents."""
@@ -178,4 +178,4 @@ def _check(strategy: RerankAPI | EmbeddingAPI, example: str) -> None:
     if not strategy.model.strip():
         raise InputError(f"{type(strategy).__name__} needs a model, such as {example}.")
     if strategy.batch_size < 1:
-        raise InputError(f"batch_size is {strategy.batch_size}; it has to be at least 1.")
+        raise InputError(f"batch_size is {strategy.batch_size}; it must be at least 1.")

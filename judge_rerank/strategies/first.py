@@ -35,5 +35,5 @@ class First(Listwise):
         super().__post_init__()
         require("window_size", self.window_size, at_least=2, at_most=len(ascii_uppercase))
         if self.explain:
-            msg = "explain=True does not go with strategy 'first', whose reply is a single token; use 'listwise'."
+            msg = "explain=True cannot be used with strategy 'first', whose reply is a single token; use 'listwise'."
             raise InputError(msg)

@@ -41,7 +41,7 @@ class Listwise(Comparing):
             raise InputError(msg)
         if not 1 <= self.stride <= self.window_size:
             msg = (
-                f"stride is {self.stride}; it has to be from 1 to window_size ({self.window_size}), "
+                f"stride is {self.stride}; it must be from 1 to window_size ({self.window_size}), "
                 "or documents between two windows would never be read."
             )
             raise InputError(msg)

@@ -58,7 +58,9 @@ class Pairwise(Comparing):
         require_one_of("method", self.method, _METHODS)
         require("k", self.k, at_least=1)
         if self.shuffle is not None:
-            msg = f"shuffle={self.shuffle} does not go with strategy 'pairwise', which asks every pair in both orders."
+            msg = (
+                f"shuffle={self.shuffle} cannot be used with strategy 'pairwise', which asks every pair in both orders."
+            )
             raise InputError(msg)
 
     def compared(self, query: Query, candidates: Candidates) -> Plan:

@@ -38,7 +38,7 @@ class Partition(Comparing):
         require("top", self.top, at_least=1)
         require("window_size", self.window_size, at_least=2)
         if self.window_size <= max(2, self.top):
-            msg = f"window_size is {self.window_size}; it has to be greater than top ({self.top}) and than 2."
+            msg = f"window_size is {self.window_size}; it must be greater than top ({self.top}) and than 2."
             raise InputError(msg)
 
     def compared(self, query: Query, candidates: Candidates) -> Plan:

@@ -9,7 +9,7 @@ from judge_rerank.core import Candidate, Candidates, Outcome, Plan, Query, by_sc
 from judge_rerank.strategies.algorithms.windows import batches
 from judge_rerank.strategies.asking import Asking
 
-# Failures of a batched reply that asking about each document by itself can mend.
+# Failures of a batched reply that asking about each document by itself can repair.
 _MENDABLE = frozenset({"refused", "unreadable", "truncated"})
 
 

@@ -178,7 +178,7 @@ class Trace:
         self.flush()
         if self.file is None or not self.file.is_file():
             raise DataError(
-                "There is no trace here. Run with one first: Judge(..., trace=PATH), judge-rerank rerank --trace PATH.",
+                "There is no trace here. Write one first: Judge(..., trace=PATH) or judge-rerank rerank --trace PATH.",
                 path=self.file,
             )
         try:

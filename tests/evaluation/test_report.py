@@ -119,14 +119,14 @@ class TestVerdict:
         assert "10 queries find a difference of" in said(run)
 
     def test_a_loss_is_called_one(self) -> None:
-        assert "No variant ranks better than the first stage: a comes nearest" in said(
+        assert "No variant is better than the first stage: a comes nearest" in said(
             run_of({"first-stage": HIGH, "a": LOW})
         )
 
     def test_an_unknown_price_is_never_nothing(self) -> None:
         run = run_of({"first-stage": LOW, "a": HIGH, "b": LOW}, costs={"a": None, "b": "0.001"})
         text = said(run)
-        assert "What it costs is unknown" in text
+        assert "Its cost is unknown" in text
         assert "The price of a is unknown" in text
         assert "$0" not in text
 

@@ -67,17 +67,17 @@ def test_scorers_are_compared_where_there_is_no_judge(written: Written, tmp_path
 
 def test_a_perfect_judge_reaches_the_ideal_order(written: Written, log: Path, tmp_path: Path) -> None:
     judge = SimulatedJudge(load(log).grades)
-    standings: list[Any] = []
-    found = run(written(), tmp_path / "run", judge, watch=standings.append)
+    reports: list[Any] = []
+    found = run(written(), tmp_path / "run", judge, watch=reports.append)
     rows = {row.variant.name: row for row in found.summary.rows}
     assert list(rows) == ["first-stage", "ideal", "score · terse", "score · rubric", "listwise"]
     assert rows["ideal"].metrics == rows["listwise"].metrics == {"nDCG@3": 1.0, "RR@5": 1.0}
     assert rows["first-stage"].metrics["nDCG@3"] < 1
     assert (found.unfinished, found.failures, found.info.finished) == ([], [], True)
     assert len(found.results) == 5 * QUERIES
-    assert [s.done for s in standings] == list(range(1, 3 * QUERIES + 1))
-    assert standings[-1].total == standings[-1].bought == 3 * QUERIES
-    assert standings[-1].means["listwise"] == (QUERIES, 1.0)
+    assert [s.done for s in reports] == list(range(1, 3 * QUERIES + 1))
+    assert reports[-1].total == reports[-1].bought == 3 * QUERIES
+    assert reports[-1].means["listwise"] == (QUERIES, 1.0)
     assert {(d.id, d.text) for d in RunFolder(tmp_path / "run").documents().values()} == {
         (f"q{q}d{d}", f"text {d} about {q}") for q in range(QUERIES) for d in range(CANDIDATES)
     }

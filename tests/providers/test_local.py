@@ -274,5 +274,5 @@ def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGE_RERANK_THREADS", "3")
     assert llamacpp.default_threads() == 3
     monkeypatch.setenv("JUDGE_RERANK_THREADS", "0")
-    with pytest.raises(SetupError, match="JUDGE_RERANK_THREADS has to be a whole number from 1, not '0'"):
+    with pytest.raises(SetupError, match="JUDGE_RERANK_THREADS must be a whole number from 1, not '0'"):
         llamacpp.default_threads()

@@ -86,7 +86,7 @@ leaves = st.one_of(
     built(First, window_size=st.integers(10, 26), **(comparing | {"explain": st.just(value=False)})),
     built(Adaptive, window_size=st.integers(2, 40), top=counts, calls=st.none() | counts, tokens=st.none() | counts),
     built(Blitz, group_size=st.integers(2, 40), top=counts, **comparing),
-    built(Joint, replicas=counts, aggregate=st.sampled_from(["winrate", "pagerank"]), settle=st.booleans()),
+    built(Joint, replicas=counts, aggregate=st.sampled_from(["winrate", "pagerank"]), refine=st.booleans()),
     built(Pairwise, method=st.sampled_from(["allpair", "heapsort", "sliding"]), k=counts, **asking),
     built(Partition, window_size=st.integers(2, 40), top=st.integers(1, 39), **comparing),
     built(Setwise, method=st.sampled_from(["heapsort", "insertion"]), c=st.integers(2, 25), k=counts, **comparing),

@@ -110,7 +110,7 @@ def test_a_name_that_is_taken(register: Callable[[str], Callable[[type], type]],
 
 @pytest.mark.parametrize("name", ["", "Big", "a b", "a__b", "a-", "3d", 5])
 def test_what_is_no_name(name: str) -> None:
-    with pytest.raises(InputError, match="is no name for a strategy"):
+    with pytest.raises(InputError, match="is not a name for a strategy"):
         strategy(name)
 
 

@@ -337,7 +337,7 @@ function body(text, id, judgments, shared) {
       dollars(cost) + (window > 1 ? ` for ${window} documents` : ""), seconds(latency ?? 0), cached ? "from the cache" : ""].filter(Boolean).join(" · ");
     return make("div", { class: "judgment" }, verdict, make("p", { class: "facts" }, facts),
       reason ? make("p", { class: "reason" }, reason) : null,
-      repairs?.length ? make("p", { class: "facts" }, "mended: " + repairs.join("; ")) : null,
+      repairs?.length ? make("p", { class: "facts" }, "repaired: " + repairs.join("; ")) : null,
       reply === null || reply === undefined ? null : make("pre", { "aria-label": "Raw reply" }, reply));
   });
   return make("div", { class: "body" }, make("p", { class: "text" }, text || "The run's folder does not hold this document's text."),
