@@ -12,7 +12,8 @@ LANGUAGES = {"python", "console", "text", "yaml", "jinja", "toml"}
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _NEEDS = re.compile(r" +# (needs .+)$")
-_VARIES = re.compile(r"[\d.,]*\d")
+_VARIES = re.compile(r"\b[0-9a-f]{12}\b|(?<=· )\S+(?= · \d+ \+)|[\d.,]*\d")
+"""What depends on the model: hashes of prompts, its name in an explanation, and every number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,5 +76,5 @@ def commands(page: Path) -> list[Example]:
 
 
 def without_figures(text: str) -> str:
-    """A text with every number replaced: scores and prices depend on the model."""
+    """A text in which all that depends on the model is replaced."""
     return _VARIES.sub("#", text).strip()

@@ -24,7 +24,7 @@ class Step:
     Attributes:
         stage: the strategy that asked.
         judgments: its judgments of the document, in the order in which they were asked for.
-        place: of the document among all in the ranking by this stage's scores, from 1; ties stand in first-stage order.
+        place: of the document among all in the ranking by this stage's scores, from 1; ties keep first-stage order.
             None where the stage gave no score.
     """
 
@@ -142,9 +142,8 @@ def _details(judgment: Judgment) -> list[str]:
     ]
     lines = [f"round {judgment.round:<3} {judgment.stage}: {_said(judgment)}", f"  asked   {' · '.join(facts)}"]
     if judgment.window:
-        lines.append(
-            f"  shown   {len(judgment.window)} documents, first-stage positions {_short(_list(judgment.window))}"
-        )
+        documents = "1 document" if len(judgment.window) == 1 else f"{len(judgment.window)} documents"
+        lines.append(f"  shown   {documents}, index {_short(_list(judgment.window))}")
     if judgment.passage is not None:
         lines.append(f"  passage characters {judgment.passage.start:,} to {judgment.passage.end:,}")
     if judgment.reply is not None:
@@ -152,7 +151,7 @@ def _details(judgment: Judgment) -> list[str]:
     if judgment.reason:
         lines.append(f"  reason  {_short(judgment.reason)}")
     if judgment.repairs:
-        lines.append(f"  repair   {'; '.join(judgment.repairs)}")
+        lines.append(f"  repair  {'; '.join(judgment.repairs)}")
     return lines
 
 

@@ -17,7 +17,7 @@ FailureReason = Literal[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgment:
-    """What one call said of one document, and everything needed to check it.
+    """The statement of one call about one document, with everything needed to check it.
 
     Attributes:
         stage: the strategy that asked ("score", "listwise").

@@ -194,7 +194,7 @@ class Registry(Generic[T]):
     def _taken(self, name: str, origins: Sequence[str]) -> str:
         return (
             f"The name {name!r} is registered twice: by a {self._kind} of {origins[0]}, and by one of {origins[1]}. "
-            "Rename one of them, or uninstall what brings it."
+            "Rename one of them, or uninstall the package that has it."
         )
 
 

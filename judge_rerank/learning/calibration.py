@@ -47,7 +47,7 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
-    """A monotone map from scores to probabilities, with what it was fitted on.
+    """A monotone map from scores to probabilities, with a description of the data that it was fitted on.
 
     Attributes:
         points: (score, probability), rising; between them it is linear, beyond them constant.
@@ -55,7 +55,7 @@ class Calibration:
         prompts: hashes of the prompts that gave them, sorted.
         min_grade: the lowest grade that counted as relevant.
         queries, documents, relevant: how many there were.
-        held_out: how good it is on queries that it was not fitted on, by cross-validation.
+        held_out: the errors on queries that it was not fitted on, by cross-validation.
         left_out: how many rankings were partial, and so not fitted on.
     """
 

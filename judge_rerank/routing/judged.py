@@ -75,11 +75,11 @@ def asked(
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeClassifier:
-    """Classifies by asking the judge: one call a query, queries side by side.
+    """Classifies by asking the judge: one call per query, queries side by side.
 
     The confidence is the label's probability where the model gives log-probabilities, else None. A query without a
-    usable answer (refused, unreadable, out of budget, provider out of reach) is classified by `fallback`; its class
-    has `fallback=True` and says why in its reasons.
+    usable answer (refused, unreadable, out of budget, provider out of reach) is classified by `fallback`; its class has
+    `fallback=True`, and the reason is in its reasons.
 
     Attributes:
         judge: who is asked, with its budget, cache and trace.
@@ -91,7 +91,7 @@ class JudgeClassifier:
         fallback: as in `asked`.
 
     Raises:
-        InputError: there are fewer than two labels, or one stands there twice.
+        InputError: there are fewer than two labels, or one appears twice.
     """
 
     judge: Reranker

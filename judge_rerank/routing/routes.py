@@ -19,13 +19,13 @@ ANY = "any"
 @option_value("route")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """One row: which queries it is for, and what is done with them.
+    """One row: a kind of query, and the strategies for it.
 
     Attributes:
         label: the class of the query, or "any".
         judge: "hosted", "local" or "none"; or "any".
         most: up to how many candidates; None for any number.
-        strategies: spec strings, the best first; the first that the caps and the deadline leave room for is taken.
+        strategies: spec strings, the best first; the first one that the caps and the deadline allow is used.
             `{prefilter}` in them is the best scorer that is installed.
         why: the reason, for people.
     """
@@ -56,7 +56,7 @@ class Routes:
     """The table; the first row that fits counts.
 
     Attributes:
-        rows: in the order in which they are looked at. Whatever fits none is left to the best scorer.
+        rows: in the order in which they are tried. A query that fits no row goes to the best scorer.
     """
 
     rows: Sequence[Route] = field(default_factory=lambda: DEFAULT)

@@ -24,11 +24,12 @@ class Rule:
     """A label for the queries that meet all conditions given. Case does not count.
 
     Attributes:
-        label: what such a query is.
-        regex: a regular expression (Python's) found anywhere in the query. It has a quarter of a second to be found in.
+        label: the class of such a query.
+        regex: a regular expression (Python's) found anywhere in the query. A search that takes longer than a quarter of
+            a second is an error.
         contains: one of these words or phrases is in the query, as whole words.
         starts_with: the query begins with one of these, as whole words.
-        min_words, max_words: how many words it has at least and at most, as white space parts them.
+        min_words, max_words: the fewest and the most words, separated by white space.
 
     Raises:
         InputError: there is no condition, or one cannot be met. Of `fits`: the regular expression takes too long.
@@ -92,11 +93,11 @@ class Rule:
 
 @option_value("rules")
 class Rules:
-    """Classifies by the first rule that fits; a query that none fits is left to `fallback`.
+    """Classifies by the first rule that fits; a query that no rule fits goes to `fallback`.
 
     Args:
         rules: in the order in which they are tried.
-        fallback: who classifies the rest; None for the trained classifier.
+        fallback: the classifier for the rest; None for the trained one.
 
     Raises:
         InputError: there are no rules.

@@ -24,7 +24,7 @@ from judge_rerank.strategies import Composable, Stage
 
 
 class LocalScorer(Composable, ABC):
-    """Scores every candidate in one round, without a call, and sorts by the raw score; ties stand in first-stage order.
+    """Scores every candidate in one round, without a call, and sorts by the raw score; ties keep first-stage order.
 
     Relevance is what `unit` makes of the raw score, so it means the same in every ranking. Where `unit` makes raw
     scores equal that differ, as the logistic function does with logits of 45, it is kept apart by a last digit.

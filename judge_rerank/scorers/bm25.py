@@ -23,12 +23,12 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CorpusStatistics:
-    """How rare words are in a whole collection, of which the candidates are a part.
+    """The frequencies of words in a whole collection, of which the candidates are a part.
 
     Attributes:
         documents: how many there are.
-        mean_length: words a document.
-        frequencies: in how many documents each word stands.
+        mean_length: the mean number of words per document.
+        frequencies: the number of documents that contain each word.
     """
 
     documents: int
@@ -101,7 +101,7 @@ class BM25(LocalScorer):
 
     Attributes:
         k1: how soon a repeated word stops counting.
-        b: how much long documents are held back, from 0 to 1.
+        b: how much long documents are penalised, from 0 to 1.
         method: the variant of bm25s; "lucene" has no negative scores.
         statistics: of the collection, or a file of them; None for those of the candidates themselves. Only "lucene"
             takes them.

@@ -39,7 +39,7 @@ class CrossEncoder(LocalScorer):
     Attributes:
         model: a folder, or a name on the Hugging Face hub.
         backend: sentence-transformers on PyTorch, or onnxruntime for a model with ONNX weights.
-        max_length: tokens that are read of a pair; None for as many as the model takes, at most 512.
+        max_length: the tokens that are read of a pair; None for the model's maximum, up to 512.
         batch_size: pairs that go through the model at once.
         label: which label means relevant, from 0, for classifiers with more than two.
     """
@@ -85,7 +85,7 @@ def log_odds(logits: Sequence[float], label: int | None, model: str) -> float:
     """One number of a classifier's logits.
 
     Raises:
-        InputError: it has more than two labels and nobody says which one counts, or not so many as `label` says.
+        InputError: it has more than two labels and `label` is not given, or it has fewer labels than `label` requires.
     """
     if len(logits) == 1:
         return logits[0]

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 class Embedding(LocalScorer):
     """Scores by the cosine of the vectors of query and document (Reimers and Gurevych, arXiv:1908.10084).
 
-    Raw scores are cosines; as relevance, (1 + cosine) / 2. One round, no calls. A document that stands under several
-    queries is encoded once, and its vector is kept in memory.
+    Raw scores are cosines; as relevance, (1 + cosine) / 2. One round, no calls. A document that several queries share
+    is encoded once, and its vector is kept in memory.
 
     Attributes:
         model: a name from `judge-rerank models list`, a folder, or a name on the Hugging Face hub.
         backend: what runs it; "auto" takes sentence-transformers, or onnxruntime where the model has only ONNX weights.
-        query_prefix, document_prefix: what the model wants before each text, as in "query: " of E5.
-        max_length: tokens that are read of a text; None for as many as the model takes.
+        query_prefix, document_prefix: what the model expects before each text, such as "query: " for E5.
+        max_length: the tokens that are read of a text; None for the model's maximum.
         batch_size: texts that go through the model at once.
         memory: how many vectors of documents are kept.
         vector_key: the key of the documents' metadata under which their vectors are stored. A document without one

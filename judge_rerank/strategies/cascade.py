@@ -170,7 +170,7 @@ class Stage(Composable):
 @strategy("stages")
 @dataclass(frozen=True)
 class Cascade(Composable):
-    """Strategies one after the other, each on what the one before has kept (`Stage.keep`).
+    """Strategies in sequence, each on the documents that the one before kept (`Stage.keep`).
 
     Cut candidates follow at the end: those that were kept longer first, each stage's in its order. They have no score,
     since scores of different stages cannot be compared, and count as below any `min_score`. A cascade within a cascade

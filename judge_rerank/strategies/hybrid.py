@@ -40,7 +40,7 @@ class Hybrid(Composable):
     A signal is a scorer or any other strategy, by name, spec string or as an object, or "first-stage", which is the
     score that came with each document. All signals advance side by side, so a hybrid has as many rounds as its longest
     signal, and the calls of all of them. Documents for which a signal has no value are ranked by the others; a signal
-    that has none for any document is left out, and `ranking.notes` says so. Ties stand in first-stage order.
+    that has none for any document is left out, and `ranking.notes` says so. Ties keep first-stage order.
 
     Without weights it sums what is on this machine: 0.3 vectors, 0.2 BM25 and 0.5 a cross-encoder, in these ratios,
     and `ranking.notes` says what that was. Weights fitted to one's own data (`judge-rerank tune`) are better.

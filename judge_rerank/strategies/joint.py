@@ -27,15 +27,15 @@ class Joint(Comparing):
     replicas · ⌈n / window_size⌉ calls in one round: 20 calls, 400 documents read at n = 100, window_size = 20,
     replicas = 4. One round cannot make the top certain, even with a judge that never errs, unless every two documents
     meet. With `refine`, the documents that fewer than `top` others are known to beat are therefore ranked once more,
-    in as many further calls, one a round, as it takes (with a judge that errs seldom more than one or two).
+    in as many further calls, one per round, as they need (rarely more than one or two with a judge that errs).
 
     Attributes:
-        window_size: documents a block, at least 2.
+        window_size: documents per block, at least 2.
         replicas: how many blocks each document is in.
         aggregate: "winrate" or "pagerank".
         refine: continue until the best `top` are certain; False for the paper's single round.
-        top: how many places are to be certain.
-        seed: of the blocks.
+        top: how many places must be certain.
+        seed: the seed of the blocks.
     """
 
     window_size: int = 20

@@ -256,7 +256,7 @@ def test_specs_that_mean_nothing(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="There is no model file"):
         open_local(f"local:{tmp_path / 'none.gguf'}")
     for wrong in (0, -1, "many", True):
-        with pytest.raises(InputError, match="threads has to be a whole number from 1"):
+        with pytest.raises(InputError, match="threads must be a whole number from 1"):
             open_local(f"local:{tmp_path}", params={"threads": wrong})
 
 

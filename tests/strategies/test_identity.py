@@ -217,7 +217,7 @@ def test_equal_hybrids_have_equal_specs_and_different_signals_of_one_name_both_c
     assert Hybrid({"bm25": 1, "score": 2}) == Hybrid({Score(): 2.0, BM25(): 1.0})
     two = Hybrid({Score(): 1, Score(prompt="terse"): 1})
     assert len(drive(two, ["a", "b"], perfect([0.1, 0.9])).calls) == 4
-    with pytest.raises(InputError, match="'bm25' stands in the hybrid twice"):
+    with pytest.raises(InputError, match="'bm25' appears in the hybrid twice"):
         Hybrid({"bm25": 1, BM25(): 2})
 
 
