@@ -242,7 +242,7 @@ def _checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Order
     if sorted(ordering.order) != sorted(candidate.index for candidate in candidates):
         msg = (
             f"Strategy {strategy!r} returned an order that is not a permutation of its {len(candidates)} candidates. "
-            "It has to return the index of each exactly once."
+            "It must return the index of each candidate exactly once."
         )
         raise StrategyError(msg)
     return ordering

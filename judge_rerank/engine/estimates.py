@@ -33,7 +33,7 @@ from judge_rerank.spending import Charge
 
 
 def usual_latency_s(info: ModelInfo) -> float:
-    """What a call is taken to last where nobody says: two seconds, or one with a model that runs here."""
+    """The assumed duration of a call: two seconds, or one with a model that runs here."""
     return 1.0 if info.local else 2.0
 
 

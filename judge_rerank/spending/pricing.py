@@ -37,7 +37,7 @@ class Pricing:
         self._cost_map = cost_map
 
     def price(self, model: str, *, service_tier: str | None = None) -> Price | None:
-        """The price of a model by its LiteLLM name; None when nobody says, which is not the same as free.
+        """The price of a model by its LiteLLM name; None if it is unknown, which is not the same as free.
 
         `service_tier` is what the provider is asked for ("flex", "priority"), where it is asked for one.
         """

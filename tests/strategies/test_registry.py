@@ -104,7 +104,9 @@ def test_a_condition_of_ones_own() -> None:
 @pytest.mark.parametrize("register", [strategy, scorer])
 @pytest.mark.parametrize("name", ["bm25", "score", "auto", "stage"])
 def test_a_name_that_is_taken(register: Callable[[str], Callable[[type], type]], name: str) -> None:
-    with pytest.raises(InputError, match=rf"'{name}' is registered twice: by a strategy of judge_rerank.* one of tests"):
+    with pytest.raises(
+        InputError, match=rf"'{name}' is registered twice: by a strategy of judge_rerank.* one of tests"
+    ):
         register(name)(type("Other", (Composable,), {"__module__": __name__}))
 
 

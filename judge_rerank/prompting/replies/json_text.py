@@ -131,7 +131,7 @@ def repaired_json(text: str) -> list[Any]:
             break
         keys = _KEY.findall(found.group())
         if keys and len(set(keys)) == len(keys):
-            values.append(_mended(_BARE_VALUE.sub(_quoted, found.group())))
+            values.append(_repaired(_BARE_VALUE.sub(_quoted, found.group())))
     return [value for value in values if isinstance(value, dict)]
 
 
@@ -139,7 +139,7 @@ def _quoted(value: re.Match[str]) -> str:
     return f'{value.group(1)}"{value.group(2).strip()}"'
 
 
-def _mended(text: str) -> object:
+def _repaired(text: str) -> object:
     import json_repair
 
     try:

@@ -102,7 +102,7 @@ def from_cut_list(text: str) -> Ids | None:
     return Ids(ids=_in_list(cast("list[Any]", value))) if isinstance(value, list) else None
 
 
-def from_mended(text: str) -> Ids | None:
+def from_repaired(text: str) -> Ids | None:
     """The ranking in damaged JSON."""
     found = from_objects(repaired_json(text))
     return Ids(ids=found.ids, reason=found.reason, repairs=("damaged JSON repaired",)) if found else None
