@@ -1,4 +1,4 @@
-"""How an online test stands: the effect, how sure it is, and whether the sides are what they should be."""
+"""The report of an online test: the effect, its certainty, and whether the arms have their expected sizes."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ GOOD = {"query": "q", "candidates": [{"text": "a", "grade": 1}]}
         ({"query": "q", "candidates": [{"text": "a", "clicks": True}]}, "'clicks' is True"),
         ({"query": "q", "candidates": [{"text": "a", "clicks": 1, "rating": 2}]}, "both 'rating' and 'clicks'"),
         ({"query": "q", "candidates": [{"id": "x", "text": "a"}, {"id": "x", "text": "a"}]}, "listed twice"),
-        ({"id": "q1", "query": "q", "candidates": []}, "Query 'q1' stands in this file twice"),
+        ({"id": "q1", "query": "q", "candidates": []}, "Query 'q1' appears in this file twice"),
     ],
 )
 def test_lines_of_a_log_that_cannot_be_used(tmp_path: Path, record: object, message: str) -> None:

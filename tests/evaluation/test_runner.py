@@ -153,7 +153,7 @@ def test_a_run_is_not_begun_twice(written: Written, log: Path, tmp_path: Path) -
         {"models": [{"name": "fake", "params": {"temperature": 1}}]},
     ]
     for change in changes:
-        with pytest.raises(InputError, match="The run in this folder is another one"):
+        with pytest.raises(InputError, match="The run in this folder has other settings"):
             run(written(**change), tmp_path / "run", second, resume=True)
     assert not second.requests
 
@@ -417,5 +417,5 @@ def test_a_few_queries_say_nothing_for_certain(
     file = written(strategies=["listwise"], prompts=None)
     found = run(file, tmp_path / "run", FakeBackend(reply), limit=queries)
     shown = texts.run_as_markdown(scopes(found.info, found.results))
-    assert ("can be told from chance" in shown) == (told is not None)
+    assert ("can be distinguished from chance" in shown) == (told is not None)
     assert told is None or told in shown

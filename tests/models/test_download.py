@@ -338,7 +338,7 @@ def test_a_file_that_the_hub_does_not_have(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     ("endpoint", "problem"),
-    [("file:///etc", "has to begin with https://"), ("http://user:secret@127.0.0.1:1", "holds a user name")],
+    [("file:///etc", "must begin with https://"), ("http://user:secret@127.0.0.1:1", "holds a user name")],
 )
 def test_an_endpoint_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, endpoint: str, problem: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", endpoint)

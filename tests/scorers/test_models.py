@@ -205,7 +205,7 @@ def test_the_hub_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, kind: type) 
     with pytest.raises(ModelUnavailable, match=r"could not be downloaded .* hf download nobody/nothing"):
         Judge().rerank(QUERY, TEXTS, kind("nobody/nothing"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE keeps it"):
+    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE prevents the download"):
         Judge().rerank(QUERY, TEXTS, kind("nobody/nothing"))
 
 

@@ -184,5 +184,5 @@ def test_statistics_that_cannot_be_used(tmp_path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         BM25(statistics=str(tmp_path / "none.json"))
     (tmp_path / "wrong.json").write_text("[1]")
-    with pytest.raises(DataError, match="no statistics of a collection"):
+    with pytest.raises(DataError, match="does not hold the statistics"):
         BM25(statistics=str(tmp_path / "wrong.json"))
