@@ -20,11 +20,12 @@ test: $(READY) ## every test, with coverage; fetches the small models
 mutants: $(READY) ## whether the tests notice when the code is wrong; at most an hour on two cores
 	$(BIN)/python eval/bench/mutants.py
 
-lint: $(READY) ## style, types, and which room may import which
+lint: $(READY) ## style, types, imports between subpackages, prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/prose/check.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

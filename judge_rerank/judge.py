@@ -1,4 +1,4 @@
-"""The facade: one object that holds a model, its prompts and its limits, and reranks."""
+"""The facade: one object with a model, its prompts and its limits, which reranks."""
 
 from __future__ import annotations
 
@@ -65,34 +65,34 @@ class Judge:
     Args:
         model: a LiteLLM model name ("openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5", "ollama/qwen3"), "local" or
             "local/NAME" for a model that runs in this process, "local:/path/to/model.gguf", or any object that
-            satisfies `judge_rerank.core.backend.Backend`. None takes the environment variable JUDGE_RERANK_MODEL, else
-            the embedded model if it has been downloaded, else there is none, and only scorers can rank.
+            satisfies `judge_rerank.core.backend.Backend`. None means the environment variable JUDGE_RERANK_MODEL, else
+            the local model if it has been downloaded. Without a model, only scorers can rank.
         api_base: another endpoint of the same shape, such as a company proxy or a vLLM server.
         api_key: the provider's key; by default LiteLLM reads the provider's environment variable.
         params: further parameters sent with every request (LiteLLM's names), such as {"reasoning_effort": "low"}.
         prompts: a folder of templates, or several; searched before the built-in ones.
-        strategy: what `rerank` uses when it is not told; None for the one that measured best with this kind of model.
-        concurrency: the most requests at once to one provider, over all queries; None for the backend's own limit. It
-            halves when the provider says that there are too many, and recovers.
-        max_tokens_per_doc: where a document is cut before it is judged; None for the backend's own limit.
-        timeout_s: the most one attempt may take; None for 60 seconds, or ten minutes for a model that runs here.
-        max_attempts: how often one request is tried when the provider fails in a way that passes.
-        budget: the most that may be spent, `Budget(usd="2.00", path="spend.db", period="day")`; None takes the
-            environment variable JUDGE_RERANK_BUDGET_USD, else nothing caps the judge.
+        strategy: the default strategy of `rerank`; None for the one that measured best with this kind of model.
+        concurrency: the highest number of simultaneous requests to one provider, over all queries; None for the
+            backend's own limit. It halves when the provider reports too many requests, and recovers.
+        max_tokens_per_doc: the length at which a document is cut before it is judged; None for the backend's own limit.
+        timeout_s: the time limit of one attempt; None for 60 seconds, or ten minutes for a local model.
+        max_attempts: how often one request is tried after failures that may pass.
+        budget: the highest total cost, `Budget(usd="2.00", path="spend.db", period="day")`; None means the environment
+            variable JUDGE_RERANK_BUDGET_USD, else no cap.
         on_exhausted: what `rerank` does when a cap is reached: "partial" returns the best order so far, "raise" raises
             `BudgetExceeded`, which holds it.
-        prices: what models cost, by name, or a YAML file of it; it comes before what LiteLLM knows.
-        cache_dir: where replies are kept, so that no request is paid for twice; several processes may share it. By
-            default the user's cache folder for models given by name, and no cache for a `Backend`. None keeps none. A
-            `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` says how much is kept, and for how long.
-        trace: a SQLite file that every attempt at every call is written to, with the documents, or a `Trace`; None
-            takes the environment variable JUDGE_RERANK_TRACE, else writes none.
+        prices: the prices of models by name, or a YAML file with them; they come before the prices that LiteLLM knows.
+        cache_dir: the folder for replies, so that no request is paid for twice; several processes may share it. The
+            default is the user's cache folder for models given by name, and no cache for a `Backend`. None turns the
+            cache off. A `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` limits size and age.
+        trace: an SQLite file for every attempt at every call, with the documents, or a `Trace`; None means the
+            environment variable JUDGE_RERANK_TRACE, else no trace.
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
-            probability that a document is relevant. The order stays; a warning is logged where it was fitted on
+            probability that a document is relevant. The order stays the same. A warning is logged if it was fitted on
             another model, prompt or strategy.
 
-    `model` may be a list: the models after the first answer what those before them cannot, because their provider
-    fails. Their answers are priced, cached and traced as their own.
+    `model` may be a list. The later models answer when the provider of the earlier ones fails. Each answer has the
+    price, the cache key and the trace of the model that gave it.
 
     A `Judge` may be used from many threads and many event loops at once. Close it, or use it as a context manager, to
     release connections and memory.
@@ -176,7 +176,7 @@ class Judge:
         """Put documents in order, best first.
 
         Args:
-            query: what the documents are judged for.
+            query: the query that the documents are judged against.
             docs: strings, mappings (`text`; optional `title`, `id`, `score`; the rest is metadata) or `Document`s, in
                 first-stage order. No documents make an empty ranking without a call.
             strategy: a name ("binary", "score", "listwise", "none"), a spec string ("listwise(window_size=10)") or an
@@ -185,16 +185,17 @@ class Judge:
                 `RankOptions`.
 
         Returns:
-            Every document exactly once (or the first `top_n`, or those that `min_score` leaves); ties stand in
-            first-stage order. Calls and rounds are those of the strategy; `estimate` tells them beforehand.
+            Every document exactly once, or the first `top_n`, or those that `min_score` leaves. Ties keep first-stage
+            order. Calls and rounds are those of the strategy; `estimate` reports them in advance.
 
         Raises:
-            InputError: the query is empty, a document is not one, an option is out of range. Nothing was sent.
+            InputError: the query is empty, a document has no usable text, or an option is out of range. Nothing was
+                sent.
             UnknownName: no strategy, prompt, model or option has that name.
             SetupError: an extra or a model is missing.
-            PricingUnknown: a cap in dollars holds, and nobody says what the model costs. Nothing was sent.
+            PricingUnknown: there is a cap in dollars, and the price of the model is unknown. Nothing was sent.
             BudgetExceeded: a cap was reached, and `on_exhausted` is "raise".
-            ProviderError: no judgment could be had, and no retry can help.
+            ProviderError: there is no judgment, and no retry can help.
         """
         return run(self._engine.run(self._job(query, docs, strategy, RankOptions.of(options))))
 
@@ -205,7 +206,7 @@ class Judge:
         strategy: str | Strategy | None = None,
         **options: Unpack[RankKeywords],
     ) -> Ranking:
-        """`rerank` for asynchronous code. Cancelling the task abandons the calls that are under way and raises."""
+        """`rerank` for asynchronous code. Cancelling the task abandons the open calls and raises."""
         job = self._job(query, docs, strategy, RankOptions.of(options))
         return await asyncio.wrap_future(submit(self._engine.run(job)))
 
@@ -219,7 +220,7 @@ class Judge:
     ) -> list[Ranking]:
         """Rerank for many queries side by side, under the judge's one concurrency limit; rankings in input order.
 
-        All pairs are checked before anything is sent, so that one that cannot be ranked costs nothing.
+        All pairs are checked before anything is sent, so a pair that cannot be ranked costs nothing.
 
         Args:
             pairs: queries with their documents.
@@ -249,10 +250,10 @@ class Judge:
         on_error: OnError = "raise",
         **options: Unpack[RankKeywords],
     ) -> AsyncIterator[Ranking]:
-        """Rankings in input order, each as soon as it and those before it are made; errors as in `rerank_many`.
+        """Rankings in input order, each as soon as it and the ones before it are finished; errors as in `rerank_many`.
 
-        `pairs` may be a generator: only as many queries are open at once as keep the concurrency limit busy, or, for a
-        scorer, as make a good batch. So a pair is checked when its turn comes.
+        `pairs` may be a generator: only enough queries are open at once to use the concurrency limit or, for a scorer,
+        to fill a batch. A pair is therefore checked when its turn comes.
         """
         jobs = self._jobs(pairs, strategy, RankOptions.of(options))
         many = run_many(self._engine, jobs, ahead=self._ahead, on_error=known_on_error(on_error))
@@ -264,16 +265,16 @@ class Judge:
     def limit(
         self, *, usd: Amount | None = None, calls: int | None = None, tokens: int | None = None
     ) -> Generator[Cap]:
-        """Cap what is spent inside a `with` block, over all rankings that begin in it: `with judge.limit(usd="0.10"):`.
+        """Cap the cost of all rankings that begin inside a `with` block: `with judge.limit(usd="0.10"):`.
 
-        Blocks nest, and the tightest cap holds. A block counts for this thread or task and the tasks it starts. It also
-        counts for threads without a block of their own, since a pool's threads cannot be told from others. Yields the
-        cap, whose `spent` says what was used.
+        Blocks nest, and the tightest cap applies. A block applies to this thread or task and to the tasks that it
+        starts. It also applies to threads without a block of their own, because the threads of a pool look like any
+        others. Yields the cap, whose `spent` is the amount used.
 
         Args:
             usd: dollars. A model whose price is not known is then an error.
-            calls: attempts that are sent.
-            tokens: input and output together; each call sets aside the most it can take.
+            calls: the number of attempts that are sent.
+            tokens: input and output together; each call reserves its worst case.
 
         Raises:
             InputError: nothing is capped, or a cap is not a positive number.
@@ -282,9 +283,9 @@ class Judge:
             yield cap
 
     def estimate(self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None = None) -> Estimate:
-        """Calls, rounds and tokens of a ranking, and the most it can cost, found without a call.
+        """Calls, rounds and tokens of a ranking, its probable cost and its highest cost, without sending anything.
 
-        It is the strategy itself, run against neutral replies on the real prompts.
+        The strategy itself runs against neutral replies on the real prompts.
         """
         return self._engine.estimate(self._job(query, docs, strategy, RankOptions()))
 
@@ -297,27 +298,27 @@ class Judge:
         latency_s: float | None = None,
         call_latency_s: float | None = None,
     ) -> Recommendation:
-        """Which strategy to use for rankings of this size, and what it will take. Nothing is sent.
+        """The recommended strategy for rankings of this size, and its cost. Nothing is sent.
 
         The expected nDCG@10 was measured with simulated judges that can compare documents (`eval/bench/fit_plan.py`):
-        it orders strategies, and each says which ranks it is likely to have, since the order on other collections was
-        another (Kendall's tau .33). Small models are better at judging documents one at a time ("score", "binary").
+        it orders the strategies. Each forecast has the ranks that it is likely to reach, because the order on other
+        collections was different (Kendall's tau .33). Small models are better at judging documents one at a time
+        ("score", "binary").
 
         Args:
             n_docs: documents a ranking, at least 1.
             tokens_per_doc: their length, at least 1.
-            usd: the most that a ranking may be expected to cost. A cap holds by the most that it can cost, and so may
-                need to be higher.
-            latency_s: the most that it may take, with the judge's concurrency.
-            call_latency_s: how long a call lasts; None for two seconds, or one with a model that runs here.
+            usd: the highest expected cost of a ranking. A cap reserves the worst case, so it may need to be higher.
+            latency_s: the longest time of a ranking, with the judge's concurrency.
+            call_latency_s: the duration of a call; None for two seconds, or one second with a local model.
 
         Returns:
-            The strategy with the highest expected nDCG@10; of those as good as that, the one with fewest tokens. And
-            all others that fit.
+            The strategy with the highest expected nDCG@10 (of equals, the one with the fewest tokens), and all others
+            that fit.
 
         Raises:
             InputError: an option is out of range, or nothing fits: the message has the quickest and the cheapest.
-            PricingUnknown: `usd` is given, and nobody says what the model costs.
+            PricingUnknown: `usd` is given, and the price of the model is unknown.
         """
         from judge_rerank.routing import Limits, recommend
 
@@ -358,7 +359,7 @@ class Judge:
         asked, documents = as_query(query), as_documents(docs)
         resolved = self._chosen(strategy, documents)
         if options.min_score is not None and not gives_scores(resolved, judge_kind(self._channels.info)):
-            reason = "has no scores to cut by (min_score) or to calibrate; use 'score' or 'binary'."
+            reason = "has no scores for min_score or for calibration; use 'score' or 'binary'."
             raise InputError(f"Strategy {resolved.name!r} {reason}")
         kept = fewest_kept(resolved)
         if options.top_n is not None and kept is not None and options.top_n > kept:

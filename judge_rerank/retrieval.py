@@ -86,7 +86,7 @@ class BM25Retriever:
 
 @dataclass(frozen=True)
 class RerankedRetriever:
-    """A retriever whose candidates are judged: fetches more than are wanted, and keeps the best.
+    """A retriever whose candidates are judged: it fetches more documents than requested, and keeps the best.
 
     One fetch, and the calls and rounds of the strategy for as many documents as were fetched.
 
@@ -94,8 +94,9 @@ class RerankedRetriever:
         base: finds the candidates.
         judge: puts them in order.
         strategy: how; None for the judge's own.
-        k: how many documents are wanted, when `retrieve` is not told.
-        overfetch: how many times as many are fetched, or a function from how many are wanted to how many are fetched.
+        k: how many documents `retrieve` returns by default.
+        overfetch: the factor by which more documents are fetched, or a function from the requested number to the
+            fetched number.
     """
 
     base: Retriever

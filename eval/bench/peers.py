@@ -16,7 +16,7 @@ same order get the same answer. nDCG@10 is that of `strategies.py`: linear gain,
 - "With slips": one reply in ten is a refusal, lacks ids, repeats and invents one, or starts with a sentence that has a
   number in it. "failed": queries that end in an exception. "never judged": passages a query (of the queries that did
   not fail) that are returned, or left out, without any reply having given them a place, and without a word about it.
-- AcuRank, in both of its implementations, reckons for many seconds a query; it has ten queries, and one judge.
+- AcuRank, in both of its implementations, computes for many seconds per query; it has ten queries, and one judge.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ REQUIREMENTS = Path(__file__).with_name("peers-requirements.txt")
 WITHOUT_DEPENDENCIES = ("rank-llm==0.25.7", "blitzrank==0.1.0", "ranksmith==0.6.0")
 LATENCY_S = 0.2
 SLIPS = 0.1
-# They reckon for many seconds a query, so one judge and fewer queries have to do.
+# They compute for many seconds per query, so they get one judge and fewer queries.
 SLOW = {"blitzrank AcuRank": 10, "ranksmith AcuRankStrategy": 10}
 DEPTH = 100
 

@@ -21,7 +21,7 @@ from tests.provider.meter import quarter_of_bytes
 TOP_GRADE = 3
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PREFIX = 80
-"""How much of a text, in letters and digits, has to be there when the text was cut or mended on its way."""
+"""How much of a text, in letters and digits, has to be there when the text was cut or repaired on its way."""
 _NOT_RELEVANT = 0.5
 """The grade below which a document is left out of a reply that is to reservation only relevant ones."""
 
@@ -193,5 +193,5 @@ def _letter(grades: Sequence[float], best_first: Sequence[int]) -> Answer:
 
 
 def _bare(text: str) -> str:
-    """Letters and digits alone: rerankers change punctuation, and some mend letters that were decoded wrongly."""
+    """Letters and digits alone: rerankers change punctuation, and some repair letters that were decoded wrongly."""
     return re.sub(r"[^a-z0-9]+", "", text.lower())

@@ -27,8 +27,8 @@ class ReplyCache:
     go first.
 
     Args:
-        folder: where to keep it; made if it is not there.
-        size_limit_bytes: the most that it may use.
+        folder: the folder of the cache; it is created if needed.
+        size_limit_bytes: the highest size of the cache.
         expire_s: how old a reply may be; None for any age.
         executor: where the disk is used, one job at a time; a thread of its own by default.
     """

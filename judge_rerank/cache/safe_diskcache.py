@@ -140,7 +140,7 @@ class Store:
         try:
             return self._run(lambda cache: cast("Any", cache.get(key)), None)
         except BadRow as error:
-            self.warn(f"An entry of the cache was dropped: {error}.")
+            self.warn(f"An entry of the cache was deleted: {error}.")
             self.delete(key)
             return None
 
@@ -250,7 +250,7 @@ class Store:
             self._move_aside()
             self.warn(f"The cache file {self.database} was damaged ({_reason(error)}); it was set aside.")
         else:
-            self.warn(f"The cache in {self.folder} cannot be used ({_reason(error)}); going on without it.")
+            self.warn(f"The cache in {self.folder} cannot be used ({_reason(error)}); continuing without it.")
         self._failures += 1
 
     def _is_damage(self, error: Exception) -> bool:

@@ -25,24 +25,30 @@ def agreement(
     min_grade: Annotated[float, typer.Option(metavar="GRADE", help="The lowest grade that is relevant.")] = 2.0,
     run: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A system's TREC run; two or more say whether systems keep their order."),
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "A system's TREC run. With two or more, the command also reports whether the systems keep their order."
+            ),
+        ),
     ] = None,
-    metric: Annotated[str, typer.Option(metavar="NAME", help="What systems are ordered by.")] = "nDCG@10",
+    metric: Annotated[str, typer.Option(metavar="NAME", help="The metric that orders the systems.")] = "nDCG@10",
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Say how far a model's relevance grades agree with people's.
+    """Report how far a model's relevance grades agree with people's.
 
     judge-rerank agreement --human qrels.tsv --llm llm.qrels --run bm25.trec --run reranked.trec
 
-    Cohen's kappa over the documents that both graded (1 is full agreement, 0 chance), over the grades and over relevant
-    or not; and, with two runs or more, Kendall's tau between the orders in which the two sets of grades put them.
-    Systems are scored on the queries and documents that both graded; all other documents count as not relevant.
+    Prints Cohen's kappa for the documents that both graded, once for the grades and once for relevant or not. A kappa
+    of 1 is full agreement, 0 is chance. With two runs or more, it also prints Kendall's tau between the two orders of
+    the systems. Systems are scored on the queries and documents that both graded; all other documents count as not
+    relevant.
     """
     people, model = read_qrels(human), read_qrels(llm)
     found = measure_agreement(people, model, min_grade=min_grade)
     runs = {path.stem: _run(path) for path in run or ()}
     if len(runs) < len(run or ()) or len(runs) == 1:
-        raise InputError("--run is for two systems or more, in files of different names.")
+        raise InputError("--run needs two or more systems, in files of different names.")
     tau: float | None = None
     systems: Systems = {}
     if runs:

@@ -26,19 +26,24 @@ def bias(
     spending: SpendingOptions,
     prompt: options.Prompt = None,
     task: Annotated[Task, typer.Option(help="How documents are compared.")] = "listwise",
-    window_size: Annotated[int, typer.Option(min=2, metavar="N", help="Documents a call.")] = 10,
+    window_size: Annotated[int, typer.Option(min=2, metavar="N", help="Documents per call.")] = 10,
     shuffles: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Shuffled orders beyond the first; each is also shown backwards.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="How many shuffled orders to show, beside the given one. Each order is also shown in reverse.",
+        ),
     ] = 2,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the orders.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of the shuffled orders.")] = 0,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Say how far a model's answers depend on where a document is shown.
+    """Measure how far a model's answers depend on the position of a document.
 
     judge-rerank bias -m openai/gpt-4.1-mini -q "how long do fleas live" passages.jsonl
 
-    Takes the inputs of rerank. The same documents are shown in several orders and their reverses: an answer that
-    changes with the order is a flip. Calls: (2 + 2 · shuffles) for every window of documents.
+    The inputs are those of rerank. The same documents are shown in several orders and in their reverses. An answer that
+    changes with the order is a flip. Each window of documents costs 2 + 2 · shuffles calls.
     """
     pairs = inputs.read()
     if not any(len(documents) > 1 for _, documents in pairs):
@@ -48,9 +53,9 @@ def bias(
         found = position_bias(judge, pairs, probe=probe)
         name = judge.model
     if not found.answers:
-        raise ProviderError(f"{counted(found.failed, 'call')} gave no answer that could be read; nothing was measured.")
+        raise ProviderError(f"{counted(found.failed, 'call')} gave no readable answer, so nothing was measured.")
     if found.failed:
-        note(f"{counted(found.failed, 'call')} gave no answer that could be read and {_count_as(found.failed)}.")
+        note(f"{counted(found.failed, 'call')} gave no readable answer and {_count_as(found.failed)}.")
     emit(_as_json(name, probe, found) if style == "json" else _as_table(name, probe, found))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from judge_rerank.cli.output import counted, emit, note
 
-app = typer.Typer(no_args_is_help=True, help="Look at the cache of replies, check it, empty it.")
+app = typer.Typer(no_args_is_help=True, help="Inspect, check or empty the cache of replies.")
 
 _FOUND_BAD = 1
 
@@ -18,7 +18,7 @@ Folder = Annotated[
     typer.Option(
         "--dir",
         metavar="FOLDER",
-        help="The cache. (default: $JUDGE_RERANK_CACHE_DIR, else the system's folder for caches)",
+        help="The folder of the cache. (default: $JUDGE_RERANK_CACHE_DIR, else the system's folder for caches)",
         show_default=False,
     ),
 ]
@@ -26,7 +26,7 @@ Folder = Annotated[
 
 @app.command("info")
 def info(folder: Folder = None) -> None:
-    """Show where the cache is, what it holds and how often it helped."""
+    """Show the folder, the contents and the hits of the cache."""
     path = _path(folder)
     if not _exists(path):
         return
@@ -44,7 +44,7 @@ def info(folder: Folder = None) -> None:
 
 @app.command("clear")
 def clear(folder: Folder = None) -> None:
-    """Delete every reply in the cache, and damaged files that were set aside."""
+    """Delete every reply in the cache, and the damaged files that were set aside."""
     path = _path(folder)
     if not _exists(path):
         return
@@ -57,9 +57,9 @@ def clear(folder: Folder = None) -> None:
 @app.command("verify")
 def verify(
     folder: Folder = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Only report bad entries, do not delete them.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Report bad entries without deleting them.")] = False,
 ) -> None:
-    """Check every reply against its checksum and delete bad ones: exit code 0 if all were sound, 1 if not."""
+    """Check every reply against its checksum and delete bad ones. Exit code 0 if all are intact, else 1."""
     path = _path(folder)
     if not _exists(path):
         return

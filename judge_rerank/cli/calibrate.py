@@ -29,20 +29,22 @@ def calibrate(
     qrels: Annotated[
         Path, typer.Option(metavar="FILE", help="Grades: qid iter docid grade, or qid docid grade below a header.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the calibration is kept.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write the calibration to.")
+    ],
     min_grade: Annotated[float, typer.Option(metavar="GRADE", help="The lowest grade that is relevant.")] = 1.0,
     unjudged: Annotated[
-        Literal["skip", "irrelevant"], typer.Option(help="What documents without a grade count as.")
+        Literal["skip", "irrelevant"], typer.Option(help="How documents without a grade count.")
     ] = "skip",
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Fit a model's scores to relevance judgments, so that 0.8 means that about 80% are relevant.
+    """Fit a model's scores to relevance judgments, so that about 80% of the documents with a score of 0.8 are relevant.
 
     judge-rerank calibrate --run bm25.trec --corpus corpus.jsonl --queries queries.jsonl --qrels qrels.tsv -o score.json
 
-    The run is judged, and the file is for: judge-rerank rerank --calibration FILE, with the same model, strategy and
-    prompt. The figures are for queries that the fit has not seen (cross-validation over queries). Partial rankings are
-    left out; where they are more than a fifth, nothing is fitted.
+    The model judges the run. Use the file with the same model, strategy and prompt: judge-rerank rerank --calibration
+    FILE. The figures are for queries that the fit has not seen (cross-validation over queries). Partial rankings are
+    left out. If they are more than a fifth, nothing is fitted.
 
     Exit codes: 3 too many rankings are partial, 4 the provider failed.
     """

@@ -39,7 +39,7 @@ def classify(
             "--classifier",
             "-c",
             metavar="trained|llm|FILE.yaml",
-            help="The model that comes with the package, the judge, or rules of your own.",
+            help="The classifier: the trained one of the package, the judge, or a file of rules.",
         ),
     ] = "trained",
     style: Annotated[
@@ -49,18 +49,18 @@ def classify(
     prompt: options.Prompt = None,
     explain: options.Explain = False,
 ) -> None:
-    """Classify the queries on standard input, one a line: label, confidence, text.
+    """Classify the queries on standard input, one per line. Prints label, confidence and text.
 
     judge-rerank classify < queries.txt
 
-    A line for every line that is not blank, in their order; white space within a query becomes single spaces. The
-    confidence is empty where it is not known. Reasons are in jsonl, and in tables with --explain.
+    Each line that is not blank gives one line of output, in the same order. White space inside a query becomes single
+    spaces. The confidence is empty if it is not known. Reasons appear in jsonl, and in tables with --explain.
     """
     asked = judging.model or prompt or judging.prompts or judging.api_base or judging.param or spending.budget
     if classifier != "llm" and asked:
-        raise InputError("-m, --prompt, --prompts, --api-base, --param and --budget go with --classifier llm.")
+        raise InputError("-m, --prompt, --prompts, --api-base, --param and --budget need --classifier llm.")
     if sys.stdin is None or sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
-        raise InputError("There are no queries. Pipe them to standard input, one a line.")
+        raise InputError("There are no queries. Pipe them to standard input, one per line.")
     chosen_style = style or ("table" if sys.stdout.isatty() else "tsv")
     asking = partial(JudgeClassifier, prompt=prompt, explain=explain)
     with _opened(classifier, judging, spending, asking) as opened:

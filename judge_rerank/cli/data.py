@@ -25,18 +25,28 @@ def summary(
         str,
         typer.Argument(
             metavar="PATH",
-            help="A folder with corpus.jsonl, queries.jsonl, qrels.tsv and candidates.trec; JSONL lines of query and "
-            "candidates; or ir_datasets:ID.",
+            help=(
+                "A folder with corpus.jsonl, queries.jsonl, qrels.tsv and candidates.trec; a JSONL file of queries "
+                "with candidates; or ir_datasets:ID."
+            ),
         ),
     ],
-    corpus: Annotated[str | None, typer.Option(metavar="FILE", help="Another name of the documents.")] = None,
-    topics: Annotated[str | None, typer.Option(metavar="FILE", help="Another name of the queries.")] = None,
-    qrels: Annotated[str | None, typer.Option(metavar="FILE", help="Another name of the judgments.")] = None,
-    run: Annotated[str | None, typer.Option(metavar="FILE", help="Another name of the first stage's run.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The file of the documents, if it has another name.")
+    ] = None,
+    topics: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The file of the queries, if it has another name.")
+    ] = None,
+    qrels: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The file of the judgments, if it has another name.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The run of the first stage, if it has another name.")
+    ] = None,
     min_grade: Annotated[float, typer.Option(metavar="GRADE", help="The lowest grade that is relevant.")] = 1.0,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Say what is in a dataset, after checking that queries, candidates and judgments fit together."""
+    """Check that the queries, candidates and judgments of a dataset fit together, and describe it."""
     from judge_rerank.evaluation import Files, load, overview
 
     dataset = load(path, files=Files(corpus=corpus, topics=topics, qrels=qrels, run=run))

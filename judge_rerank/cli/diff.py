@@ -20,20 +20,22 @@ if TYPE_CHECKING:
 
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="A run, or RUN:VARIANT.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="The same; :VARIANT is another one of A's run.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same. :VARIANT is another variant of A's run.")],
     metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What is compared. (default: the run's first)")
+        str | None, typer.Option(metavar="NAME", help="The metric to compare. (default: the run's first)")
     ] = None,
-    moved: Annotated[int, typer.Option(min=0, metavar="N", help="Queries that moved most, of each pair.")] = 10,
+    moved: Annotated[
+        int, typer.Option(min=0, metavar="N", help="How many queries to list for each pair, those that moved most.")
+    ] = 10,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Compare two variants, or two runs: wins, losses, ties, and the queries that moved most.
+    """Compare two variants or two runs: wins, losses, ties, and the queries that moved most.
 
     judge-rerank diff runs/prompts:terse :rubric
 
     judge-rerank diff runs/monday runs/tuesday
 
-    Of two runs, every variant that both have is compared. Only queries that both sides have count.
+    For two runs, each variant that both runs have is compared. Only queries that both sides have count.
     """
     from judge_rerank.evaluation import pairs, side
 
@@ -69,7 +71,7 @@ def _overview(metric: str, found: Sequence[Pair]) -> str:
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        caption=f"{metric} · W/T/L: queries on which B is better, equal, worse · p and interval are of each pair alone",
+        caption=f"{metric} · W/T/L: queries on which B is better, equal, worse · p and interval: for each pair alone",
         caption_justify="left",
     )
     table.add_column("A → B", overflow="fold", ratio=1, min_width=18)

@@ -26,37 +26,47 @@ if TYPE_CHECKING:
 @with_options
 def distill(
     inputs: RunInputs,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the scorer is kept.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to write the scorer to.")
+    ],
     qrels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Grades: qid iter docid grade, or qid docid grade.")
     ] = None,
     trace: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A trace instead: its queries and documents, with the scores of its judge."),
+        typer.Option(
+            metavar="FILE", help="A trace, instead of the files: its queries, documents and the scores of its judge."
+        ),
     ] = None,
     prefilter: Annotated[
-        str, typer.Option(metavar="SCORER", help="The prefilter in use, which has to be beaten: a scorer, or none.")
+        str,
+        typer.Option(
+            metavar="SCORER", help="The current prefilter, which the new scorer has to beat: a scorer, or none."
+        ),
     ] = "embedding",
-    model: Annotated[str, typer.Option(metavar="MODEL", help="The bi-encoder of the signals, and to start from.")] = (
-        "all-minilm-l6-v2"
-    ),
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="The bi-encoder for the signals, from which fine-tuning also starts.")
+    ] = ("all-minilm-l6-v2"),
     kind: Annotated[
         Literal["auto", "weights", "bi-encoder", "cross-encoder"],
         typer.Option(
-            help="What is trained: weights for free signals, or a model. auto tries what so many queries can bear."
+            help=(
+                "What to train: weights for free signals, or a model. auto tries each kind that the number of "
+                "queries allows."
+            )
         ),
     ] = "auto",
     checkpoint: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="A ready cross-encoder to start from.", show_default=False)
+        str | None, typer.Option(metavar="MODEL", help="A trained cross-encoder to start from.", show_default=False)
     ] = None,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Train a scorer that costs nothing on what a judge, or a person, has said of documents.
+    """Train a free scorer on the judgments of a person or of a judge.
 
     judge-rerank distill --run bm25.trec --corpus corpus.jsonl --queries queries.jsonl --qrels judgments.tsv -o mine
 
-    The run gives the candidates; those without a grade are weak negatives. Nothing is kept unless it beats the
-    prefilter in use on queries that the fit has not seen, with significance. The scorer is: -s "distilled('mine')"
+    The run gives the candidates. Candidates without a grade are weak negatives. The scorer is saved only if it beats
+    the current prefilter with significance on queries that the fit has not seen. To use it: -s "distilled('mine')"
     """
     from judge_rerank.learning import examples
 
@@ -67,7 +77,7 @@ def distill(
     if not result.better:
         raise InputError(
             f"The distilled scorer does not beat {prefilter} with significance ({figures}{_tried(result)}), so it is "
-            "not kept. Judgments of more queries may help."
+            "not saved. Judgments of more queries may help."
         )
     recipe = result.save(output)
     told: dict[str, Any] = {"kind": recipe.kind, "weights": dict(recipe.weights), **recipe.report}
@@ -85,7 +95,9 @@ def _in_use(prefilter: str) -> LocalScorer | None:
     if isinstance(in_use, LocalScorer):
         return in_use
     if in_use.name != "none":
-        raise InputError(f"--prefilter {prefilter} is no scorer; expected is one such as embedding or bm25, or none.")
+        raise InputError(
+            f"--prefilter {prefilter} is not a scorer; expected a scorer such as embedding or bm25, or none."
+        )
     return None
 
 
@@ -95,10 +107,13 @@ def _trained(seen: Sequence[Example], kind: str, model: str, checkpoint: str | N
 
     kinds = kinds_for(len(seen), checkpoint=checkpoint is not None) if kind == "auto" else (cast("Kind", kind),)
     if kind == "auto" and len(kinds) > 1 and not finetuning_available():
-        note("Judgments of so many queries could bear more than weights: pip install 'judge-rerank[finetune]'.")
+        note("There are enough judged queries to train more than weights: pip install 'judge-rerank[finetune]'.")
         kinds = ("weights",)
     if tuned := [each for each in kinds if each != "weights"]:
-        note(f"Fine-tuning a {' and a '.join(tuned)}, on parts of the queries and on all: minutes each without a GPU.")
+        note(
+            f"Fine-tuning a {' and a '.join(tuned)}, on parts of the queries and on all of them; each run takes "
+            "minutes without a GPU."
+        )
     return distill(seen, model=model, checkpoint=checkpoint, kinds=kinds)
 
 

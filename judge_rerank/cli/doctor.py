@@ -63,7 +63,7 @@ def doctor(
     prompts: Prompts = None,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Say what is installed, which keys are set (never their values), which models are here."""
+    """Report what is installed, which keys are set (never their values), and which models are on this machine."""
     found = examine(prompts)
     emit(json.dumps(found, indent=2, ensure_ascii=False) + "\n" if style == "json" else _as_table(found))
 

@@ -23,11 +23,11 @@ def estimate(
     prices: options.Prices = None,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
-    """Say what a ranking would take: calls, rounds, tokens and dollars. Nothing is sent.
+    """Report what a ranking would cost in calls, rounds, tokens and dollars. Nothing is sent.
 
-    Takes the inputs of rerank. Tokens in are those of the prompts as they would be sent. Replies are reckoned twice:
-    as they usually are, which gives the probable cost, and at their limits, which gives the most that it can cost
-    without retries. Budgets are held by the most.
+    The inputs are those of rerank. Input tokens are counted on the prompts as they would be sent. Output tokens are
+    estimated twice. Replies of the usual length give the probable cost. Replies at their limit give the highest cost
+    without retries, and this is what budgets reserve.
     """
     pairs = inputs.read()
     with open_judge(judging, unspent(prices)) as judge:
@@ -66,7 +66,7 @@ def _as_table(model: str, queries: int, documents: int, total: Estimate) -> str:
         "queries": f"{queries:,}",
         "documents": f"{documents:,}",
         "calls": f"{total.calls:,}",
-        "rounds (calls in sequence)": f"{total.rounds:,}",
+        "rounds (sequential calls)": f"{total.rounds:,}",
         "tokens in": f"{total.input_tokens:,}",
         "tokens out, probably": f"{total.expected_output_tokens:,}",
         "tokens out, at most": f"{total.output_tokens:,}",

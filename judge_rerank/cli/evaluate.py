@@ -30,7 +30,7 @@ def evaluate(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The experiment, as YAML.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where results are kept. (default: runs/NAME)"),
+        typer.Option("--output", "-o", metavar="DIR", help="The folder for the results. (default: runs/NAME)"),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first queries of each dataset.")
@@ -38,20 +38,23 @@ def evaluate(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PATTERN", help="Only variants with this in their name, or like 'score*'; may be repeated."
+            metavar="PATTERN",
+            help="Only variants whose name contains this text or matches a pattern such as 'score*'. Repeatable.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     race: Annotated[
-        bool, typer.Option("--race", help="Stop variants that are certain to lose, and save their remaining calls.")
+        bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it takes: calls, tokens and dollars. Nothing is sent.")
+        bool, typer.Option("--dry-run", help="Report the cost in calls, tokens and dollars. Nothing is sent.")
     ] = False,
     cache: options.Cache = True,
     cache_dir: options.CacheDir = None,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of FILE, for editors.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of experiment files, for editors.")
+    ] = False,
 ) -> None:
     """Compare prompts, models and strategies on queries with known answers.
 
@@ -59,9 +62,9 @@ def evaluate(
 
     judge-rerank eval eval/prompt_variants.yaml --output runs/prompts
 
-    Results are kept as they come. After an interruption --resume goes on; nothing is paid for twice.
+    Each result is saved at once. After an interruption, --resume continues, and nothing is paid for twice.
 
-    Exit codes: 1 a limit of the experiment (fail_under, max_parse_failures) was missed, 3 results are missing.
+    Exit codes: 1 the results miss a limit of the experiment (fail_under, max_parse_failures), 3 results are missing.
     """
     from judge_rerank.evaluation import Experiment, too_few
     from judge_rerank.evaluation import schema as schema_of
@@ -70,7 +73,7 @@ def evaluate(
         emit(json.dumps(schema_of(), indent=2) + "\n")
         return
     if file is None:
-        raise InputError("There is no experiment. Name its file: judge-rerank eval FILE.")
+        raise InputError("No experiment is named: judge-rerank eval FILE.")
     experiment = Experiment.load(file)
     if dry_run:
         _forecast(experiment, limit, only or (), style)
@@ -86,7 +89,7 @@ def evaluate(
     for reason in found.unfinished:
         warning_line(reason)
     if found.unfinished:
-        note(f"Go on with: judge-rerank eval {file} --output {folder} --resume")
+        note(f"To continue: judge-rerank eval {file} --output {folder} --resume")
     for failure in found.failures:
         warning_line(failure)
     if found.unfinished:
@@ -176,8 +179,10 @@ def _as_table(summary: Summary) -> str:
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        caption=f"* no other variant gains as much for less {'money' if summary.axis == 'usd' else 'time'} · $/1,000: "
-        "dollars for 1,000 queries · p50: seconds for a query · bad: questions without a judgment",
+        caption=(
+            f"* no other variant gains as much for less {'money' if summary.axis == 'usd' else 'time'} · $/1,000: "
+            "dollars for 1,000 queries · p50: seconds for a query · bad: questions without a judgment"
+        ),
         caption_justify="left",
     )
     table.add_column("variant", overflow="fold", ratio=1, min_width=24)

@@ -27,21 +27,22 @@ def grade(
     spending: SpendingOptions,
     qrels: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Grades that there are: only documents without one are asked about."),
+        typer.Option(metavar="FILE", help="Existing grades. Only documents without a grade are graded."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the grades here, not to the terminal.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The file for the grades, instead of the terminal."),
     ] = None,
     prompt: options.Prompt = None,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Documents a call.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Documents per call.")] = 1,
 ) -> None:
-    """Grade documents from 0 to 3 as relevance assessors do, where no person has.
+    """Grade documents from 0 to 3, as relevance assessors do.
 
     judge-rerank grade -m openai/gpt-4.1 --run bm25.trec --corpus corpus.jsonl --queries queries.jsonl -o llm.qrels
 
-    Writes lines of qid 0 docid grade; a document that got no grade has no line. With --qrels the grades of that file
-    are written too, and only the holes in it are filled. One call for each document. Where more than half of the first
-    calls give no grade, no more are made. See also: judge-rerank agreement.
+    Writes lines of the form qid 0 docid grade. A document that got no grade has no line. With --qrels, the grades of
+    that file are written too, and only missing grades are added. Each document costs one call. If more than half of the
+    first calls give no grade, the command stops. See also: judge-rerank agreement.
     """
     if output is not None:
         require_folder(output)

@@ -88,11 +88,11 @@ class Inputs(RunInputs):
         }
         if self.run is None:
             if given := [name for name, value in run_only.items() if value is not None]:
-                raise InputError(f"{given[0]} goes with --run: --run RUN --corpus CORPUS --queries QUERIES.")
+                raise InputError(f"{given[0]} needs --run: --run RUN --corpus CORPUS --queries QUERIES.")
             if self.query is None:
-                raise InputError('There is no query. Say what to look for: -q "…" (or rank a run with --run).')
+                raise InputError('There is no query. Give one with -q "…", or rank a run with --run.')
             if not self.query.strip():
-                raise InputError("The query is empty; there is nothing to judge the documents for.")
+                raise InputError("The query is empty, so there is nothing to judge the documents against.")
         elif self.query is not None or self.files:
             raise InputError("--run brings its own queries and documents; leave out -q and FILES.")
 
@@ -121,10 +121,10 @@ def _read_one(name: str) -> tuple[list[Document], bool]:
         stdin = _stdin()
         return (read_jsonl(stdin.buffer) if stdin is not None else []), False
     if not name:
-        raise InputError("The name of a file is empty. Was it a variable that is not set?")
+        raise InputError("A file name is empty. Is it a variable that is not set?")
     path = Path(name)
     if suffix_of(path) == ".trec":
-        raise DataError("A run is named with --run, and needs --corpus and --queries.", path=path)
+        raise DataError("Name a run with --run, together with --corpus and --queries.", path=path)
     return read_documents(path), not holds_records(path)
 
 
@@ -134,7 +134,7 @@ def _stdin() -> TextIO | None:
 
 
 def _picked(query: Query, documents: list[Document], depth: int) -> list[Document]:
-    """The passages that the judge gets; what was left out is said."""
+    """The passages that the judge gets; what was left out is reported."""
     different = distinct(documents)
     kept = by_bm25(query.text, different, depth)
     repeated = len(documents) - len(different)
@@ -144,5 +144,5 @@ def _picked(query: Query, documents: list[Document], depth: int) -> list[Documen
         + (f"; BM25 picked {len(kept)} of them for the judge (--candidates)." if len(kept) < len(different) else ".")
     )
     if kept and not any(document.score for document in kept):
-        note("No passage shares a word with the query; they stand in the order of the files.")
+        note("No passage shares a word with the query, so the passages keep the order of the files.")
     return kept

@@ -12,7 +12,7 @@ from judge_rerank.cli import options
 if TYPE_CHECKING:
     from judge_rerank.evaluation import Dataset
 
-_PANEL = "What to fit to"
+_PANEL = "Data to fit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,11 @@ class JudgedData:
     ]
     metric: Annotated[
         str,
-        typer.Option(metavar="NAME", help="What is maximised, by its ir-measures name.", rich_help_panel=_PANEL),
+        typer.Option(metavar="NAME", help="The metric to maximise, by its ir-measures name.", rich_help_panel=_PANEL),
     ] = "nDCG@10"
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Of the order in which candidates are given.", rich_help_panel=_PANEL)
+        int,
+        typer.Option(metavar="N", help="The seed of the order in which candidates are given.", rich_help_panel=_PANEL),
     ] = 1
     limit: options.Limit = None
     candidates: options.Depth = None

@@ -59,7 +59,7 @@ def open_judge(
 
 
 def unspent(prices: Path | None = None) -> SpendingOptions:
-    """For commands that ask nothing: no cache, no trace, and the prices to reckon with."""
+    """For commands that ask nothing: no cache, no trace, and the prices to estimate with."""
     return SpendingOptions(prices=prices, cache=False, no_trace=True)
 
 
@@ -84,7 +84,7 @@ def opened_budget(spending: SpendingOptions) -> Budget | None:
         source = "--budget" if spending.budget else BUDGET_VARIABLE
         return Budget(usd=amount, path=spending.ledger, period=spending.period, source=source)
     if spending.ledger is not None or spending.period is not None:
-        raise InputError(f"--ledger and --period go with a budget: --budget USD, or {BUDGET_VARIABLE}.")
+        raise InputError(f"--ledger and --period need a budget: --budget USD, or {BUDGET_VARIABLE}.")
     return None
 
 
@@ -134,6 +134,6 @@ def _with(strategy: Strategy, options: Mapping[str, str | bool]) -> Strategy:
     )
     for option in options:
         if option not in fields:
-            raise InputError(f"--{option} does not go with the strategy {strategy.name!r}; leave it out.")
+            raise InputError(f"--{option} cannot be used with the strategy {strategy.name!r}; leave it out.")
     changed: Any = dataclasses.replace(cast("Any", strategy), **options)
     return changed

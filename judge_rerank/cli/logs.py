@@ -41,13 +41,13 @@ TraceFile = Annotated[
 
 @app.command("explain")
 def explain(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, the beginning of its name, or 'last'.")],
-    query: Annotated[str, typer.Option("--query", "-q", metavar="TEXT", help="The query's id, or its whole text.")],
-    doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help="The document's id, or its index.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run: its name, the beginning of its name, or 'last'.")],
+    query: Annotated[str, typer.Option("--query", "-q", metavar="TEXT", help="The query: its id, or its whole text.")],
+    doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help="The document: its id, or its index.")],
     trace: TraceFile = None,
     style: options.TableOrJson = "table",
 ) -> None:
-    """Show a document's path through the stages of a ranking, with the judgments that moved it."""
+    """Show the path of a document through the stages of a ranking, with the judgments that moved it."""
     explanation = _open(trace).path(run, query, doc)
     if style == "json":
         emit(_json(asdict(explanation) | {"path": explanation.path}))
@@ -58,24 +58,26 @@ def explain(
 @app.command("logs")
 def logs(
     trace: TraceFile = None,
-    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run; 'last' for the newest.")] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run. 'last' is the newest.")] = None,
     query: Annotated[
-        str | None, typer.Option("--query", "-q", help="Only this query: id, or part of its text.")
+        str | None, typer.Option("--query", "-q", help="Only this query, by its id or by a part of its text.")
     ] = None,
-    doc: Annotated[str | None, typer.Option("--doc", "-d", metavar="ID", help="Only calls that showed it.")] = None,
+    doc: Annotated[
+        str | None, typer.Option("--doc", "-d", metavar="ID", help="Only calls that showed this document.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Only this model.")] = None,
     stage: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stage.")] = None,
     failed: Annotated[
-        bool | None, typer.Option("--failed/--judged", help="Only calls without a judgment, or only those with one.")
+        bool | None, typer.Option("--failed/--judged", help="Only calls without a judgment, or only calls with one.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the last so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the last N calls.")] = None,
     runs: Annotated[bool, typer.Option("--runs", help="List the runs instead of the calls.")] = False,
     style: Annotated[
         Literal["table", "json", "jsonl"],
-        typer.Option("--format", "-f", help="json and jsonl (an object a line) have prompts and replies too."),
+        typer.Option("--format", "-f", help="json and jsonl (one object per line) also contain prompts and replies."),
     ] = "table",
 ) -> None:
-    """List the calls in a trace, in the order in which they were made."""
+    """List the calls in a trace, in the order in which they were sent."""
     opened = _open(trace)
     if runs:
         found = opened.runs()
@@ -91,16 +93,18 @@ def logs(
 @app.command("spend")
 def spend(
     by: Annotated[
-        Literal["model", "day", "strategy", "prompt", "run"], typer.Option("--by", help="What to add up by.")
+        Literal["model", "day", "strategy", "prompt", "run"], typer.Option("--by", help="The key to group by.")
     ] = "model",
-    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", "-f", help="How to print it.")] = "table",
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", "-f", help="The output format.")
+    ] = "table",
     trace: TraceFile = None,
     ledger: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A budget's ledger, which counts every attempt, instead of a trace."),
+        typer.Option(metavar="FILE", help="A budget's ledger, instead of a trace. It counts every attempt."),
     ] = None,
 ) -> None:
-    """Show what was spent, from a budget's ledger or from a trace. Days are those of UTC."""
+    """Show what was spent, from a budget's ledger or from a trace. Days are in UTC."""
     rows = _ledger_rows(ledger, by) if ledger is not None else _trace_rows(_open(trace), by)
     if form == "table":
         emit(on_stdout(_spend_table(rows, by)))
@@ -136,7 +140,7 @@ def _ledger_rows(file: Path, by: Literal["model", "day", "strategy", "prompt", "
     from judge_rerank.spending import Ledger
 
     if not file.expanduser().is_file():
-        raise InputError(f"There is no ledger at {file}. Name one when you spend: --budget USD --ledger FILE.")
+        raise InputError(f"There is no ledger at {file}. A ledger is written with --budget USD --ledger FILE.")
     with Ledger(file) as ledger:
         found = ledger.spend(by)
     return [_Row(**{name: getattr(item, name) for name in _Row.__dataclass_fields__}) for item in found]

@@ -20,7 +20,7 @@ _Name = Annotated[str, typer.Argument(help="A name from the list.")]
 
 @app.command("list")
 def list_models() -> None:
-    """List the models that are known by name. * marks the one that `local` means."""
+    """List the models that are known by name. * marks the model that `local` means."""
     from judge_rerank.models import DEFAULT_JUDGE, REGISTRY, installed_models, megabytes
 
     here = installed_models()
@@ -38,7 +38,7 @@ def list_models() -> None:
 
 @app.command("pull")
 def pull(name: _Name) -> None:
-    """Download a model, or verify the one that is here, and print where it is."""
+    """Download a model, or verify the downloaded one, and print its path."""
     from judge_rerank.models import pull_model
 
     console = Console(stderr=True)
@@ -58,7 +58,7 @@ def pull(name: _Name) -> None:
 
 @app.command("path")
 def path(name: _Name) -> None:
-    """Print where a model is; an error if it is not on this machine."""
+    """Print the path of a model. It is an error if the model is not on this machine."""
 
     from judge_rerank.models import find_model
 

@@ -9,25 +9,31 @@ import typer
 
 from judge_rerank.strategies import strategy_names
 
-_INPUT, _JUDGE, _SPEND = "What to rank", "Who judges, and how", "What it may cost, and what is kept"
+_INPUT, _JUDGE, _SPEND = "Input", "The judge", "Cost and storage"
 
 Query = Annotated[
     str | None,
-    typer.Option("--query", "-q", metavar="TEXT", help="What the documents are judged for.", rich_help_panel=_INPUT),
+    typer.Option(
+        "--query", "-q", metavar="TEXT", help="The query that the documents are judged against.", rich_help_panel=_INPUT
+    ),
 ]
 Files = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="FILES",
-        help="JSONL files (text; optional id, title, score), text or Markdown files, folders of them, or - for JSONL "
-        "on standard input. Text and folders are cut into passages and ranked by BM25 first.",
+        help=(
+            "JSONL, CSV, TSV or Parquet files (text; optional id, title, score), text or Markdown files, folders of "
+            "these, or - for JSONL on standard input. Text is cut into passages, and BM25 ranks the passages first."
+        ),
         show_default=False,
     ),
 ]
 Run = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="A TREC run (qid Q0 docid rank score tag); ranks all its queries.", rich_help_panel=_INPUT
+        metavar="FILE",
+        help="A TREC run (qid Q0 docid rank score tag). All its queries are ranked.",
+        rich_help_panel=_INPUT,
     ),
 ]
 Corpus = Annotated[
@@ -40,9 +46,7 @@ Queries = Annotated[
 ]
 QueryIds = Annotated[
     list[str] | None,
-    typer.Option(
-        "--query-id", metavar="ID", help="Only this query of the run; may be repeated.", rich_help_panel=_INPUT
-    ),
+    typer.Option("--query-id", metavar="ID", help="Only this query of the run. Repeatable.", rich_help_panel=_INPUT),
 ]
 Limit = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Only the first queries of the run.", rich_help_panel=_INPUT)
@@ -54,8 +58,7 @@ Depth = Annotated[
         "--depth",
         min=1,
         metavar="N",
-        help="Judge only the first so many documents of the first stage. "
-        "(default: 20 for passages and runs, all for JSONL)",
+        help="Judge only the first N documents of the first stage. (default: 20 for passages and runs, all for JSONL)",
         show_default=False,
         rich_help_panel=_INPUT,
     ),
@@ -71,7 +74,7 @@ Model = Annotated[
         "-m",
         metavar="NAME",
         help="A LiteLLM model (openai/gpt-4.1-mini), local, or local/NAME. "
-        "(default: $JUDGE_RERANK_MODEL, else the embedded model)",
+        "(default: $JUDGE_RERANK_MODEL, else the local model)",
         show_default=False,
         rich_help_panel=_JUDGE,
     ),
@@ -83,7 +86,7 @@ Strategy = Annotated[
         "-s",
         metavar="NAME",
         help=f"{', '.join(strategy_names())}; or with options: 'listwise(window_size=10)'. "
-        "(default: what suits the model)",
+        "(default: depends on the model)",
         show_default=False,
         rich_help_panel=_JUDGE,
     ),
@@ -91,35 +94,44 @@ Strategy = Annotated[
 Prompt = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="A prompt's name (see: judge-rerank prompts list) or file.", rich_help_panel=_JUDGE
+        metavar="NAME",
+        help="The name of a prompt (see: judge-rerank prompts list) or a .j2 file.",
+        rich_help_panel=_JUDGE,
     ),
 ]
 Prompts = Annotated[
-    Path | None, typer.Option(help="A folder with prompts of your own.", metavar="FOLDER", rich_help_panel=_JUDGE)
+    Path | None, typer.Option(help="A folder with your own prompts.", metavar="FOLDER", rich_help_panel=_JUDGE)
 ]
-Explain = Annotated[bool, typer.Option("--explain", help="Ask for reasons and show them.", rich_help_panel=_JUDGE)]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Ask the judge for reasons, and show them.", rich_help_panel=_JUDGE)
+]
 ApiBase = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Another endpoint: a proxy, vLLM, Ollama.", rich_help_panel=_JUDGE),
+    typer.Option(metavar="URL", help="Another endpoint, such as a proxy, vLLM or Ollama.", rich_help_panel=_JUDGE),
 ]
 Params = Annotated[
     list[str] | None,
     typer.Option(
         "--param",
         metavar="KEY=VALUE",
-        help="A parameter for the model, by LiteLLM's name (reasoning_effort=low), or context_tokens=N for a "
-        "model that LiteLLM does not know; may be repeated.",
+        help=(
+            "A parameter for the model, by LiteLLM's name (reasoning_effort=low), or context_tokens=N for a model "
+            "that LiteLLM does not know. Repeatable."
+        ),
         rich_help_panel=_JUDGE,
     ),
 ]
 MaxTokensPerDoc = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Where long documents are cut.", rich_help_panel=_JUDGE)
+    int | None,
+    typer.Option(min=1, metavar="N", help="Cut documents that are longer than this.", rich_help_panel=_JUDGE),
 ]
 Passages = Annotated[
     Literal["max", "top2", "first"] | None,
     typer.Option(
-        help="Judge long documents a passage at a time, and rank each by its best passage, by the mean of its best "
-        "two, or by its first alone, instead of cutting off the end.",
+        help=(
+            "Judge long documents one passage at a time, instead of cutting off their end. A document's rank comes "
+            "from its best passage (max), from the mean of its best two (top2) or from its first (first)."
+        ),
         rich_help_panel=_JUDGE,
     ),
 ]
@@ -128,48 +140,58 @@ CalibrationFile = Annotated[
     typer.Option(
         "--calibration",
         metavar="FILE",
-        help="Turn scores into probabilities, as fitted by judge-rerank calibrate.",
+        help="Turn scores into probabilities, with a file from judge-rerank calibrate.",
         rich_help_panel=_JUDGE,
     ),
 ]
 Concurrency = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="The most requests at once.", rich_help_panel=_JUDGE)
+    int | None,
+    typer.Option(min=1, metavar="N", help="The highest number of simultaneous requests.", rich_help_panel=_JUDGE),
 ]
 Deadline = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", help="Print what there is after so long, for each query.", rich_help_panel=_JUDGE),
+    typer.Option(
+        metavar="SECONDS",
+        help="The time limit for each query. The order reached by then is printed.",
+        rich_help_panel=_JUDGE,
+    ),
 ]
 Budget = Annotated[
     str | None,
     typer.Option(
         metavar="USD",
-        help="The most to spend; what it does not reach stays in first-stage order. "
-        "(default: $JUDGE_RERANK_BUDGET_USD, else no cap)",
+        help=(
+            "The highest total cost. Documents beyond it stay in first-stage order. (default: "
+            "$JUDGE_RERANK_BUDGET_USD, else no cap)"
+        ),
         show_default=False,
         rich_help_panel=_SPEND,
     ),
 ]
 MaxUsd = Annotated[
-    str | None, typer.Option(metavar="USD", help="The most to spend on each query.", rich_help_panel=_SPEND)
+    str | None, typer.Option(metavar="USD", help="The highest cost of each query.", rich_help_panel=_SPEND)
 ]
 Ledger = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Count the budget over all commands that name this file.", rich_help_panel=_SPEND
+        metavar="FILE", help="The file that counts the budget over all commands that name it.", rich_help_panel=_SPEND
     ),
 ]
 Period = Annotated[
     Literal["day", "month"] | None,
-    typer.Option(help="The ledger's budget starts afresh each day or month (UTC).", rich_help_panel=_SPEND),
+    typer.Option(help="The budget applies to each day or month (UTC).", rich_help_panel=_SPEND),
 ]
 Prices = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A YAML file of prices by model.", rich_help_panel=_SPEND)
+    Path | None, typer.Option(metavar="FILE", help="A YAML file with prices by model.", rich_help_panel=_SPEND)
 ]
 Cache = Annotated[
-    bool, typer.Option("--cache/--no-cache", help="Keep replies, and pay for none twice.", rich_help_panel=_SPEND)
+    bool,
+    typer.Option(
+        "--cache/--no-cache", help="Store replies, so that no request is paid for twice.", rich_help_panel=_SPEND
+    ),
 ]
 CacheDir = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Where replies are kept.", rich_help_panel=_SPEND)
+    Path | None, typer.Option(metavar="FOLDER", help="The folder for replies.", rich_help_panel=_SPEND)
 ]
 TraceFile = Annotated[
     Path | None,
@@ -177,10 +199,13 @@ TraceFile = Annotated[
         "--trace",
         metavar="FILE",
         envvar="JUDGE_RERANK_TRACE",
-        help="Where every call is written down, for explain, logs and spend. (default: trace.db in the cache folder)",
+        help=(
+            "The file that records every call, with queries and document texts, for explain, logs and spend. "
+            "(default: trace.db in the cache folder)"
+        ),
         show_default=False,
         rich_help_panel=_SPEND,
     ),
 ]
-NoTrace = Annotated[bool, typer.Option("--no-trace", help="Write no trace.", rich_help_panel=_SPEND)]
-TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", "-f", help="How to print the result.")]
+NoTrace = Annotated[bool, typer.Option("--no-trace", help="Do not write a trace.", rich_help_panel=_SPEND)]
+TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", "-f", help="The output format.")]

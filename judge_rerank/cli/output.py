@@ -53,7 +53,7 @@ def _stdout() -> Generator[TextIO]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(0) from None
-        raise InputError(f"Standard output cannot be written to: {error.strerror}.") from error
+        raise InputError(f"Cannot write to standard output: {error.strerror}.") from error
 
 
 def emit(text: str) -> None:
@@ -65,7 +65,7 @@ def emit(text: str) -> None:
 def require_folder(output: Path) -> None:
     """Raises: InputError: there is no folder to write the file in; better said before anything is spent."""
     if not output.expanduser().absolute().parent.is_dir():
-        raise InputError(f"There is no folder to keep {output} in; make it first.")
+        raise InputError(f"The folder of {output} does not exist; create it first.")
 
 
 def note(text: str) -> None:
@@ -275,7 +275,7 @@ def costs(rankings: Sequence[Ranking], seconds: float | None = None) -> None:
 
 
 def summary(rankings: Sequence[Ranking], seconds: float | None = None) -> str:
-    """What it took, in one line; a second one where replies had to be mended or documents went unjudged."""
+    """The cost, in one line; a second one where replies had to be repaired or documents went unjudged."""
     usages = [ranking.usage for ranking in rankings]
     calls, cached = sum(u.calls for u in usages), sum(u.cached_calls for u in usages)
     parts = [
@@ -305,7 +305,7 @@ def _integrity(rankings: Sequence[Ranking]) -> str:
     for record in records:
         failed.update(record.failed)
     said = [
-        (sum(r.repaired for r in records), "reply mended", "replies mended"),
+        (sum(r.repaired for r in records), "reply repaired", "replies repaired"),
         (sum(r.missing for r in records), "id left out", "ids left out"),
         (sum(r.duplicate for r in records), "id repeated", "ids repeated"),
         (sum(r.invented for r in records), "id made up", "ids made up"),

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation import Measured
 
 _WORTH = (
-    "Ranks are by a table from simulated judges on TREC DL 2019, with the places that a strategy has four times in "
-    "five. On other collections the order of such forecasts agreed little with the measured one (Kendall's tau .33). "
-    "Calls, rounds and tokens are the strategy's own. To plan by your own data: judge-rerank plan --from RUN"
+    "Ranks come from a table of simulated judges on TREC DL 2019. The places in brackets are those that a strategy "
+    "reaches four times in five. On other collections, the forecast order agreed little with the measured one "
+    "(Kendall's tau .33). Calls, rounds and tokens are exact. To plan from your own data: judge-rerank plan --from "
+    "RUN"
 )
 
 
@@ -31,44 +32,43 @@ _WORTH = (
 def plan(
     judging: ModelOptions,
     n_docs: Annotated[
-        int | None, typer.Argument(metavar="DOCUMENTS", help="How many documents a ranking has.", min=1)
+        int | None, typer.Argument(metavar="DOCUMENTS", help="The number of documents in a ranking.", min=1)
     ] = None,
-    tokens_per_doc: Annotated[int, typer.Option(min=1, metavar="N", help="How long they are.")] = 100,
-    usd: Annotated[
-        str | None, typer.Option(metavar="USD", help="The most that a ranking may be expected to cost.")
-    ] = None,
+    tokens_per_doc: Annotated[int, typer.Option(min=1, metavar="N", help="The length of a document.")] = 100,
+    usd: Annotated[str | None, typer.Option(metavar="USD", help="The highest expected cost of a ranking.")] = None,
     latency: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="The most that a ranking may take.", show_default=False)
+        float | None,
+        typer.Option(metavar="SECONDS", help="The longest time that a ranking may take.", show_default=False),
     ] = None,
     call_latency: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="How long a call lasts. (default: 2, or 1 for a local model)", show_default=False
+            metavar="SECONDS", help="The duration of a call. (default: 2, or 1 for a local model)", show_default=False
         ),
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option("--from", metavar="RUN", help="Plan by what this run of judge-rerank eval has measured."),
+        typer.Option("--from", metavar="RUN", help="Plan from the measurements of this run of judge-rerank eval."),
     ] = None,
     prices: options.Prices = None,
     style: options.TableOrJson = "table",
 ) -> None:
-    """Recommend a strategy: the best that fits, with what it takes, and the alternatives. Nothing is sent.
+    """Recommend the best strategy within limits, with its cost and the alternatives. Nothing is sent.
 
     judge-rerank plan 100 --usd 0.01
 
     judge-rerank plan --from runs/strategies --usd 0.01
 
-    Dollars are what a ranking will probably cost, and the most that it can cost without retries, by which budgets are
-    held.
+    Dollars are given twice: the probable cost of a ranking, and its highest cost without retries, which is what budgets
+    reserve.
     """
     if run is not None:
         if n_docs is not None or call_latency is not None:
-            raise InputError("--from brings its own documents and times; leave out DOCUMENTS and --call-latency.")
+            raise InputError("--from has its own documents and times; leave out DOCUMENTS and --call-latency.")
         _from_run(run, usd, latency, style)
         return
     if n_docs is None:
-        raise InputError("How many documents does a ranking have? judge-rerank plan 100; or --from RUN.")
+        raise InputError("Give the number of documents (judge-rerank plan 100) or --from RUN.")
     with open_judge(judging, unspent(prices)) as judge:
         found = judge.plan(n_docs, tokens_per_doc, usd=usd, latency_s=latency, call_latency_s=call_latency)
     if style == "json":

@@ -41,11 +41,11 @@ class Overheard:
 
     @property
     def info(self) -> ModelInfo:
-        """The other's."""
+        """As for the other one."""
         return self._backend.info
 
     def count_tokens(self, text: str) -> int:
-        """The other's."""
+        """As for the other one."""
         return self._backend.count_tokens(text)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -112,12 +112,12 @@ def tried(
     asked = TASKS[template.task]
     if not asked.shown:
         raise InputError(
-            f"{template.name!r} classifies queries and shows no documents; see: judge-rerank prompts show."
+            f"{template.name!r} classifies queries and shows no documents. See: judge-rerank prompts show."
         )
     n = shown or asked.shown
     least = 2 if asked.compares else 1
     if template.task == "pairwise" and n != 2:
-        raise InputError(f"{template.name!r} compares two documents; --documents {n} does not go with it.")
+        raise InputError(f"{template.name!r} compares two documents; --documents {n} is not possible with it.")
     if min(n, len(documents)) < least:
         raise InputError(f"{template.name!r} needs {counted(least, 'document')}; there is {len(documents)}.")
     backend = Overheard(open_backend(model, api_base=api_base, params=params))

@@ -31,7 +31,7 @@ _OPTIONS = ("factual", "semantic", "complex")
 
 @app.command("list")
 def list_prompts(prompts: Prompts = None) -> None:
-    """List the prompts, each with the start of its hash. * marks the one that a task uses by default."""
+    """List the prompts, each with the start of its hash. * marks the default of a task."""
     from judge_rerank.prompting import TASKS, Library
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -47,15 +47,16 @@ def list_prompts(prompts: Prompts = None) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A full name, such as score/rubric, or a .j2 file.")],
+    name: Annotated[str, typer.Argument(help="The full name of a prompt, such as score/rubric, or a .j2 file.")],
     prompts: Prompts = None,
     documents: Annotated[
-        int | None, typer.Option("--documents", "-n", min=1, max=len(_DOCUMENTS), help="Documents in the example.")
+        int | None,
+        typer.Option("--documents", "-n", min=1, max=len(_DOCUMENTS), help="The number of documents in the example."),
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="As it is sent when reasons are wanted.")] = False,
-    labels: Annotated[bool, typer.Option("--labels", help="As it is sent when a single word is wanted.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the form that asks for reasons.")] = False,
+    labels: Annotated[bool, typer.Option("--labels", help="Show the form that asks for a single word.")] = False,
 ) -> None:
-    """Print a prompt's source, and the messages that it makes of an example."""
+    """Print the source of a prompt, and the messages that it produces for an example."""
     from judge_rerank.prompting import TASKS, Library, Shown
 
     template = Library([prompts] if prompts else []).find(name)
@@ -80,12 +81,12 @@ def show(
 
 @app.command("try")
 def try_prompt(
-    name: Annotated[str, typer.Argument(help="A full name, such as score/rubric, or a .j2 file.")],
+    name: Annotated[str, typer.Argument(help="The full name of a prompt, such as score/rubric, or a .j2 file.")],
     files: options.Files = None,
     query: options.Query = None,
     prompts: Prompts = None,
     documents: Annotated[
-        int | None, typer.Option("--documents", "-n", min=1, help="How many are shown in the one call.")
+        int | None, typer.Option("--documents", "-n", min=1, help="The number of documents in the call.")
     ] = None,
     model: options.Model = None,
     explain: options.Explain = False,
@@ -93,11 +94,11 @@ def try_prompt(
     param: options.Params = None,
     max_tokens_per_doc: options.MaxTokensPerDoc = None,
 ) -> None:
-    """Send a prompt once, and print what was sent, the reply, and what was read from it.
+    """Send a prompt once, and print the messages, the reply and the judgment.
 
     judge-rerank prompts try score/rubric -q "how long do fleas live" passages.jsonl
 
-    The first document is shown, or the first few where the prompt compares them. Nothing is taken from the cache.
+    The first document is shown, or the first few if the prompt compares documents. The cache is not used.
     """
     from judge_rerank.cli.prompt_trial import tried
 
@@ -120,7 +121,7 @@ def try_prompt(
 
 @app.command("check")
 def check(path: Annotated[Path, typer.Argument(help="A .j2 file, or a folder of them.")]) -> None:
-    """Check templates: exit code 0 if all can be used, 2 if not, with the file and line of what is wrong."""
+    """Check templates, and print the file and line of each error. Exit code 0 if all are valid, else 2."""
     from judge_rerank.prompting import load, template_files
 
     folder = path if path.is_dir() else None

@@ -19,9 +19,14 @@ Style = Literal["html", "md", "csv", "latex", "json", "trec"]
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that eval has written.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that judge-rerank eval wrote.")],
     style: Annotated[
-        Style, typer.Option("--format", "-f", help="A page, a table, every figure, or the rankings.")
+        Style,
+        typer.Option(
+            "--format",
+            "-f",
+            help="html is a page, md and latex are tables, csv and json have every figure, trec has the rankings.",
+        ),
     ] = "html",
     output: Annotated[
         Path | None,
@@ -29,15 +34,15 @@ def report(
             "--output",
             "-o",
             metavar="PATH",
-            help="A file; a folder for trec. (default: RUN/report.html for a page, else standard output)",
+            help="The file to write, or the folder for trec. (default: RUN/report.html for html, else standard output)",
         ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Only this one.")] = None,
     variant: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only the rankings of this one; for trec.")
+        str | None, typer.Option(metavar="NAME", help="Only the rankings of this variant, for trec.")
     ] = None,
 ) -> None:
-    """Say what a run found: in words, as a table, and why, query by query.
+    """Report the findings of a run: a summary, a table, and the reasons, query by query.
 
     judge-rerank report runs/prompts
 
@@ -45,8 +50,8 @@ def report(
 
     judge-rerank report runs/prompts -f trec -o rankings/
 
-    The page is one file that needs no network: summary, table, quality against cost, and any query under any two
-    variants with every judgment and reply. A run that is not finished is reported as far as it is.
+    The page is one file that needs no network. It has a summary, a table, quality against cost, and any query under any
+    two variants with every judgment and reply. An unfinished run is reported as far as it got.
     """
     from judge_rerank.evaluation import RunFolder
 
@@ -57,7 +62,7 @@ def report(
         _rankings(info, results, variant, output)
         return
     if variant is not None:
-        raise InputError("--variant chooses a ranking; it goes with --format trec.")
+        raise InputError("--variant chooses a ranking and needs --format trec.")
     from judge_rerank.evaluation import scopes
 
     found = scopes(info, results)
@@ -110,8 +115,8 @@ def _rankings(info: RunInfo, results: Sequence[Result], variant: str | None, out
         emit(next(iter(runs.values())))
     else:
         raise InputError(
-            f"There are {len(runs)} rankings, and a TREC run is one of them. Name a folder with -o, or one with "
-            "--variant and --dataset."
+            f"There are {len(runs)} rankings, and a TREC run holds one. Name a folder with -o, or choose a ranking "
+            "with --variant and --dataset."
         )
 
 
@@ -124,6 +129,6 @@ def _write(path: Path, text: str, *, quietly: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
-        raise DataError(f"This cannot be written: {error.strerror or error}.", path=path) from error
+        raise DataError(f"Cannot be written: {error.strerror or error}.", path=path) from error
     if not quietly:
         emit(f"{path}\n")

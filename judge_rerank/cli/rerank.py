@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from judge_rerank.engine import RankKeywords
     from judge_rerank.judge import Judge
 
-_OUTPUT = "What to print"
+_OUTPUT = "Output"
 _ROWS = 10
 _MOST_FORECAST = 500
 """Documents up to which the bar's total is forecast; beyond that the forecast would be a wait of its own."""
@@ -44,7 +44,7 @@ def rerank(
             "-k",
             min=1,
             metavar="N",
-            help="Print only the best so many (default: 10 in a table, all in other formats).",
+            help="Print only the best N documents. (default: 10 in a table, all in other formats)",
             show_default=False,
             rich_help_panel=_OUTPUT,
         ),
@@ -55,7 +55,7 @@ def rerank(
             min=0.0,
             max=1.0,
             metavar="SCORE",
-            help="Leave out documents below this score; how many is said on standard error.",
+            help="Leave out documents below this score. Their number is reported on standard error.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
@@ -64,7 +64,7 @@ def rerank(
         typer.Option(
             "--format",
             "-f",
-            help="json has everything; jsonl has a line for each document, which this command reads again.",
+            help="json has everything. jsonl has one line per document, and this command can read it again.",
             rich_help_panel=_OUTPUT,
         ),
     ] = "table",
@@ -77,7 +77,7 @@ def rerank(
 
     judge-rerank rerank --run bm25.trec --corpus corpus.jsonl --queries queries.jsonl -f trec
 
-    Keys are taken from the environment, as the provider names them (OPENAI_API_KEY).
+    Keys come from the environment, under the provider's names (OPENAI_API_KEY).
     """
     pairs = inputs.read()
     if style == "trec":
@@ -151,7 +151,7 @@ def _check_ids(pairs: Sequence[Pair]) -> None:
         for found in ids:
             if len(found.split()) != 1:
                 raise InputError(
-                    f"The document id {found!r} holds a space, which a TREC run cannot; use --format jsonl."
+                    f"The document id {found!r} contains a space, which a TREC run does not allow; use --format jsonl."
                 )
         if len(set(ids)) < len(ids):
             twice = next(found for place, found in enumerate(ids) if found in ids[:place])

@@ -22,9 +22,9 @@ from judge_rerank.cli.output import counted, dollars, emit, left_out, on_stdout,
 if TYPE_CHECKING:
     from judge_rerank.evaluation import FittedClass, FittedRoutes
 
-app = typer.Typer(invoke_without_command=True, help="Show or fit the table by which `auto` chooses.")
+app = typer.Typer(invoke_without_command=True, help="Show or fit the table from which `auto` chooses.")
 
-TableFile = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="A table of your own, in YAML.")]
+TableFile = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Your own table, in YAML.")]
 
 
 @app.callback()
@@ -32,10 +32,10 @@ def show(
     context: typer.Context,
     file: TableFile = None,
     style: Annotated[
-        Literal["table", "yaml"], typer.Option("--format", "-f", help="yaml is what --file reads.")
+        Literal["table", "yaml"], typer.Option("--format", "-f", help="yaml is the format that --file reads.")
     ] = "table",
 ) -> None:
-    """Print the table by which `auto` chooses a strategy for each query."""
+    """Print the table from which `auto` chooses a strategy for each query."""
     if context.invoked_subcommand is not None:
         return
     from judge_rerank.routing import Routes, prefilter
@@ -45,7 +45,7 @@ def show(
         emit(found.as_yaml())
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("query", "judge", "candidates", "strategy, the next where caps leave no room for it", "why"):
+    for column in ("query", "judge", "candidates", "strategy; the next one if the caps are too low", "why"):
         table.add_column(column, overflow="fold")
     for row in found.rows:
         chain = "\n".join(row.strategies).replace("{prefilter}", prefilter())
@@ -60,19 +60,19 @@ def fit(
     judging: ModelOptions,
     spending: SpendingOptions,
     strategy: Annotated[
-        list[str], typer.Option("--strategy", "-s", metavar="SPEC", help="One to try; may be repeated.")
+        list[str], typer.Option("--strategy", "-s", metavar="SPEC", help="A strategy to try. Repeatable.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the table is kept.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write the table to.")],
     file: TableFile = None,
     style: options.TableOrJson = "table",
 ) -> None:
-    """For each class of query, take the strategy that gives most for its price, where your data prove it.
+    """Fit the table to your data: for each class of query, the strategy that gains most for its price.
 
     judge-rerank routes fit --data my_collection -s bm25 -s "bm25 % 10 >> listwise" -o routes.yaml
 
     Then: judge-rerank rerank -s "auto('routes.yaml')"
 
-    Nothing is run for a class with fewer than ten queries, which keeps its route. Partial rankings are left out; where
+    A class with fewer than ten queries keeps its route, and nothing is run for it. Partial rankings are left out. If
     they are more than a fifth of a class, nothing is fitted.
 
     Exit codes: 2 no class has enough queries, 3 too many rankings are partial, 4 the provider failed.
@@ -112,7 +112,7 @@ def _as_tables(fitted: FittedRoutes, metric: str, output: Path) -> str:
     parts = [_class_table(each, metric) for each in fitted.classes]
     return (
         "\n".join(parts)
-        + f"\n→ taken · gain: beside the route's own · $/1,000: dollars for 1,000 queries\nkept in {output}\n"
+        + f"\n→ chosen · gain: over the current route · $/1,000: dollars for 1,000 queries\nkept in {output}\n"
     )
 
 

@@ -29,19 +29,21 @@ def tune(
     spending: SpendingOptions,
     signal: Annotated[
         list[str],
-        typer.Option("--signal", metavar="NAME", help="A scorer, a strategy or first-stage; two to four of them."),
+        typer.Option(
+            "--signal", metavar="NAME", help="A signal: a scorer, a strategy or first-stage. Give two to four."
+        ),
     ],
     norm: Annotated[
-        Literal["zscore", "minmax", "rank", "rrf"], typer.Option(help="How they are put on one scale.")
+        Literal["zscore", "minmax", "rank", "rrf"], typer.Option(help="How the signals are put on one scale.")
     ] = "zscore",
     style: options.TableOrJson = "table",
 ) -> None:
-    """Fit the weights of a hybrid to relevance judgments, and say what they are worth on queries not seen.
+    """Fit the weights of a hybrid to relevance judgments, and report their value on queries that the fit has not seen.
 
     judge-rerank tune --data my_collection --signal bm25 --signal embedding
 
-    Weights are printed only if the hybrid beats its best signal on queries that the fit has not seen, with
-    significance. Partial rankings are left out; where they are more than a fifth, nothing is fitted.
+    Weights are printed only if the hybrid beats its best signal with significance on queries that the fit has not seen.
+    Partial rankings are left out. If they are more than a fifth, nothing is fitted.
 
     Exit codes: 2 no such hybrid, 3 too many rankings are partial, 4 the provider failed.
     """
@@ -66,7 +68,7 @@ def _figures(found: Tuned) -> str:
     low, high = row.interval
     queries = counted(row.queries, "query", "queries")
     return (
-        f"{found.metric} {found.alone[found.strongest]:.4f} → {found.held_out:.4f} on queries not seen, "
+        f"{found.metric} {found.alone[found.strongest]:.4f} → {found.held_out:.4f} on unseen queries, "
         f"{row.difference:+.4f} ({low:+.4f} to {high:+.4f}), p = {row.p:.3f}, {queries}"
     )
 
@@ -92,6 +94,6 @@ def _as_table(found: Tuned, spec: str) -> str:
         table.add_column(column, justify="right")
     for name, value in found.alone.items():
         table.add_row(name, f"{value:.4f}", f"{found.weights.get(name, 0):.1f}")
-    table.add_row("hybrid, on queries not seen", f"{found.held_out:.4f}", "")
-    table.add_row("hybrid, on those it was fitted to", f"{found.fitted:.4f}", "")
+    table.add_row("hybrid, on unseen queries", f"{found.held_out:.4f}", "")
+    table.add_row("hybrid, on the queries of the fit", f"{found.fitted:.4f}", "")
     return f'{on_stdout(table)}beside {found.strongest}: {_figures(found)}\n-s "{spec}"\n'

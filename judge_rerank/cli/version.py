@@ -30,13 +30,17 @@ def root(
     show_version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No notes and no costs, only warnings and errors.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only warnings and errors, no notes and no costs.")
+    ] = False,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", "-v", help="Say what is decided on the way: a model's features, retries."),
+        typer.Option(
+            "--verbose", "-v", help="Also report decisions on the way, such as a model's features and retries."
+        ),
     ] = False,
 ) -> None:
-    """Put documents in order with an LLM as the judge.
+    """Rerank documents with an LLM as the judge.
 
     Results go to standard output, progress and costs to standard error.
     """

@@ -72,7 +72,7 @@ def as_query(query: str | Query) -> Query:
         msg = f"The query is {type(query).__name__}; expected a string or a Query."
         raise InputError(msg)
     if not query.text.strip():
-        msg = "The query is empty; there is nothing to judge the documents for."
+        msg = "The query is empty, so there is nothing to judge the documents against."
         raise InputError(msg)
     identifier = _identifier(query.id, lambda: "The query's id", described)
     return query if identifier == query.id else replace(query, id=identifier)
@@ -245,7 +245,7 @@ def _checked(document: Document, where: str) -> Document:
 
 def _text(text: object, where: str, say: Callable[[object], str]) -> str:
     if not isinstance(text, str):
-        raise InputError(f"{where} is {say(text)}; a string was expected.")
+        raise InputError(f"{where} is {say(text)}; expected a string.")
     return str(text)
 
 
@@ -261,7 +261,7 @@ def _identifier(value: object, where: Callable[[], str], say: Callable[[object],
         except TypeError:
             if isinstance(value, float) and value.is_integer():
                 return str(int(value))
-    raise InputError(f"{where()} is {say(value)}; a string, a whole number or None was expected.")
+    raise InputError(f"{where()} is {say(value)}; expected a string, a whole number or None.")
 
 
 def _score(score: object, where: str, say: Callable[[object], str]) -> float | None:
@@ -272,14 +272,14 @@ def _score(score: object, where: str, say: Callable[[object], str]) -> float | N
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(score, (str, bool)) or not math.isfinite(number):
-        raise InputError(f"{where} is {say(score)}; a finite number was expected.")
+        raise InputError(f"{where} is {say(score)}; expected a finite number.")
     return number
 
 
 Pair: TypeAlias = tuple[str | Query, DocumentsLike]
 """A query with its documents."""
 
-_PAIRS = "a list of pairs was expected: [(query, [doc, ...]), ...]."
+_PAIRS = "expected a list of pairs: [(query, [doc, ...]), ...]."
 
 
 def as_pairs(pairs: Iterable[Pair]) -> Iterable[Pair]:

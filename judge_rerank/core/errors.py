@@ -158,8 +158,8 @@ class BudgetExceeded(BudgetError):
         source: which cap: "budget", "limit", "max_usd" or the name of an environment variable.
         unit: what the cap counts.
         needed: the most that the next call could take; None when it is not that which stops it.
-        stopped: the model for which the cap was stopped, because a bill of its was far higher than the most that had
-            been reckoned; None where that is not why.
+        stopped: the model for which the cap was stopped, because a bill of its was far higher than the estimated worst
+            case; None if that is not the reason.
         ranking: the best order so far, where there is one.
     """
 
@@ -180,13 +180,13 @@ class BudgetExceeded(BudgetError):
         if stopped is not None:
             message = (
                 f"{source} is stopped for {stopped or 'the model'} ({spent_text} of {limit_text} spent): a call was "
-                "billed far more than the most that had been reckoned for it, so the cap cannot be held with this "
-                "model. The log names the call; check the price, and then let it go on: "
+                "billed far more than its estimated worst case, so the cap cannot be guaranteed with this model. The "
+                "log names the call. Check the price, then resume the model: "
                 "judge_rerank.spending.Ledger(PATH).resume() for a budget with a file, else a new judge or limit."
             )
         else:
-            what = "" if needed is None else f", and the next call can take {_amount(needed, unit)}"
-            message = f"{source} is used up: {spent_text} of {limit_text} spent{what}. Raise it to go on."
+            what = "" if needed is None else f", and the next call can cost {_amount(needed, unit)}"
+            message = f"{source} is used up: {spent_text} of {limit_text} spent{what}. Raise the cap to continue."
         super().__init__(message)
 
 
@@ -196,7 +196,7 @@ class PricingUnknown(BudgetError):
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(
-            f"The price of {model!r} is not known, so a cap in dollars cannot be held. Give it one with "
+            f"The price of {model!r} is not known, so a cap in dollars cannot be guaranteed. Give a price with "
             f"prices={{{model!r}: Price(input_usd_per_mtok=..., output_usd_per_mtok=...)}} (dollars per million "
             "tokens; Price.free() for a model of your own), or leave out the cap."
         )

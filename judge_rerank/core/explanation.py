@@ -24,7 +24,7 @@ class Step:
     Attributes:
         stage: the strategy that asked.
         judgments: its judgments of the document, in the order in which they were asked for.
-        place: of the document among all in the ranking by this stage's scores, from 1; ties stand in first-stage order.
+        place: of the document among all in the ranking by this stage's scores, from 1; ties keep first-stage order.
             None where the stage gave no score.
     """
 
@@ -70,7 +70,7 @@ class Explanation:
         for judgment in self.result.judgments:
             lines += ["", *_details(judgment)]
         if not self.steps:
-            lines.append("          no judgment covers it; it stands where the first stage put it")
+            lines.append("          no judgment covers it; it keeps its first-stage place")
         return "\n".join(lines)
 
 
@@ -131,9 +131,8 @@ def _details(judgment: Judgment) -> list[str]:
     ]
     lines = [f"round {judgment.round:<3} {judgment.stage}: {_said(judgment)}", f"  asked   {' · '.join(facts)}"]
     if judgment.window:
-        lines.append(
-            f"  shown   {len(judgment.window)} documents, first-stage positions {_short(_list(judgment.window))}"
-        )
+        documents = "1 document" if len(judgment.window) == 1 else f"{len(judgment.window)} documents"
+        lines.append(f"  shown   {documents}, index {_short(_list(judgment.window))}")
     if judgment.passage is not None:
         lines.append(f"  passage characters {judgment.passage.start:,} to {judgment.passage.end:,}")
     if judgment.reply is not None:
@@ -141,7 +140,7 @@ def _details(judgment: Judgment) -> list[str]:
     if judgment.reason:
         lines.append(f"  reason  {_short(judgment.reason)}")
     if judgment.repairs:
-        lines.append(f"  mended  {'; '.join(judgment.repairs)}")
+        lines.append(f"  repair  {'; '.join(judgment.repairs)}")
     return lines
 
 

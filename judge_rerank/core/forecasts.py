@@ -11,17 +11,17 @@ from judge_rerank.core.usage import total_usd
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What a ranking would take, found without a call.
+    """The cost of a ranking, estimated without a call.
 
     Attributes:
-        calls, rounds: what a run without failures makes; a strategy that stops early may make fewer.
-        scored_pairs: documents for local scorers to score, which are no calls and cost nothing.
-        input_tokens: of the prompts as they would be sent, by the model's own tokenizer where it is known.
+        calls, rounds: the numbers for a run without failures; a strategy that stops early may need fewer.
+        scored_pairs: documents that local scorers score, which cost no calls and no money.
+        input_tokens: the tokens of the prompts as they would be sent, by the model's own tokenizer if it is known.
         output_tokens: the most that the replies may use.
         expected_output_tokens: what replies of this kind usually use.
-        cost_usd: the most that it can cost without retries; None when the price is not known, 0 for a local model.
-            Caps are held by it.
-        expected_cost_usd: what it will probably cost: the input tokens as counted, the output tokens as expected.
+        cost_usd: the highest cost without retries; None if the price is not known, 0 for a local model. Caps reserve
+            this amount.
+        expected_cost_usd: the probable cost: the input tokens as counted, the output tokens as expected.
     """
 
     calls: int
@@ -51,19 +51,19 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What one strategy is expected to take and to give.
+    """The expected cost and quality of one strategy.
 
     Attributes:
         strategy: as a spec string, for `strategy=`.
         ndcg: expected nDCG@10, from a table that simulated judges on one collection fitted. It only orders strategies:
-            on a collection kept aside it was .07 to .19 too low, and Kendall's tau between this order and the measured
+            on a held-out collection it was .07 to .19 too low, and Kendall's tau between this order and the measured
             one was .33.
         rank: the place among the strategies of the recommendation by `ndcg`, from 1.
-        likely_ranks: the best and the worst place that it will have four times in five, as far as the table errs.
-        calls, rounds, input_tokens: of a run with a judge that errs.
+        likely_ranks: the range of places that it reaches four times in five, given the errors of the table.
+        calls, rounds, input_tokens: the numbers for a run with a judge that errs.
         output_tokens, expected_output_tokens: the most that the replies may use, and what they usually use.
-        cost_usd, expected_cost_usd: the most that it can cost without retries, and what it will probably cost; None
-            when the price is not known, 0 for a local model.
+        cost_usd, expected_cost_usd: the highest cost without retries, and the probable cost; None if the price is not
+            known, 0 for a local model.
         latency_s: how long the rounds take, one after another.
     """
 
@@ -88,8 +88,8 @@ class Recommendation:
     Attributes:
         best: the one with the highest expected nDCG@10; of those within `tolerance` of it, the one with fewest tokens.
         alternatives: all others that fit the limits, in the same order.
-        call_latency_s: how long a call was taken to last.
-        tolerance: differences of expected nDCG below it were not told apart by the benchmark.
+        call_latency_s: the assumed duration of a call.
+        tolerance: smaller differences of expected nDCG could not be distinguished by the benchmark.
     """
 
     best: Forecast

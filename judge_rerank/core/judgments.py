@@ -17,7 +17,7 @@ FailureReason = Literal[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgment:
-    """What one call said of one document, and everything needed to check it.
+    """The statement of one call about one document, with everything needed to check it.
 
     Attributes:
         stage: the strategy that asked ("score", "listwise").
@@ -32,7 +32,7 @@ class Judgment:
         prompt, prompt_hash: the template.
         model: the model that answered.
         reply: its raw text.
-        repairs: what was mended while reading the reply; empty for a clean one.
+        repairs: what was repaired while reading the reply; empty for a clean one.
         failure: why there is no judgment, if there is none; score, label and position are then None.
         input_tokens, output_tokens, cost_usd, latency_s: of the whole call, which may have judged other documents too.
         cached: whether the reply came from the cache and cost nothing.

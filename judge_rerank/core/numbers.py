@@ -1,4 +1,4 @@
-"""Numbers that several rooms reckon with: the logistic function, and raw scores as relevance on one scale."""
+"""Numbers that several subpackages use: the logistic function, and raw scores as relevance on one scale."""
 
 from __future__ import annotations
 

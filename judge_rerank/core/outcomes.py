@@ -65,7 +65,7 @@ class Scores(_Judged, _Uncounted):
         raw: the scores on the scorer's own scale; empty where an LLM judged.
         labels: the judge's words ("yes", "7"), None where it gave none.
         reasons: explanations, None where there is none.
-        repairs: what was mended while reading; empty for a clean reply.
+        repairs: what was repaired while reading; empty for a clean reply.
         refused: positions of candidates that had to be left out of the request, because they were refused.
     """
 
@@ -135,7 +135,7 @@ class Order(_Judged):
         stated: how many of them the judge named.
         missing, duplicate, invented: ids that the reply left out, repeated, or made up.
         reason: the judge's explanation, where one was asked for.
-        repairs: what was mended while reading; empty for a clean reply.
+        repairs: what was repaired while reading; empty for a clean reply.
         refused: positions of candidates that had to be left out of the request, because they were refused.
     """
 
@@ -186,7 +186,7 @@ class Choice(_Judged, _Uncounted):
         label: the option chosen.
         probabilities: by option, summing to 1; empty where the backend has no log-probabilities.
         reason: the judge's explanation, where one was asked for.
-        repairs: what was mended while reading; empty for a clean reply.
+        repairs: what was repaired while reading; empty for a clean reply.
         refused: positions of candidates that had to be left out of the request, because they were refused.
     """
 

@@ -1,4 +1,4 @@
-"""The result: documents best first, and how far the order rests on judgments."""
+"""The result: documents best first, and how far the order depends on judgments."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class RankedDocument:
         relevance_score: in [0, 1] where the strategy has a score, None where it only has an order; with a calibration,
             the probability that the document is relevant.
         document: the document itself, untruncated.
-        judgments: what was said of it, in the order in which it was asked.
-        confidence: how sure the strategy is of this place: how probable it is that the document is really among the
-            best `rank`. None where the strategy does not know.
+        judgments: the judgments of the document, in the order in which they were requested.
+        confidence: the certainty of this place: the probability that the document is really among the best `rank`. None
+            if the strategy does not know it.
         evidence: the passage that decided; None where the document was judged in one piece, or not at all.
     """
 
@@ -64,11 +64,11 @@ class RankedDocument:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Integrity:
-    """How far the ranking rests on what the judge really said.
+    """How far the ranking depends on real judgments.
 
     Attributes:
         parsed: calls whose reply was read as it stood.
-        repaired: calls whose reply was read after mending it; each mend is in its judgment's `repairs`.
+        repaired: calls whose reply was read after repairing it; each repair is in its judgment's `repairs`.
         failed: calls that ended without a judgment, by reason.
         missing, duplicate, invented: ids that listwise replies left out, repeated, or made up.
         unjudged: first-stage positions of documents that no judgment covers; they keep their first-stage order.
@@ -103,7 +103,7 @@ class RankingDetails(TypedDict, total=False):
 class Ranking(Sequence[RankedDocument]):
     """Documents best first: a sequence of `RankedDocument`.
 
-    Without `top_n` and `min_score` it holds every document of the input exactly once. Ties stand in first-stage order.
+    Without `top_n` and `min_score` it holds every document of the input exactly once. Ties keep first-stage order.
 
     Attributes:
         query: what was asked.

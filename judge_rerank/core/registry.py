@@ -90,7 +90,8 @@ class Registry(Generic[T]):
         """
         if not isinstance(name, str) or not _NAME.fullmatch(name) or "__" in name:  # pyright: ignore[reportUnnecessaryIsInstance]
             msg = (
-                f"{name!r} is no name for a {self._kind}; expected small letters and digits, joined by dashes: 'merge'."
+                f"{name!r} is not a name for a {self._kind}; expected small letters and digits, joined by dashes: "
+                "'merge'."
             )
             raise InputError(msg)
 
@@ -192,8 +193,8 @@ class Registry(Generic[T]):
 
     def _taken(self, name: str, origins: Sequence[str]) -> str:
         return (
-            f"The name {name!r} is taken twice: by a {self._kind} of {origins[0]}, and by one of {origins[1]}. "
-            "Rename one of them, or uninstall what brings it."
+            f"The name {name!r} is registered twice: by a {self._kind} of {origins[0]}, and by one of {origins[1]}. "
+            "Rename one of them, or uninstall the package that has it."
         )
 
 

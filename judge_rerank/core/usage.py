@@ -1,4 +1,4 @@
-"""What rankings took: calls, tokens, dollars, time."""
+"""The cost of rankings: calls, tokens, dollars, time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What a ranking took.
+    """The cost of a ranking.
 
     Attributes:
-        calls: judgments bought, with re-asks; replies from the cache are not in it.
-        cached_calls: judgments that the cache held.
-        retries: attempts that failed and were made again.
-        reasks: replies that could not be read and were asked for once more.
-        rounds: calls in sequence, which is what sets the latency.
+        calls: judgments that were paid for, with re-asks; replies from the cache do not count.
+        cached_calls: judgments that came from the cache.
+        retries: attempts that failed and were repeated.
+        reasks: replies that could not be read and were asked for a second time.
+        rounds: sequential calls, which set the latency.
         scored_pairs: documents that local scorers scored, each counted every time.
-        input_tokens, output_tokens, cached_input_tokens: as the provider counted them, of the calls.
-        cost_usd: of the calls; None when any price is not known, 0 for a local model.
-        saved_input_tokens, saved_output_tokens, saved_usd: what the replies from the cache took when they were bought;
-            dollars are None when the price of any is not known.
+        input_tokens, output_tokens, cached_input_tokens: the tokens of the calls, as the provider counted them.
+        cost_usd: the cost of the calls; None if any price is not known, 0 for a local model.
+        saved_input_tokens, saved_output_tokens, saved_usd: the original cost of the replies from the cache; dollars
+            are None if any price is not known.
         latency_s: wall-clock seconds from the request to the ranking.
     """
 

@@ -21,7 +21,7 @@ def require(
     check_number(name, value, whole=whole)
     if not (at_least <= value and (at_most is None or value <= at_most)):
         limits = f"from {at_least} to {at_most}" if at_most is not None else f"at least {at_least}"
-        msg = f"{name} is {value}; it has to be {limits}."
+        msg = f"{name} is {value}; it must be {limits}."
         raise InputError(msg)
 
 
@@ -35,7 +35,7 @@ def require_above_zero(name: str, value: float | None, *, whole: bool = False) -
         return
     check_number(name, value, whole=whole)
     if not value > 0:
-        msg = f"{name} is {value}; it has to be greater than 0."
+        msg = f"{name} is {value}; it must be greater than 0."
         raise InputError(msg)
 
 
@@ -46,7 +46,7 @@ def require_one_of(name: str, value: str, known: Sequence[str]) -> None:
         InputError: it is none of them.
     """
     if value not in known:
-        msg = f"{name} is {value!r}; it has to be one of {', '.join(known)}."
+        msg = f"{name} is {value!r}; it must be one of {', '.join(known)}."
         raise InputError(msg)
 
 

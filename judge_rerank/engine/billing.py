@@ -85,13 +85,13 @@ class Bill:
 
 
 def billed(price: Price | None, prepared: Prepared, reply: ChatReply, *, worst: int | None) -> Bill:
-    """What a reply costs: by our own reckoning where the price is known, else what the backend says.
+    """What a reply costs: computed from the price if that is known, else as the backend reports it.
 
     Args:
         price: of the model; None where it is not known.
         prepared: what was asked.
         reply: what came.
-        worst: the most that it can cost, which it does where nobody says what it used.
+        worst: the most that it can cost, which it does if the usage is unknown.
     """
     used = _used_by(prepared, reply, price)
     counts = {name: plausible_count(getattr(reply, name)) for name in _COUNTS}

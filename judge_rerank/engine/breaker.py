@@ -16,7 +16,7 @@ class CircuitBreaker:
     """Watches the calls of a round, and stops the ranking where going on cannot help.
 
     Attributes:
-        error: what the provider said; None while it answers. One that no retry can mend counts before any other.
+        error: what the provider said; None while it answers. One that no retry can repair counts before any other.
     """
 
     def __init__(self, stop: Stop) -> None:

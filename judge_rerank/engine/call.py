@@ -54,7 +54,7 @@ class ModelChannel:
         backend: the model.
         renderer: makes requests that fit it.
         limiter: how many requests it gets at once.
-        price: what it costs; None where nobody says.
+        price: what it costs; None where it is unknown.
         retrier: when an attempt is made again.
         cache: replies to earlier requests; None to ask every time.
     """
@@ -210,7 +210,7 @@ class _CallUnderWay:
         Raises:
             ProviderError: the provider gave no answer.
             BudgetExceeded: there is no room for it; nothing was sent.
-            PricingUnknown: a cap in dollars holds, and nobody says what the model costs; nothing was sent.
+            PricingUnknown: a cap in dollars holds, and the price of the model is unknown; nothing was sent.
             asyncio.CancelledError: the ranking has ended.
         """
         name = self._info.name

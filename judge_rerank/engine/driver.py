@@ -242,7 +242,7 @@ def _checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Order
     if sorted(ordering.order) != sorted(candidate.index for candidate in candidates):
         msg = (
             f"Strategy {strategy!r} returned an order that is not a permutation of its {len(candidates)} candidates. "
-            "It has to return the index of each exactly once."
+            "It must return the index of each candidate exactly once."
         )
         raise StrategyError(msg)
     return ordering
@@ -272,4 +272,4 @@ def _report(job: Job, builder: RankingBuilder, round_calls: int, done: int) -> N
     try:
         job.options.progress(progress)
     except Exception:
-        logger.exception("the progress callback failed; the ranking goes on")
+        logger.exception("the progress callback failed; the ranking continues")

@@ -33,7 +33,7 @@ from judge_rerank.spending import Charge
 
 
 def usual_latency_s(info: ModelInfo) -> float:
-    """What a call is taken to last where nobody says: two seconds, or one with a model that runs here."""
+    """The assumed duration of a call: two seconds, or one with a model that runs here."""
     return 1.0 if info.local else 2.0
 
 
@@ -93,7 +93,7 @@ def _requests(effects: Round) -> Iterator[JudgeCall]:
 def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None, *, passed_s: float = 0.0) -> str:
     """Which cap of the job, or the deadline, a forecast would exceed; "" for none.
 
-    It reckons with `usual_latency_s` a call.
+    It assumes `usual_latency_s` per call.
     """
     if not forecast.calls:
         return ""

@@ -26,14 +26,14 @@ OnExhausted = Literal["partial", "raise"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """Where a ranking stands; passed to the `progress` callback after every call.
+    """The progress of a ranking; passed to the `progress` callback after every call.
 
     Attributes:
         query: whose ranking it is.
         round: the round under way, from 1.
         calls: calls finished so far.
         round_calls, round_done: size of this round, and how many of it are finished.
-        cost_usd: spent so far, None when a price is not known.
+        cost_usd: spent so far; None if a price is not known.
     """
 
     query: Query
@@ -61,12 +61,11 @@ class RankOptions:
     """What a ranking is asked for beside its query, documents and strategy.
 
     Attributes:
-        top_n: how many results to return; None for all. Every document is judged all the same.
-        min_score: leave out documents whose score is below it, from 0 to 1; they are in `integrity.cut`. Documents
-            without a score stay, after all that have one.
-        deadline_s: return what there is after this many seconds, as a partial ranking.
-        max_usd: the most that this ranking may cost. Documents that it does not reach follow those that were judged,
-            in first-stage order.
+        top_n: how many results to return; None for all. Every document is judged in any case.
+        min_score: leave out documents with a lower score, from 0 to 1; `integrity.cut` lists them. Documents without a
+            score stay, after all that have one.
+        deadline_s: return the order reached after this many seconds, as a partial ranking.
+        max_usd: the highest cost of this ranking. Documents beyond it follow the judged ones, in first-stage order.
         on_exhausted: what happens when a cap is reached: "partial" returns the best order so far, "raise" raises
             `BudgetExceeded`, which holds it. None for the judge's own.
         progress: called after every call, in another thread.
@@ -90,7 +89,7 @@ class RankOptions:
         if self.min_score is not None:
             check_number("min_score", self.min_score)
             if not 0 <= self.min_score <= 1:
-                raise InputError(f"min_score is {self.min_score}; it has to be from 0 to 1.")
+                raise InputError(f"min_score is {self.min_score}; it must be from 0 to 1.")
         if self.on_exhausted not in (None, "partial", "raise"):
             raise InputError(f"on_exhausted is {self.on_exhausted!r}; expected 'partial' or 'raise'.")
         given: dict[str, Any] = {"progress": self.progress, "cancel": self.cancel}

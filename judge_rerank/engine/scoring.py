@@ -144,7 +144,7 @@ def _run(scorer: Scorer, groups: Sequence[Group]) -> Raw:
     if got != expected:
         raise ScorerError(
             f"Scorer {scorer.name!r} gave {sum(got)} scores in {len(got)} groups for {sum(expected)} documents in "
-            f"{len(expected)}; score() has to return one for each candidate of each group."
+            f"{len(expected)}; score() must return one score for each candidate of each group."
         )
     return raw
 

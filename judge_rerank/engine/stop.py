@@ -23,7 +23,7 @@ class Stop:
         self.message = ""
         self.deadline = loop.time() + deadline_s if deadline_s is not None else None
         self._timer = (
-            loop.call_at(self.deadline, self.now, "deadline", f"The deadline of {deadline_s:g} s passed.")
+            loop.call_at(self.deadline, self.now, "deadline", f"The deadline of {deadline_s:g} seconds passed.")
             if self.deadline is not None
             else None
         )

@@ -1,4 +1,4 @@
-"""How an online test stands: the effect, how sure it is, and whether the sides are what they should be."""
+"""The report of an online test: the effect, its certainty, and whether the arms have their expected sizes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ABReport:
             for side in (self.control, self.treatment)
         ]
         if self.sample_ratio_mismatch:
-            lines.append(f"The sides are not as large as they should be (p = {self.sample_ratio_p:.2g}): find out why.")
+            lines.append(f"The sizes of the arms differ from the split (p = {self.sample_ratio_p:.2g}); find out why.")
         if self.p is None or self.interval is None or self.difference is None:
             wait = f"{self.units_to_go:,} more units are needed" if self.units_to_go else "nothing varies yet"
             return "\n".join([*lines, f"No result yet: {wait}."])

@@ -156,7 +156,7 @@ class ABTest:
             InputError: the value is not a finite number, or the outcome has no name.
         """
         if not math.isfinite(value) or not outcome:
-            raise InputError(f"The outcome {outcome!r} is {value}; a name and a finite number were expected.")
+            raise InputError(f"The outcome {outcome!r} is {value}; expected a name and a finite number.")
         self._outcomes.record(unit, outcome, value, treated=self.treated(unit))
 
     def report(self, outcome: str, *, missing: float | None = None) -> ABReport:

@@ -191,13 +191,13 @@ class BiasProbe:
 
     def __post_init__(self) -> None:
         if self.task not in _LARGEST:
-            msg = f"task is {self.task!r}; it has to be one of {', '.join(_LARGEST)}."
+            msg = f"task is {self.task!r}; it must be one of {', '.join(_LARGEST)}."
             raise InputError(msg)
         if self.window_size < 2:
             msg = f"window_size is {self.window_size}; a comparison needs at least 2 documents."
             raise InputError(msg)
         if self.shuffles < 0:
-            msg = f"shuffles is {self.shuffles}; it has to be at least 0."
+            msg = f"shuffles is {self.shuffles}; it must be at least 0."
             raise InputError(msg)
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:

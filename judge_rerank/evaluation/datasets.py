@@ -65,7 +65,7 @@ def checked(dataset: Dataset) -> Dataset:
         DataError: the judgments are about other queries or documents, a candidate has no text, or a grade is not whole.
     """
     if not dataset.topics:
-        raise DataError("There are no queries in it.", path=dataset.source)
+        raise DataError("It has no queries.", path=dataset.source)
     queries = {topic.id for topic in dataset.topics}
     if not queries & set(dataset.grades):
         raise DataError(_other_ids("queries", dataset.grades, queries), path=dataset.source)
@@ -85,7 +85,7 @@ def checked(dataset: Dataset) -> Dataset:
         for name, grade in known.items():
             if grade != int(grade):
                 raise DataError(
-                    f"The grade of {name!r} for {query!r} is {grade:g}; whole numbers were expected. Multiply all.",
+                    f"The grade of {name!r} for {query!r} is {grade:g}; expected whole numbers. Multiply all grades.",
                     path=dataset.source,
                 )
     return dataset
@@ -123,7 +123,9 @@ def selected(
     dropped = {t.id for t in poor if no_relevant == "skip" or not dataset.grades.get(t.id)}
     kept = [topic for topic in cut if topic.id not in dropped]
     if not kept:
-        raise DataError("No query of it has a relevant candidate; nothing can be measured.", path=dataset.source)
+        raise DataError(
+            "None of its queries has a relevant candidate, so nothing can be measured.", path=dataset.source
+        )
     if queries is not None and queries < len(kept):
         drawn = Random(f"queries/{seed}").sample(range(len(kept)), queries)  # noqa: S311
         kept = [kept[place] for place in drawn]
@@ -182,13 +184,13 @@ def require_positive(**values: int | None) -> None:
     """
     for name, value in values.items():
         if value is not None and value < 1:
-            raise InputError(f"{name} is {value}; at least 1 was expected.")
+            raise InputError(f"{name} is {value}; expected at least 1.")
 
 
 def _other_ids(kind: str, judged: Iterable[str], known: Iterable[str]) -> str:
     return (
-        f"None of the judgments is about one of the {kind}: these are called {_some(known)}, and in the judgments "
-        f"{_some(judged)}. Are they of another collection?"
+        f"None of the judgments is about one of the {kind}: these are called {_some(known)}, but in the judgments "
+        f"{_some(judged)}. Are the judgments from another collection?"
     )
 
 
@@ -199,8 +201,8 @@ def _undecided(dataset: Dataset, poor: Sequence[Topic], min_grade: float) -> str
     shown = f" ({'; '.join(details)})" if details else ""
     return (
         f"{len(poor)} of {len(dataset.topics)} queries have no candidate of grade {min_grade:g} or more{shown}: "
-        f"{_some(topic.id for topic in poor)}. Say what becomes of them: no_relevant: skip (left out) or zero (they "
-        "count as 0)."
+        f"{_some(topic.id for topic in poor)}. Choose how these queries count: no_relevant: skip (left out) or "
+        "no_relevant: zero (as 0)."
     )
 
 

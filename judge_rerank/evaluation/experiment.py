@@ -43,9 +43,7 @@ def _task(name: str) -> str:
 
 def _key(given: str) -> str:
     if not _REFERENCE.fullmatch(given):
-        raise InputError(
-            "A key does not belong into a file. Name the environment variable that has it: api_key: $NAME."
-        )
+        raise InputError("A key does not belong in a file. Name the environment variable that has it: api_key: $NAME.")
     return given
 
 
@@ -79,7 +77,9 @@ class ModelSpec(_Part):
     """A judge: a LiteLLM name, "local", or "local/NAME"."""
 
     name: Annotated[str, Field(min_length=1)]
-    label: Annotated[str, Field(min_length=1, description="What results call it; the name by default.")] | None = None
+    label: (
+        Annotated[str, Field(min_length=1, description="The name in the results; the model's name by default.")] | None
+    ) = None
     api_base: str | None = None
     api_key: Annotated[str, AfterValidator(_key)] | None = None
     params: dict[str, Any] = {}
@@ -99,7 +99,7 @@ class ModelSpec(_Part):
             return None
         variable = found[1] or found[2]
         if not os.environ.get(variable):
-            raise SetupError(f"The key of {self.name!r} is to come from ${variable}, which is not set.")
+            raise SetupError(f"The key of {self.name!r} should come from ${variable}, which is not set.")
         return os.environ[variable]
 
     def prices(self) -> dict[str, Price]:
@@ -121,10 +121,14 @@ class DatasetSpec(_Part):
         ),
     ]
     name: str | None = None
-    queries: Annotated[int, Field(ge=1, description="How many, drawn by the seed; all by default.")] | None = None
-    depth: Annotated[int, Field(ge=1, description="Candidates of each query, from the top.")] | None = None
-    seed: Annotated[int, Field(description="Of the draw of queries and of the order that the judge gets.")] = 0
-    shuffle: Annotated[bool, Field(description="Show the candidates in a random order, not the first stage's.")] = True
+    queries: (
+        Annotated[int, Field(ge=1, description="The number of queries, drawn by the seed; all by default.")] | None
+    ) = None
+    depth: Annotated[int, Field(ge=1, description="The number of candidates per query, from the top.")] | None = None
+    seed: Annotated[int, Field(description="The seed for drawing queries and for the order that the judge gets.")] = 0
+    shuffle: Annotated[bool, Field(description="Show the candidates in random order instead of first-stage order.")] = (
+        True
+    )
     no_relevant: Annotated[
         NoRelevant | None,
         Field(description="Queries without a relevant candidate count as 0 (zero) or are left out (skip)."),
@@ -133,8 +137,10 @@ class DatasetSpec(_Part):
         float,
         Field(
             gt=0,
-            description="The lowest grade that is relevant: rel= of every binary metric (RR, P, AP, R, …) that says "
-            "none of its own. TREC's Deep Learning tracks (grades 0 to 3) count 2; without it, 1.",
+            description=(
+                "The lowest relevant grade. It is rel= of every binary metric (RR, P, AP, R, …) without a rel= of "
+                "its own. TREC's Deep Learning tracks (grades 0 to 3) use 2; the default is 1."
+            ),
         ),
     ] = 1
     corpus: str | None = None
@@ -155,7 +161,7 @@ class Experiment(_Part):
     datasets: Annotated[list[DatasetSpec], Field(min_length=1)]
     models: Annotated[
         list[Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]],
-        Field(description="The judges; none are needed where no strategy asks one."),
+        Field(description="The judges. None are needed if no strategy asks one."),
     ] = []
     prompts: Annotated[
         dict[
@@ -165,24 +171,29 @@ class Experiment(_Part):
                 BeforeValidator(_listed, json_schema_input_type=str | list[str]),
             ],
         ],
-        Field(description="By task: names of prompts, or .j2 files relative to the experiment's file."),
+        Field(description="The prompts by task: names, or .j2 files relative to the experiment's file."),
     ] = {}
     strategies: Annotated[list[Annotated[str, AfterValidator(_strategy)]], Field(min_length=1)]
     metrics: Annotated[
         list[Annotated[str, AfterValidator(_metric)]],
-        Field(min_length=1, description="By their ir-measures names; variants are compared by the first."),
+        Field(
+            min_length=1, description="The metrics, by their ir-measures names. The first one compares the variants."
+        ),
     ] = ["nDCG@10"]
     baseline: Annotated[str, Field(description="The variant that the others are compared with.")] = "first-stage"
-    seeds: Annotated[list[int], Field(min_length=1, description="Repetitions: each asks anew.")] = [0]
+    seeds: Annotated[
+        list[int], Field(min_length=1, description="The number of repetitions. Each repetition sends its own calls.")
+    ] = [0]
     budget_usd: Annotated[float | str, AfterValidator(_amount)] | None = None
     fail_under: Annotated[
         float | dict[Annotated[str, AfterValidator(_metric)], float] | None,
-        Field(description="What every variant has to reach: of the first metric, or by metric."),
+        Field(description="The lowest acceptable value for every variant: of the first metric, or by metric."),
     ] = None
     max_parse_failures: Annotated[
-        float | None, Field(ge=0, le=1, description="The largest share of replies without a judgment, by variant.")
+        float | None,
+        Field(ge=0, le=1, description="The highest acceptable share of replies without a judgment, for each variant."),
     ] = None
-    folder: Annotated[str, Field(description="What relative paths start from; the file's own folder by default.")] = "."
+    folder: Annotated[str, Field(description="The folder for relative paths; the folder of the file by default.")] = "."
 
     _located: Located | None = PrivateAttr(default=None)
 

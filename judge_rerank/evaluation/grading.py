@@ -156,7 +156,7 @@ class _Tally:
         if calls >= PROBE and failed > MOST_FAILED * calls:
             counts = ", ".join(f"{why} {count}" for why, count in self._failed.most_common())
             self.stopped = (
-                f"{failed} of {calls} calls gave no grade ({counts}), so no more documents are asked about. "
+                f"{failed} of {calls} calls gave no grade ({counts}), so the remaining documents are not graded. "
                 "Try another model or prompt."
             )
         return bool(self.stopped)

@@ -47,7 +47,7 @@ class Interleaved(Generic[Item]):
         """
         wanted = set(clicked)
         if unknown := wanted - set(self.items):
-            raise InputError(f"{next(iter(unknown))!r} was clicked, and is not in the list that was shown.")
+            raise InputError(f"{next(iter(unknown))!r} was clicked, and was not in the list that was shown.")
         score = sum(
             1 if team == "a" else -1 for item, team in zip(self.items, self.teams, strict=True) if item in wanted
         )
@@ -71,7 +71,7 @@ def team_draft(
         if len(set(ranking)) < len(ranking):
             raise InputError(f"Ranking {name} names an item twice.")
     if length is not None and length < 1:
-        raise InputError(f"length is {length}; at least 1 was expected.")
+        raise InputError(f"length is {length}; expected at least 1.")
     dice = Random(seed)  # noqa: S311
     left: dict[Team, Iterator[Item]] = {"a": iter(a), "b": iter(b)}
     items: dict[Item, Team] = {}

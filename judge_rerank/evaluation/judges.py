@@ -131,7 +131,7 @@ def require_room(plan: PreparedExperiment, judges: Judges) -> None:
 
     Raises:
         InputError: the most that a cell can cost is more than the budget.
-        PricingUnknown: nobody says what a model costs.
+        PricingUnknown: the price of a model is unknown.
     """
     budget = judges.budget
     if budget is None or all(each.model is None or judges.is_free(each.model) for each in plan.variants):

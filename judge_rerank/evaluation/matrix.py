@@ -141,10 +141,10 @@ def planned(experiment: Experiment) -> list[Planned]:
         raise experiment.error(message, "prompts", task)
     names = [each.variant.name for each in (*REFERENCES, *found)]
     if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
-        message = f"Two variants are called {twice!r}: a strategy, prompt or model stands in the experiment twice."
+        message = f"Two variants are called {twice!r}: a strategy, prompt or model appears in the experiment twice."
         raise experiment.error(message)
     if same := _same(found):
-        message = f"{same[0]!r} and {same[1]!r} are the same: one strategy, written in two ways. Leave one of them out."
+        message = f"{same[0]!r} and {same[1]!r} are the same strategy, written in two ways. Leave one of them out."
         raise experiment.error(message, "strategies")
     if experiment.baseline not in names:
         error = UnknownName("variant as the baseline", experiment.baseline, names)

@@ -75,8 +75,8 @@ class Outcomes:
                 if before.get(name) != value
             )
             raise InputError(
-                f"{self.path} has a test with the salt {salt!r} and other settings ({changed}). What was recorded "
-                "would not fit; give the changed test another salt."
+                f"{self.path} already has a test with the salt {salt!r} and other settings ({changed}). Its records "
+                "do not fit the new settings; give the changed test another salt."
             )
 
     def expose(self, unit: str, *, treated: bool) -> None:

@@ -64,7 +64,7 @@ def measured_plan(
     fitting = [row for row in rows if _fits(row, usd, latency_s)]
     if not fitting:
         each = "; ".join(f"{row.variant.name}: {_takes(row)}" for row in rows)
-        raise InputError(f"No variant of the run fits the limits. What they take: {each}.")
+        raise InputError(f"No variant of the run fits the limits. Their costs: {each}.")
     best = max(fitting, key=lambda row: row.metrics[summary.metric]).variant.name
     values = per_query(results, summary.metric)
     beside = {

@@ -24,7 +24,7 @@ def detectable_effect(deviation: float, queries: int, *, alpha: float = 0.05, po
     check_level("alpha", alpha)
     check_level("power", power)
     if queries < 2 or not 0 <= deviation < math.inf:
-        raise InputError(f"deviation is {deviation} and queries {queries}; at least 0 and at least 2 were expected.")
+        raise InputError(f"deviation is {deviation} and queries {queries}; expected at least 0 and at least 2.")
     return (t_quantile(1 - alpha / 2, queries - 1) + t_quantile(power, queries - 1)) * deviation / math.sqrt(queries)
 
 
@@ -35,7 +35,7 @@ def queries_needed(effect: float, deviation: float, *, alpha: float = 0.05, powe
         InputError: an argument is out of range.
     """
     if not effect > 0:
-        raise InputError(f"effect is {effect}; a difference above 0 was expected.")
+        raise InputError(f"effect is {effect}; expected a difference above 0.")
     few, many = 2, 4
     while detectable_effect(deviation, many, alpha=alpha, power=power) > effect:
         few, many = many, 2 * many
@@ -66,4 +66,4 @@ def check_level(name: str, value: float) -> None:
         InputError: it is not.
     """
     if not 0 < value < 1:
-        raise InputError(f"{name} is {value}; a number between 0 and 1 was expected.")
+        raise InputError(f"{name} is {value}; expected a number between 0 and 1.")

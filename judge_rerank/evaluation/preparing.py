@@ -123,7 +123,9 @@ def require_same(before: RunInfo, now: RunInfo) -> None:
 
 
 def _changed(what: str, was: str, now: str) -> str:
-    return f"The run in this folder is another one: {what} {was}, and now {now}. Write to another folder (--output)."
+    return (
+        f"The run in this folder has other settings: {what} {was}, and now {now}. Write to another folder (--output)."
+    )
 
 
 def _prepared(experiment: Experiment, place: int, spec: DatasetSpec, limit: int | None) -> Prepared:

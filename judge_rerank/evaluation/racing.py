@@ -84,7 +84,7 @@ class Race:
     def __init__(self, variants: Iterable[str], *, alpha: float = 0.05, keep: Iterable[str] = ()) -> None:
         self.variants = tuple(dict.fromkeys(variants))
         if len(self.variants) < 2:
-            raise InputError(f"{len(self.variants)} variants race; at least 2 were expected.")
+            raise InputError(f"{len(self.variants)} variants race; expected at least 2.")
         check_level("alpha", alpha)
         self._keep = frozenset(keep)
         for name in self._keep:
@@ -120,9 +120,7 @@ class Race:
             raise InputError(f"The value of {variant!r} on {query_id!r} is {value}; a race needs a metric from 0 to 1.")
         known = self._values[variant].setdefault(query_id, value)
         if known != value:
-            msg = (
-                f"{variant!r} has the value {known} on {query_id!r} already, and not {value}; give the mean over seeds."
-            )
+            msg = f"{variant!r} has the value {known} on {query_id!r} already, not {value}; give the mean over seeds."
             raise InputError(msg)
         if variant not in self.stopped:
             self._compare(variant, query_id, value)

@@ -195,7 +195,7 @@ def _writing(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"This cannot be written: {error.strerror or error}.", path=path) from error
+        raise DataError(f"Cannot be written: {error.strerror or error}.", path=path) from error
     except DataError as error:
         raise DataError(str(error), path=path) from error
 

@@ -130,7 +130,7 @@ def evaluate(
     folder = RunFolder(output)
     before = folder.info() if folder.exists() else None
     if before is not None and not options.get("resume"):
-        raise InputError(f"There is a run in {output} already. Go on with it (resume), or write to another folder.")
+        raise InputError(f"There is a run in {output} already. Resume it, or write to another folder.")
     if before is not None:
         require_same(before, plan.info())
     ledger = folder.path / "spend.db"

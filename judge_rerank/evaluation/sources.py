@@ -122,7 +122,7 @@ def read_topics(path: Path | str) -> dict[str, Query]:
         if number is None or title is None or not title[1]:
             raise DataError("This topic lacks its <num> or its <title>.", path=path, line=line)
         if number[1] in queries:
-            raise DataError(f"Topic {number[1]!r} stands in this file twice.", path=path, line=line)
+            raise DataError(f"Topic {number[1]!r} appears in this file twice.", path=path, line=line)
         queries[number[1]] = Query(text=" ".join(title[1].split()), id=number[1])
     if not queries:
         raise DataError("There are no topics in it: JSONL, a .tsv, or <top><num>…<title>… was expected.", path=path)
@@ -144,7 +144,7 @@ def read_log(path: Path | str) -> Dataset:
         record = _log_record(json_value(line, str(path), number), path, number)
         name = record_id(record, str(path), number) or f"q{number}"
         if name in topics:
-            raise DataError(f"Query {name!r} stands in this file twice.", path=path, line=number)
+            raise DataError(f"Query {name!r} appears in this file twice.", path=path, line=number)
         listed: list[Document] = []
         for place, entry in enumerate(record["candidates"], start=1):
             document, grade = _log_candidate(entry, f"{name}-{place}", path, number)
@@ -157,7 +157,8 @@ def read_log(path: Path | str) -> Dataset:
         topics[name] = Topic(query=Query(text=record["query"], id=name), candidates=tuple(listed))
     if topics and not grades:
         raise DataError(
-            f"No candidate has any of {', '.join(map(repr, _SIGNALS))}; without, nothing is known.", path=path
+            f"No candidate has any of {', '.join(map(repr, _SIGNALS))}; without one of them, nothing can be measured.",
+            path=path,
         )
     return Dataset(name=Path(path).stem, topics=tuple(topics.values()), grades=grades, source=str(path))
 
@@ -185,7 +186,7 @@ def _log_candidate(entry: object, name: str, path: Path | str, number: int) -> t
         return document, None
     value = known[signals[0]]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
-        raise DataError(f"{signals[0]!r} is {value!r}; a whole number was expected.", path=path, line=number)
+        raise DataError(f"{signals[0]!r} is {value!r}; expected a whole number.", path=path, line=number)
     return document, float(value > 0) if signals[0] == "clicks" else float(value)
 
 

@@ -40,7 +40,7 @@ class Row:
         input_tokens, output_tokens: as the provider counted them.
         cached_share: of all calls, those that the cache answered.
         parse_failure_rate: of all questions that were answered, those without a judgment even when asked again.
-        repair_rate: of these, the ones whose answer was read after mending it.
+        repair_rate: of these, the ones whose answer was read after repairing it.
         reask_rate: of these, the ones that were asked again.
         pareto: whether no other row gains as much for less, or more for the same.
         ceilings: what each cut of a cascade leaves to be gained, the first cut first.

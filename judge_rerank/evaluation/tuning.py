@@ -82,7 +82,7 @@ def require_queries(dataset: Dataset, count: int) -> None:
     """Raises: DataError: these are too few queries to fit anything to."""
     if count < LEAST_QUERIES:
         raise DataError(
-            f"{count} queries are too few to fit anything to; at least {LEAST_QUERIES} were expected.",
+            f"{count} queries are too few for a fit; at least {LEAST_QUERIES} were expected.",
             path=dataset.source,
         )
 
@@ -115,7 +115,7 @@ def tune(
         IncompleteRankings: more than a fifth of the rankings are partial.
     """
     if not 2 <= len(set(signals)) <= _MOST_SIGNALS:
-        raise InputError(f"{len(set(signals))} signals were named; two to {_MOST_SIGNALS} can be weighed.")
+        raise InputError(f"{len(set(signals))} signals were named; expected two to {_MOST_SIGNALS} can be weighted.")
     require_queries(dataset, len(dataset.topics))
     Hybrid(dict.fromkeys(signals, 1.0), norm=cast("Any", norm))  # which says what is wrong with the names
     measure = Metrics([metric])

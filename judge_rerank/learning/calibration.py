@@ -47,7 +47,7 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibration:
-    """A monotone map from scores to probabilities, with what it was fitted on.
+    """A monotone map from scores to probabilities, with a description of the data that it was fitted on.
 
     Attributes:
         points: (score, probability), rising; between them it is linear, beyond them constant.
@@ -55,7 +55,7 @@ class Calibration:
         prompts: hashes of the prompts that gave them, sorted.
         min_grade: the lowest grade that counted as relevant.
         queries, documents, relevant: how many there were.
-        held_out: how good it is on queries that it was not fitted on, by cross-validation.
+        held_out: the errors on queries that it was not fitted on, by cross-validation.
         left_out: how many rankings were partial, and so not fitted on.
     """
 
@@ -74,7 +74,7 @@ class Calibration:
         scores, probabilities = [p[0] for p in self.points], [p[1] for p in self.points]
         in_range = all(0 <= value <= 1 for point in self.points for value in point)
         if not scores or not in_range or scores != sorted(set(scores)) or probabilities != sorted(probabilities):
-            msg = "points have to be pairs of a score and a probability from 0 to 1, both rising, at least one."
+            msg = "points must be at least one pair of a score and a probability from 0 to 1, both in rising order."
             raise InputError(msg)
 
     def apply(self, score: float) -> float:
@@ -84,12 +84,12 @@ class Calibration:
     def differences(self, *, model: str, strategy: str, prompts: Iterable[str]) -> list[str]:
         """In what the use differs from what it was fitted on; empty where it does not."""
         found = [
-            f"{what} is {now!r}, and it was fitted on {fitted!r}"
+            f"{what} is {now!r}, but it was fitted on {fitted!r}"
             for what, now, fitted in (("the model", model, self.model), ("the strategy", strategy, self.strategy))
             if now != fitted
         ]
         unknown = sorted(set(prompts) - set(self.prompts))
-        return found + (["the prompt is another one, or was changed since"] if unknown else [])
+        return found + (["the prompt is another one, or has changed since"] if unknown else [])
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON.
@@ -153,14 +153,14 @@ def calibrate(
     relevant = sum(label for _, label in everything)
     if len(groups) < 2:
         msg = (
-            f"{len(groups)} of {len(made)} queries have documents with a score and a grade; at least two are needed to "
-            "fit on one and check on the other. Do the ids of the relevance judgments fit those of the run?"
+            f"{len(groups)} of {len(made)} queries have documents with a score and a grade; at least two are needed, "
+            "one to fit on and one to check on. Do the ids of the relevance judgments match those of the run?"
         )
         raise InputError(msg)
     if relevant in (0, len(everything)):
         msg = (
-            f"{'All' if relevant else 'None'} of the {len(everything)} documents with a grade are relevant, so that "
-            "there is nothing to fit. Choose another lowest grade, or count documents without a grade as irrelevant."
+            f"{'All' if relevant else 'None'} of the {len(everything)} documents with a grade are relevant, so there "
+            "is nothing to fit. Choose another lowest grade, or count documents without a grade as irrelevant."
         )
         raise InputError(msg)
     judgments = [j for ranking in made for result in ranking for j in result.judgments if j.score is not None]

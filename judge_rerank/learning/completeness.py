@@ -44,7 +44,7 @@ def check_complete(partial: int, wanted: int, made: Sequence[Ranking]) -> None:
     why = f" The most frequent reason: {reasons.most_common(1)[0][0]}." if reasons else ""
     raise IncompleteRankings(
         f"{partial} of {wanted} queries have partial rankings; at most {MOST_PARTIAL:.0%} may. Documents that were "
-        f"never judged are no data, so nothing was learnt from them.{why} Raise the budget, or see to the provider, "
-        "and run it again; replies in the cache are not paid for twice.",
+        f"never judged are not data, so nothing was learnt.{why} Raise the budget or check the provider, then run the "
+        "command again. Replies in the cache are not paid for twice.",
         made,
     )

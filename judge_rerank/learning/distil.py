@@ -142,8 +142,8 @@ def examples(
             known.append(found)
     if len(groups) < FEWEST_QUERIES:
         raise InputError(
-            f"{len(groups)} of {len(pairs)} queries have candidates of different grades; at least {FEWEST_QUERIES} are "
-            "needed to fit on some and check on others. Do the ids of the judgments fit those of the run?"
+            f"{len(groups)} of {len(pairs)} queries have candidates of different grades; at least {FEWEST_QUERIES} "
+            "are needed, some to fit on and others to check on. Do the ids of the judgments match those of the run?"
         )
     names, signals = signals_of(model, groups)
     if prefilter == Embedding(model):  # its scores are among the signals

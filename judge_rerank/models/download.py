@@ -72,7 +72,7 @@ class _Fetch:
                 for file, path in paths:
                     if not has_hash(path, file):
                         raise ModelUnavailable(
-                            f"{path} is not the file that is expected: {_expected(file)}. Replace it, or take its "
+                            f"{path} is not the expected file: {_expected(file)}. Replace it, or take its "
                             "folder out of JUDGE_RERANK_MODELS."
                         )
                     remember(path, file)
@@ -131,7 +131,7 @@ class _Fetch:
             if has_hash(into, file):
                 self._place(into, file)
                 return None
-            problem = "it has another file than the one expected"
+            problem = "it has a different file than expected"
             into.unlink()
             into.with_name(into.name + ".json").unlink(missing_ok=True)
         if source is not file.sources[-1]:
@@ -175,7 +175,7 @@ class _Fetch:
 
     def _failure(self, file: ModelFile, problems: list[str]) -> str:
         return (
-            f"{self._model.name!r} could not be downloaded. Tried: {'; '.join(problems)}. To place it by hand, put "
+            f"{self._model.name!r} could not be downloaded. Tried: {'; '.join(problems)}. To install it by hand, put "
             f"{file.name} ({_expected(file)}) into {self.folder}, or set JUDGE_RERANK_MODELS to a folder that has it. "
             "What was downloaded so far is kept for the next attempt."
         )

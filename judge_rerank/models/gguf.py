@@ -41,13 +41,15 @@ def read_head(path: Path) -> Head:
     try:
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
-                raise ModelUnavailable(f"{path} is not a GGUF file, which is what the local judge takes.")
+                raise ModelUnavailable(f"{path} is not a GGUF file, which the local judge needs.")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return _head(_Reader(content))
     except OSError as error:
         raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror or error}.") from error
     except (struct.error, ValueError, KeyError, IndexError, OverflowError) as error:
-        raise ModelUnavailable(f"{path} is damaged or incomplete: its head cannot be read. Fetch it again.") from error
+        raise ModelUnavailable(
+            f"{path} is damaged or incomplete: its header cannot be read. Download it again."
+        ) from error
 
 
 class _Reader:

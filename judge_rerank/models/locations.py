@@ -34,8 +34,8 @@ def find_model(name_or_path: str | Path) -> Path:
     """Where a model is on this machine, without downloading anything.
 
     A name of the registry is looked up in the folders of JUDGE_RERANK_MODELS (as `NAME/FILE` or `FILE`), then among the
-    downloaded ones. A file counts if it is the registered one, by its SHA-256, which is reckoned when a file is met for
-    the first time or was changed.
+    downloaded ones. A file counts if it is the registered one, by its SHA-256, which is computed for a new or a changed
+    file.
 
     Returns:
         The file of a one-file model, the folder of any other.
@@ -48,7 +48,7 @@ def find_model(name_or_path: str | Path) -> Path:
     if name not in REGISTRY and (isinstance(name_or_path, Path) or _looks_like_path(name)):
         path = Path(name).expanduser()
         if not path.exists():
-            raise ModelUnavailable(f"There is no model file {path}. Expected an existing file or folder.")
+            raise ModelUnavailable(f"No model file at {path}. Expected an existing file or folder.")
         return path
     return locate(model_named(name))
 
@@ -100,7 +100,7 @@ def _missing(model: Model) -> str:
 def _difference(path: Path, file: ModelFile) -> str:
     size = path.stat().st_size
     if size != file.size_bytes:
-        return f"it has {size:,} bytes, expected are {file.size_bytes:,}"
+        return f"it has {size:,} bytes, expected were {file.size_bytes:,}"
     return f"its SHA-256 is not the one expected, {file.sha256}"
 
 

@@ -119,7 +119,7 @@ _MODELS = (
     Model(
         name="qwen2.5-coder-1.5b",
         task="judge",
-        description="Qwen2.5-Coder 1.5B Instruct, Q4_K_M: the embedded judge",
+        description="Qwen2.5-Coder 1.5B Instruct, Q4_K_M: the default local judge",
         licence="Apache-2.0",
         files=(
             ModelFile(
@@ -140,7 +140,7 @@ _MODELS = (
     Model(
         name="qwen2.5-coder-0.5b",
         task="judge",
-        description="Qwen2.5-Coder 0.5B Instruct, Q4_K_M: for experiments, a poor judge",
+        description="Qwen2.5-Coder 0.5B Instruct, Q4_K_M: for experiments, judges poorly",
         licence="Apache-2.0",
         files=(
             ModelFile(
@@ -161,7 +161,7 @@ _MODELS = (
     Model(
         name="smollm2-135m",
         task="judge",
-        description="SmolLM2 135M Instruct, Q4_1: for tests, does not judge",
+        description="SmolLM2 135M Instruct, Q4_1: for tests only, cannot judge",
         licence="Apache-2.0",
         files=(
             ModelFile(

@@ -72,7 +72,7 @@ def _from_hub(source: HubFile, file: ModelFile, into: Path, advance: Advance) ->
         raise SourceUnreachable("HF_HUB_OFFLINE is set")
     url = f"{_endpoint()}/{source.repo}/resolve/{source.revision}/{source.path}"
     if not url.startswith(("https://", "http://")):
-        raise SourceUnreachable("HF_ENDPOINT has to begin with https:// or http://")
+        raise SourceUnreachable("HF_ENDPOINT must begin with https:// or http://")
     if _USERINFO.search(url):
         raise SourceUnreachable("HF_ENDPOINT holds a user name or a password, which is not supported")
     if _size(into) > file.size_bytes:

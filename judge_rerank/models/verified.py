@@ -1,4 +1,4 @@
-"""Whether a file on this machine is the registered one: its SHA-256, reckoned once for a file that does not change."""
+"""Whether a file on this machine is the registered one: its SHA-256, computed once for a file that does not change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Seen = tuple[int, int, str]
 def is_registered(path: Path, file: ModelFile) -> bool:
     """Whether `path` is the registered file. Name and size are not enough: any file can have them.
 
-    What was reckoned is kept in `models/verified.json` of the cache folder, and holds while the file has the size and
+    Results are kept in `models/verified.json` of the cache folder, and holds while the file has the size and
     the time of its last change that it had then.
     """
     if not path.is_file():
@@ -37,7 +37,7 @@ def is_registered(path: Path, file: ModelFile) -> bool:
 
 
 def has_hash(path: Path, file: ModelFile) -> bool:
-    """As `is_registered`, reckoned anew."""
+    """As `is_registered`, computed again."""
     return path.stat().st_size == file.size_bytes and _digest(path) == file.sha256
 
 
@@ -74,7 +74,7 @@ def _known() -> dict[str, Seen]:
 
 
 def _keep(path: Path, seen: Seen) -> None:
-    """Written at one go. What two processes write at once, or nobody can write, is reckoned again some time."""
+    """Written at once. What two processes write at the same time, or cannot be written, is computed again later."""
     entries = {name: known for name, known in _known().items() if Path(name).exists()}
     entries[_name(path)] = seen
     record = _record()

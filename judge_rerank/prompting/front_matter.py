@@ -79,7 +79,7 @@ def read(path: Path) -> str:
         msg = f"The template cannot be read: {(error.strerror or str(error)).lower()}."
         raise PromptError(msg, path=path) from None
     if len(raw) > _MOST_BYTES:
-        msg = f"A template has {_MOST_BYTES // 1024} KB at most."
+        msg = f"A template may have at most {_MOST_BYTES // 1024} KB."
         raise PromptError(msg, path=path)
     try:
         text = raw.decode("utf-8-sig")
@@ -161,7 +161,7 @@ def _reject(key: str, kind: str, places: Mapping[str, int], path: Path) -> NoRet
     if kind == "missing":
         msg = f"The front matter lacks {key!r}: {_EXPECTED[key]}."
     elif key in _EXPECTED:
-        msg = f"{key!r} has to be {_EXPECTED[key]}."
+        msg = f"{key!r} must be {_EXPECTED[key]}."
     else:
         near = get_close_matches(key, _EXPECTED, n=1)
         advice = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(_EXPECTED)}."

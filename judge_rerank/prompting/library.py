@@ -120,7 +120,7 @@ class Template:
         """
         if len(documents) > 1 and not self.batches:
             msg = (
-                f"The prompt {self.name!r} shows one document, and was given {len(documents)}. Ask about one at a time "
+                f"The prompt {self.name!r} shows one document, but got {len(documents)}. Ask about one at a time "
                 "(batch_size=1), or let it loop: {% for document in documents %}."
             )
             raise PromptError(msg, path=self.path)
@@ -191,7 +191,7 @@ class Library:
             known = [full.removeprefix(f"{task}/") for full in self.names(task)]
             raise UnknownName(f"{task} prompt", name, known, _HINT)
         if template.task != task:
-            msg = f"The prompt {template.name!r} is for the task {template.task!r}, and {task!r} is asked for here."
+            msg = f"The prompt {template.name!r} is for the task {template.task!r}, and {task!r} was expected here."
             raise PromptError(msg, path=template.path)
         return template
 
@@ -241,7 +241,7 @@ def load(path: Path, *, folder: Path | None = None) -> Template:
     system = _compiled(parsed, "system", path)
     for name in ("query", "options" if front.task == "classify" else "documents"):
         if name not in user.names | system.names:
-            msg = f"The template never uses {name!r}, without which a judge has nothing to go by."
+            msg = f"The template never uses {name!r}, without which a judge has nothing to judge."
             raise PromptError(msg, path=path, line=parsed.parts["user"].first_line)
     template = Template(
         task=front.task,
@@ -266,7 +266,7 @@ def template_files(folder: Path) -> list[Path]:
         PromptError: there is no such folder, or no template in it.
     """
     if folder.is_file():
-        msg = "A folder of templates is wanted here. Name one file where the prompt is chosen: Score(prompt='file.j2')."
+        msg = "Expected a folder of templates. To use one file, name it as the prompt: Score(prompt='file.j2')."
         raise PromptError(msg, path=folder)
     if not folder.is_dir():
         msg = "There is no such folder of templates."
@@ -303,11 +303,11 @@ def _name(parsed: Parsed, path: Path, folder: Path | None) -> str:
         return front.name if "/" in front.name else f"{front.task}/{front.name}"
     under = front.task if path.parent == folder else path.parent.name
     if under in TASKS and under != front.task:
-        msg = f"The template is for the task {front.task!r} and lies in the folder {under!r}. Move it, or correct it."
+        msg = f"The template is for the task {front.task!r} but is in the folder {under!r}. Move it, or correct it."
         raise PromptError(msg, path=path, line=parsed.lines["task"])
     name = f"{under}/{path.stem}"
     if front.name not in (path.stem, name):
-        msg = f"The template calls itself {front.name!r}, and its file {path.stem!r}. Give both the same name."
+        msg = f"The template has the name {front.name!r}, and its file {path.stem!r}. Give both the same name."
         raise PromptError(msg, path=path, line=parsed.lines["name"])
     return name
 

@@ -229,7 +229,7 @@ class Renderer(Cutter):
         info = self._backend.info
         msg = (
             f"The prompt {form.template.name!r} leaves no room for documents in the {info.context_tokens} tokens that "
-            f"{info.name} reads at once. Use a shorter prompt or query, fewer documents a call, or a model with a "
+            f"{info.name} reads at once. Use a shorter prompt or query, fewer documents per call, or a model with a "
             "longer context."
         )
         return ContextTooLong(msg, model=info.name)

@@ -217,7 +217,7 @@ def _items(value: Iterable[object]) -> list[object]:
 def _join(value: Iterable[object], d: str = "") -> str:
     separator = str(_printable(d))
     if len(separator) > _LONGEST_SEPARATOR:
-        msg = f"What stands between joined items can have {_LONGEST_SEPARATOR} characters at most."
+        msg = f"The text between joined items can have {_LONGEST_SEPARATOR} characters at most."
         raise TemplateRuntimeError(msg)
     return separator.join(str(_printable(item)) for item in _items(value))
 

@@ -68,7 +68,7 @@ def registered(
     opened = opens(name, api_base=api_base, api_key=api_key, params=params)
     if not isinstance(opened, Backend):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(
-            f"The backend {prefix!r} gave {type(opened).__name__}, which is no Backend: it needs info, count_tokens, "
-            "complete and aclose."
+            f"The backend {prefix!r} gave {type(opened).__name__}, which is not a Backend: it needs info, "
+            "count_tokens, complete and aclose."
         )
     return opened

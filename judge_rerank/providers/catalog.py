@@ -90,8 +90,8 @@ def _row(litellm: Any, model: str, name: str, provider: str) -> dict[str, Any]:
         with contextlib.suppress(Exception):
             return cast("dict[str, Any]", litellm.get_model_info(name, custom_llm_provider=provider))
     _log.warning(
-        "LiteLLM's table does not have %r: a context of %d tokens is assumed, and its price is not known. "
-        "Give params={'context_tokens': ...} to say better.",
+        "LiteLLM's table does not have %r: a context of %d tokens is assumed, and its price is not known. Give the "
+        "context with params={'context_tokens': ...}.",
         model,
         UNKNOWN_CONTEXT_TOKENS,
     )

@@ -53,7 +53,7 @@ def message(response: Any, body: object) -> dict[str, Any]:
     """The message of a reply: what LiteLLM took over of it, and what else the body has."""
     told = response.choices[0].message
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what a provider sent, nobody here can mend the types
+        warnings.simplefilter("ignore")  # of what a provider sent, nobody here can repair the types
         known: dict[str, Any] = told.model_dump() if hasattr(told, "model_dump") else {}
     return {**_raw_message(body), **{name: value for name, value in known.items() if value}}
 
@@ -74,7 +74,7 @@ def thought_only(reply: ChatReply, message: Mapping[str, Any]) -> bool:
     return answer.has_thoughts(message) or bool(details.get("reasoning_tokens"))
 
 
-def mended(litellm: Any, body: object, model: str) -> Any:
+def repaired(litellm: Any, body: object, model: str) -> Any:
     """LiteLLM's response to a body that it could not read, its content made plain; None where the body is no reply."""
     if not isinstance(body, dict) or not isinstance(body.get("choices"), list) or not body["choices"]:
         return None

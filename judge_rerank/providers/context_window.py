@@ -42,7 +42,7 @@ def was_cut(request: ChatRequest, counted: int, read: int | None) -> bool:
     Args:
         request: what was sent.
         counted: its tokens by OpenAI's vocabulary, which is about as fine as others for most texts; where another may
-            be coarser, four characters a token are reckoned.
+            be coarser, four characters count as a token.
         read: the provider's count.
     """
     if read is None or read < _LEAST_READ:

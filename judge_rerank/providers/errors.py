@@ -115,7 +115,9 @@ def translated(
     detail = redact(_detail(inside or error, exchange), secrets)
     unsent = never_sent(exchange, error)
     if unsent and kind is not AuthenticationError:
-        return InputError(f"{model} cannot be asked like this, and nothing was sent: {detail} {advice or _CHECK_SETUP}")
+        return InputError(
+            f"{model} cannot be called with these settings, and nothing was sent: {detail} {advice or _CHECK_SETUP}"
+        )
     advice = advice or remedy(said(error, exchange), exchange, status, api_base) or _ADVICE[kind]
     return kind(
         f"{model}: {_what(kind, exchange, told, status)}: {detail} {advice}",
@@ -241,7 +243,7 @@ def _detail(error: BaseException, exchange: Exchange) -> str:
     told = page_text(exchange.raw) if is_page(exchange.raw) else _message_in(body) or _message_in(_json_in(str(error)))
     text = told or _LITELLM_PREFIX.sub("", _LITELLM_ADVICE.sub("", _TRACEBACK.split(str(error))[0]))
     if isinstance(error, LookupError):
-        text = f"there is nothing at {text} where the reply should be"
+        text = f"there is no reply at {text} where it should be"
     text = " ".join(text.split()).strip(" -") or "it gave no reason"
     if len(text) > _LONGEST_DETAIL:
         text = text[:_LONGEST_DETAIL] + "…"

@@ -62,8 +62,8 @@ def _embedded() -> str:
         return "local"
     msg = (
         "No model is named. Pass one, Judge('openai/gpt-4.1-mini') or -m openai/gpt-4.1-mini, or set "
-        "JUDGE_RERANK_MODEL; or download the embedded one, which needs no key: "
-        f"judge-rerank models pull {DEFAULT_JUDGE}"
+        "JUDGE_RERANK_MODEL. Or download the local model, which needs no key: judge-rerank models pull "
+        f"{DEFAULT_JUDGE}"
     )
     raise ModelUnavailable(msg)
 

@@ -191,6 +191,6 @@ class Connections:
 def _new_session() -> ClientSession:
     from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
-    # No limit of its own: the gate in front of the provider is the limit.
+    # No limit of its own: the limiter in front of the provider is the limit.
     connector = TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=300)
     return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=(_once,))

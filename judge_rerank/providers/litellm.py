@@ -135,7 +135,7 @@ class LiteLLMBackend(LiteLLMConnection):
                 return reply
         except TimeoutError:
             raise ProviderTimeout(
-                f"{self._model}: no complete answer in {request.timeout_s:g} s. "
+                f"{self._model}: no complete answer in {request.timeout_s:g} seconds. "
                 "Raise timeout_s, or use a faster model.",
                 model=self._model,
                 status=exchange.status,
@@ -164,7 +164,7 @@ class LiteLLMBackend(LiteLLMConnection):
             response = await self._send(asked, exchange)
         except Exception:
             body = parsed(bytes(exchange.raw))
-            response = chat_reply.mended(_litellm(), body, self._model) if exchange.status == 200 else None
+            response = chat_reply.repaired(_litellm(), body, self._model) if exchange.status == 200 else None
             if response is None:
                 raise
         else:
@@ -185,7 +185,7 @@ class LiteLLMBackend(LiteLLMConnection):
             return chat_reply.withheld(self._model)
         ours = self._translated(error, exchange)
         if self._learnt(ours, status, told, asked) and self._asked(request) != asked:
-            _log.info("%s will be asked without what it refused. %s", self._model, ours)
+            _log.info("%s will be asked without the parameters that it refused. %s", self._model, ours)
             return None
         if status == 500:
             self._failures[request.messages] = self._failures.get(request.messages, 0) + 1
@@ -205,7 +205,9 @@ class LiteLLMBackend(LiteLLMConnection):
             return
         full = self._asked(request)
         if full != asked and self._features.step_down(full):
-            _log.info("%s answers 500 to what is asked beside the prompt, and will be asked without.", self._model)
+            _log.info(
+                "%s answers HTTP 500 to the parameters beside the prompt, and will be asked without them.", self._model
+            )
 
     def _looked_at(self, reply: ChatReply, response: Any, body: object, request: ChatRequest) -> ChatReply:
         """The reply with what LiteLLM does not say of it: an answer that stands elsewhere, and what was cut off."""
@@ -216,7 +218,7 @@ class LiteLLMBackend(LiteLLMConnection):
         if chat_reply.thought_only(reply, message):
             more = min(max(2 * request.max_output_tokens, catalog.REASONING_TOKENS), _MOST_REASONING_TOKENS)
             self._features.reasoning_tokens = max(self._features.reasoning_tokens, more)
-            _log.info("%s thought until the limit; it gets %d tokens for that from now on.", self._model, more)
+            _log.info("%s reasoned up to the limit; it gets %d tokens for reasoning from now on.", self._model, more)
             reply = replace(reply, thought_only=True)
         counted = sum(tokens.by_vocabulary(each.content) for each in request.messages)
         if context_window.was_cut(request, counted, reply.input_tokens):
@@ -300,7 +302,7 @@ class LiteLLMBackend(LiteLLMConnection):
         self._check_setup()
         if self._route.provider in catalog.without_chat():
             raise InputError(
-                f"{self._model} cannot be asked: LiteLLM has no chat for the provider {self._route.provider!r}. "
+                f"{self._model} cannot be called: LiteLLM has no chat for the provider {self._route.provider!r}. "
                 "Name a chat model, as in 'openai/gpt-4.1-mini'."
             )
 

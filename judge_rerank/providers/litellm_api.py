@@ -133,7 +133,7 @@ class LiteLLMApi(LiteLLMBackend, ABC):
             fitting = limit if longest >= limit else max(lowest, longest * 3 // 4)
             self._input_tokens = limit = min(fitting, self._input_tokens or limit)
         unit = "documents a request" if found.what == "many" else "tokens an input"
-        _log.info("%s takes at most %d %s, and is asked so from now on.", self._model, limit, unit)
+        _log.info("%s accepts at most %d %s, and later requests keep to that.", self._model, limit, unit)
 
     @abstractmethod
     def _inputs(self, request: ChatRequest) -> Sequence[str]:

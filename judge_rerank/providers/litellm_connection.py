@@ -186,8 +186,8 @@ class LiteLLMConnection:
         missing = catalog.missing_keys(_litellm(), self._model)
         if missing:
             raise AuthenticationError(
-                f"{self._model} needs a key. Set the environment variable {' or '.join(missing)}; "
-                "in Python, api_key= does as well.",
+                f"{self._model} needs a key. Set the environment variable {' or '.join(missing)}, or pass api_key= in "
+                "Python.",
                 model=self._model,
                 sent=False,
             )

@@ -41,11 +41,11 @@ def load() -> Any:
     quiet: Any = litellm
     quiet.suppress_debug_info = True
     with _import_lock, warnings.catch_warnings():
-        # Pydantic warns of LiteLLM's types when the first response is built; that is nothing that a user can mend.
+        # Pydantic warns of LiteLLM's types when the first response is built; that is nothing that a user can repair.
         warnings.simplefilter("ignore")
         litellm.ModelResponse()
     if first:
-        # Nor can a user mend the types in what a provider sends.
+        # Nor can a user repair the types in what a provider sends.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
         for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
             logger = logging.getLogger(name)

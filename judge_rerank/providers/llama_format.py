@@ -30,7 +30,7 @@ def send(server: Any, body: dict[str, Any], model: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = server.handle_chat_completions(body)
     except (ValueError, TypeError) as error:
-        raise RequestRejected(f"{model} does not take this request: {error}.", model=model, status=400) from error
+        raise RequestRejected(f"{model} does not accept this request: {error}.", model=model, status=400) from error
     except RuntimeError as error:
         raise ProviderUnavailable(f"llama.cpp failed: {error}.", model=model) from error
     if "error" in answer:
@@ -79,10 +79,10 @@ def _error(told: Mapping[str, Any], model: str) -> ProviderError:
     if told.get("type") == "exceed_context_size_error":
         return ContextTooLong(
             f"The request is longer than the context of {model}: {told.get('n_prompt_tokens')} of {told.get('n_ctx')} "
-            "tokens. Show it fewer or shorter documents, or set params={'context_tokens': …}.",
+            "tokens. Show fewer or shorter documents, or set params={'context_tokens': …}.",
             model=model,
             status=400,
         )
     if isinstance(code, int) and 400 <= code < 500:
-        return RequestRejected(f"{model} does not take this request: {message}.", model=model, status=code)
+        return RequestRejected(f"{model} does not accept this request: {message}.", model=model, status=code)
     return ProviderUnavailable(f"llama.cpp failed: {message}.", model=model)

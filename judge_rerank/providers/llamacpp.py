@@ -43,7 +43,7 @@ def require() -> None:
         MissingExtra: it is not.
     """
     if importlib.util.find_spec("xllamacpp") is None:
-        raise MissingExtra("The embedded judge", "local", "xllamacpp")
+        raise MissingExtra("The local judge", "local", "xllamacpp")
 
 
 def shared(path: Path, *, context_tokens: int, threads: int) -> Llama:
@@ -86,7 +86,7 @@ class Llama:
         def job() -> T:
             server = self._load()
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_settle, begun)
+                loop.call_soon_threadsafe(_finish, begun)
             return work(server)
 
         result = asyncio.wrap_future(self._worker.submit(job))
@@ -190,7 +190,7 @@ def default_threads() -> int:
     chosen = os.environ.get("JUDGE_RERANK_THREADS", "").strip()
     if chosen:
         if not chosen.isdecimal() or int(chosen) < 1:
-            raise SetupError(f"JUDGE_RERANK_THREADS has to be a whole number from 1, not {chosen!r}.")
+            raise SetupError(f"JUDGE_RERANK_THREADS must be a whole number from 1, not {chosen!r}.")
         return int(chosen)
     affinity = getattr(os, "sched_getaffinity", None)
     usable: set[int] = set(affinity(0)) if affinity else set(range(os.cpu_count() or 1))
@@ -244,6 +244,6 @@ def _short_spins() -> Generator[None]:
         del os.environ["GOMP_SPINCOUNT"]
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def _finish(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)

@@ -134,8 +134,8 @@ class LocalBackend:
             return await self._opened().run(work, request.timeout_s)
         except TimeoutError as error:
             raise ProviderTimeout(
-                f"{name} did not finish within {request.timeout_s:g} s. Allow it more time (timeout_s=), or "
-                "show it fewer or shorter documents.",
+                f"{name} did not finish within {request.timeout_s:g} seconds. Allow more time (timeout_s=), or show "
+                "fewer or shorter documents.",
                 model=name,
             ) from error
 
@@ -221,12 +221,12 @@ def _found(name: str, *, named: bool) -> Path:
         if named or not others:
             raise
         raise ModelUnavailable(
-            f"{error}. What is here ({', '.join(f'local/{other}' for other in others)}) is used only when it is named, "
-            "since it does not judge as well."
+            f"{error}. What is here ({', '.join(f'local/{other}' for other in others)}) is used only by its name, "
+            "because it does not judge as well."
         ) from error
 
 
 def _whole(value: object, name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    raise InputError(f"{name} has to be a whole number from 1, not {value!r}.")
+    raise InputError(f"{name} must be a whole number from 1, not {value!r}.")

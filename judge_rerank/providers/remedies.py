@@ -38,10 +38,8 @@ def remedy(said: str, exchange: Exchange, status: int | None, api_base: str | No
     if status in {404, 405}:
         return _address_remedy(exchange, api_base)
     if is_page(exchange.raw):
-        return (
-            "A web page came instead of an answer, so something stands in front of the API (a gateway, a proxy, a "
-            f"sign-in). {_address_remedy(exchange, api_base) or 'Check api_base and the proxy, or try again later.'}"
-        )
+        remedy = _address_remedy(exchange, api_base) or "Check api_base and the proxy, or try again later."
+        return f"The answer was a web page, so a gateway, a proxy or a sign-in page is in front of the API. {remedy}"
     if _BATCH.search(said):
         return "Send fewer documents in one request: a smaller batch_size."
     return ""
@@ -71,7 +69,9 @@ def _address_remedy(exchange: Exchange, api_base: str | None) -> str:
     if re.search(r"/(?:chat/completions|responses|rerank|embeddings|messages)$", shown):
         return f"api_base is the address before the API's path: try {re.sub(r'/(?:chat/)?[a-z]+$', '', shown)!r}."
     if re.search(r"/(v\d)\w*/(?:\1|v\d)\b", path):
-        return f"/v1 stands twice in {path!r}: try api_base={bare!r}."
+        return f"/v1 appears twice in {path!r}: try api_base={bare!r}."
     if not re.search(r"/v\d", path):
         return f"Most servers answer under /v1, and {path or 'the path'!r} has none: try api_base={bare + '/v1'!r}."
-    return f"Nothing answers at {path!r}: check api_base, where /v1 may be missing or too much, and the model's name."
+    return (
+        f"Nothing answers at {path!r}: check api_base, where /v1 may be missing or superfluous, and the model's name."
+    )

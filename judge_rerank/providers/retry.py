@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Retrier:
-    """Makes an attempt again while its failure is one that waiting can mend.
+    """Makes an attempt again while its failure is one that waiting can repair.
 
     Waits `base_s`, then twice as long each time, up to `max_wait_s`; with jitter, between half of that and all of it.
     Where the provider names a time, it waits that long instead (with jitter, up to a tenth and a second longer, so
@@ -56,7 +56,7 @@ class Retrier:
         rng: random.Random | None = None,
     ) -> None:
         if max_attempts < 1:
-            raise ValueError(f"max_attempts has to be at least 1, not {max_attempts}")
+            raise ValueError(f"max_attempts must be at least 1, not {max_attempts}")
         self._max_attempts, self._base_s, self._max_wait_s = max_attempts, base_s, max_wait_s
         self._jitter, self._sleep = jitter, sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
@@ -139,8 +139,8 @@ class Retrier:
         if not self._asks_too_much(error):
             return error
         return type(error)(
-            f"{error} The provider asks to wait {error.retry_after_s:g} s, and no wait here is longer than "
-            f"{self._max_wait_s:g} s. Try again later.",
+            f"{error} The provider asks for a wait of {error.retry_after_s:g} seconds, and this package waits no "
+            f"longer than {self._max_wait_s:g} seconds. Try again later.",
             model=error.model,
             status=error.status,
             retry_after_s=error.retry_after_s,

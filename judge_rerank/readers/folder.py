@@ -41,7 +41,7 @@ def read_text(path: Path | str, *, name: str | None = None, max_chars: int = 120
     raw = whole(path)
     encoding = encoding_of(raw[:4])
     if encoding == "utf-8" and b"\0" in raw:
-        raise DataError("This is a binary file; text was expected. Convert it to text first.", path=path)
+        raise DataError("This is a binary file; expected text. Convert it to text first.", path=path)
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -89,7 +89,7 @@ def _text_files(folder: Path) -> Iterator[Path]:
             if not name.startswith(".") and suffix_of(name) in TEXT_SUFFIXES:
                 file = Path(parent, name)
                 if not file.resolve().is_relative_to(root):
-                    _log.warning("%s: this link leads out of the folder; it is left out.", file)
+                    _log.warning("%s: this link points outside the folder; it is left out.", file)
                 elif file.is_file():
                     yield file
 

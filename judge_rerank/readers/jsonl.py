@@ -47,7 +47,7 @@ def json_lines(source: Path | str | BinaryIO) -> Iterator[tuple[int, Document]]:
         yield number, document_of(cast("dict[str, Any]", value), name, number)
 
 
-_EXPECTED = 'an object with a "text" was expected, one a line.'
+_EXPECTED = 'an object with a "text" was expected, one per line.'
 
 
 def json_value(line: str, name: str, number: int) -> object:

@@ -54,15 +54,15 @@ def reading(path: Path | str) -> Generator[Path]:
     except FileNotFoundError as error:
         raise DataError("There is no such file. Check the path.", path=path) from error
     except IsADirectoryError as error:
-        raise DataError("This is a folder; a file was expected.", path=path) from error
+        raise DataError("This is a folder; expected a file.", path=path) from error
     except PermissionError as error:
-        raise DataError("This may not be read: permission denied.", path=path) from error
+        raise DataError("Cannot be read: permission denied.", path=path) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"This gzip file is damaged: {str(error).rstrip('.')}.", path=path) from error
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"This cannot be read: {getattr(error, 'strerror', None) or error}.", path=path) from error
+        raise DataError(f"Cannot be read: {getattr(error, 'strerror', None) or error}.", path=path) from error
 
 
 @contextmanager
@@ -174,4 +174,4 @@ def _wide_lines(file: BinaryIO, name: str, encoding: str) -> Iterator[tuple[int,
 
 def _check_length(line: str | bytes, name: str, number: int) -> None:
     if len(line) > MAX_LINE_BYTES:
-        raise DataError("This line is longer than 64 MB. One record a line was expected.", path=name, line=number)
+        raise DataError("This line is longer than 64 MB. Expected one record per line.", path=name, line=number)

@@ -55,7 +55,7 @@ def passages(
         InputError: `max_chars` is below 1.
     """
     if max_chars < 1:
-        raise InputError(f"max_chars is {max_chars}; at least 1 was expected.")
+        raise InputError(f"max_chars is {max_chars}; expected at least 1.")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     skipped = _FRONT_MATTER.match(text) if markup == "markdown" else None
     lines = list(_LINE.finditer(text, skipped.end() if skipped else 0))

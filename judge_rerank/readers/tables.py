@@ -80,7 +80,7 @@ def parquet_documents(path: Path | str) -> Iterator[tuple[int, Document]]:
 def _documents(rows: Iterator[Row], path: Path | str, *, bare: bool) -> Iterator[tuple[int, Document]]:
     first = next(rows, None)
     if first is None:
-        raise DataError("This file is empty; a row with the names of the columns was expected.", path=path)
+        raise DataError("This file is empty; expected a row with the names of the columns.", path=path)
     names = _names(first[1])
     bare = bare and len(names) == 2 and _DIGIT.search(names[0]) is not None and names[1] not in TEXT_KEYS
     names = ["id", "text"] if bare else names
@@ -103,8 +103,8 @@ def _names(first: Sequence[str]) -> list[str]:
 def _record(names: Sequence[str], cells: Sequence[str], path: Path | str, number: int) -> dict[str, Any]:
     if len(cells) > len(names):
         raise DataError(
-            f"{len(cells)} cells were found, and the columns are {len(names)} ({', '.join(names[:8])}). A cell that "
-            "holds the separator has to stand in quotes.",
+            f"{len(cells)} cells were found, and the columns are {len(names)} ({', '.join(names[:8])}). Quote a cell "
+            "that contains the separator.",
             path=path,
             line=number,
         )

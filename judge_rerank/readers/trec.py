@@ -71,7 +71,7 @@ def read_trec(
     """
     for name, value in (("depth", depth), ("limit", limit)):
         if value is not None and value < 1:
-            raise InputError(f"{name} is {value}; at least 1 was expected.")
+            raise InputError(f"{name} is {value}; expected at least 1.")
     entries = read_run(run)
     wanted = list(dict.fromkeys(entries if query_ids is None else query_ids))[:limit]
     for query_id in wanted:
@@ -138,7 +138,7 @@ def read_queries(path: Path | str) -> dict[str, Query]:
         if not text.strip():
             raise DataError(f"Query {query_id!r} has no text.", path=path, line=number)
         if query_id in queries:
-            raise DataError(f"Query {query_id!r} stands in this file twice.", path=path, line=number)
+            raise DataError(f"Query {query_id!r} appears in this file twice.", path=path, line=number)
         queries[query_id] = Query(text=text, id=query_id)
     return queries
 
@@ -230,7 +230,7 @@ def _needed(corpus: Path | str, ids: Collection[str]) -> dict[str, Document]:
         name = document.id
         if name is not None and name in ids:
             if name in documents:
-                raise DataError(f"Document {name!r} stands in this corpus twice.", path=corpus, line=number)
+                raise DataError(f"Document {name!r} appears in this corpus twice.", path=corpus, line=number)
             documents[name] = document
     return documents
 

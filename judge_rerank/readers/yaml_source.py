@@ -113,7 +113,7 @@ def parse_yaml(source: bytes | str, *, first_line: int = 1, aliases: bool = True
     """
     text = ""
     if len(source) > MOST_BYTES:
-        raise NotYaml(f"This is larger than {MOST_BYTES // 1024} KB, and more is not read of YAML.")
+        raise NotYaml(f"This is larger than {MOST_BYTES // 1024} KB, the limit for YAML.")
     try:
         text = source if isinstance(source, str) else source.decode("utf-8-sig")
         loader = _Bounded(text, aliases=aliases)
@@ -136,7 +136,7 @@ def parse_yaml(source: bytes | str, *, first_line: int = 1, aliases: bool = True
         raise NotYaml("This is not UTF-8 text. Save it as UTF-8.", line) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + first_line
-        raise NotYaml(f"This is not YAML: the character #x{error.character:04x} cannot stand in it.", line) from None
+        raise NotYaml(f"This is not YAML: the character #x{error.character:04x} is not allowed in it.", line) from None
     except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError) as error:
         raise NotYaml(f"This is not YAML: {(str(error) or type(error).__name__).splitlines()[0]}.", None) from None
     return YamlTree(value=value, lines={place: line + first_line - 1 for place, line in lines.items()})
@@ -159,7 +159,7 @@ class _Bounded(yaml.SafeLoader):
         before = self._nodes
         self._nodes += self._size_of(event, line) if isinstance(event, yaml.AliasEvent) else 1
         if self._nodes > MOST_NODES:
-            raise NotYaml(f"These are more than {MOST_NODES:,} values, with what aliases stand for.", line)
+            raise NotYaml(f"This has more than {MOST_NODES:,} values, with what aliases stand for.", line)
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -174,7 +174,7 @@ class _Bounded(yaml.SafeLoader):
             raise NotYaml("This refers to an earlier part of itself (*name). Write it out.", line)
         node = self.anchors.get(alias.anchor)
         if node is not None and id(node) not in self._sizes:
-            raise NotYaml(f"*{alias.anchor} refers to what it stands in.", line)
+            raise NotYaml(f"*{alias.anchor} refers to the value that contains it.", line)
         return self._sizes.get(id(node), 1)
 
 
@@ -187,7 +187,7 @@ def _walk(node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise NotYaml("A key is a list or a mapping; a text was expected.", line)
+                raise NotYaml("A key is a list or a mapping; expected a text.", line)
             within = (*place, str(key.value))
             if within in lines:
                 raise NotYaml(f"{key.value!r} stands here twice.", line)

@@ -31,15 +31,18 @@ def prefilter() -> str:
 @strategy("auto")
 @dataclass(frozen=True)
 class Auto(Composable):
-    """Chooses a strategy for each query: its class, the number of candidates, who judges, and what caps and deadline
-    leave room for, looked up in a table (`judge-rerank routes` prints it). `ranking.notes` says which, and why.
+    """Chooses a strategy for each query.
 
-    Calls and rounds are those of the strategy chosen. A strategy that would exceed a cap or the deadline gives way to
-    the next of its row, down to a scorer that costs nothing.
+    The choice depends on the query's class, the number of candidates, the kind of judge, and what caps and deadline
+    allow. The choices are in a table (`judge-rerank routes` prints it). `ranking.notes` reports the choice and its
+    reason.
+
+    Calls and rounds are those of the strategy chosen. A strategy that would exceed a cap or the deadline is replaced by
+    the next of its row, down to a free scorer.
 
     Attributes:
         routes: the table, or the YAML file of one.
-        classifier: what tells the class of a query; by default the trained one that comes with the package.
+        classifier: the classifier of queries; by default the trained one that comes with the package.
     """
 
     routes: Routes | str = field(default_factory=Routes)
@@ -68,7 +71,7 @@ class Auto(Composable):
 @dataclass(frozen=True)
 class DefaultCascade(Composable):
     """The best scorer that is installed, then the judge on what it keeps: listwise for a hosted model, yes or no, fused
-    with the scorer, for one that runs here. `ranking.notes` says what it was.
+    with the scorer, for one that runs here. `ranking.notes` reports it.
     """
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
@@ -91,7 +94,7 @@ def resolved(text: str) -> Strategy:
     """
     found = parse(text.replace("{prefilter}", prefilter()))
     if any(isinstance(each, (Auto, DefaultCascade)) for each in nested(found)):
-        raise InputError(f"A route cannot lead to {text!r}, which chooses again.")
+        raise InputError(f"A route cannot use {text!r}, which chooses again.")
     return found
 
 

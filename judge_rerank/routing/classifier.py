@@ -35,9 +35,9 @@ class QueryClass:
 
     def __post_init__(self) -> None:
         if not self.label.strip():
-            raise InputError("The label of a query class is empty; it has to be a word, such as 'factual'.")
+            raise InputError("The label of a query class is empty; it must be a word, such as 'factual'.")
         if self.confidence is not None and not 0 <= self.confidence <= 1:
-            msg = f"confidence is {self.confidence}; it has to be from 0 to 1."
+            msg = f"confidence is {self.confidence}; it must be from 0 to 1."
             raise InputError(msg)
 
 

@@ -75,11 +75,11 @@ def asked(
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeClassifier:
-    """Classifies by asking the judge: one call a query, queries side by side.
+    """Classifies by asking the judge: one call per query, queries side by side.
 
     The confidence is the label's probability where the model gives log-probabilities, else None. A query without a
-    usable answer (refused, unreadable, out of budget, provider out of reach) is classified by `fallback`; its class
-    has `fallback=True` and says why in its reasons.
+    usable answer (refused, unreadable, out of budget, provider out of reach) is classified by `fallback`; its class has
+    `fallback=True`, and the reason is in its reasons.
 
     Attributes:
         judge: who is asked, with its budget, cache and trace.
@@ -91,7 +91,7 @@ class JudgeClassifier:
         fallback: as in `asked`.
 
     Raises:
-        InputError: there are fewer than two labels, or one stands there twice.
+        InputError: there are fewer than two labels, or one appears twice.
     """
 
     judge: Reranker
@@ -110,7 +110,7 @@ class JudgeClassifier:
         Raises:
             InputError: the query is empty.
             ProviderError: no answer could be had, and no retry can help (no key, no such model).
-            PricingUnknown: a cap in dollars holds, and nobody says what the model costs.
+            PricingUnknown: a cap in dollars holds, and the price of the model is unknown.
         """
         return self.classify_many([query])[0]
 
@@ -143,7 +143,7 @@ class _Asking:
 def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
     chosen = tuple(labels)
     if len(chosen) < 2 or len(set(chosen)) < len(chosen) or not all(label.strip() for label in chosen):
-        msg = f"labels are {chosen!r}; at least two different words to choose from were expected."
+        msg = f"labels are {chosen!r}; expected at least two different words to choose from."
         raise InputError(msg)
     return chosen
 
@@ -155,11 +155,11 @@ def _read(outcome: Outcome, query: str, labels: tuple[str, ...], fallback: Query
             confidence=outcome.probabilities.get(outcome.label),
             reasons=(outcome.reason,) if outcome.reason else (),
         )
-    why = getattr(outcome, "message", "its answer was no choice")
+    why = getattr(outcome, "message", "its answer was not a label")
     reasons: tuple[str, ...] = (f"the judge gave no answer: {why}",)
     instead = fallback or _trained_for(labels)
     if instead is None:
-        return QueryClass(label=labels[0], reasons=(*reasons, "the first label stands in"), fallback=True)
+        return QueryClass(label=labels[0], reasons=(*reasons, "the first label is used"), fallback=True)
     found = instead.classify(query)
     return QueryClass(label=found.label, confidence=found.confidence, reasons=(*reasons, *found.reasons), fallback=True)
 

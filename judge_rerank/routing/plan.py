@@ -137,7 +137,7 @@ def recommend(judge: Forecaster, info: ModelInfo, n_docs: int, tokens_per_doc: i
 
     Raises:
         InputError: none fits.
-        PricingUnknown: there is a limit in dollars, and nobody says what the model costs.
+        PricingUnknown: there is a limit in dollars, and the price of the model is unknown.
     """
     documents = _documents(judge, n_docs, tokens_per_doc)
     forecasts = [_forecast(judge, info, curve, documents, limits) for curve in table().curves]

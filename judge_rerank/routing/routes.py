@@ -19,13 +19,13 @@ ANY = "any"
 @option_value("route")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """One row: which queries it is for, and what is done with them.
+    """One row: a kind of query, and the strategies for it.
 
     Attributes:
         label: the class of the query, or "any".
         judge: "hosted", "local" or "none"; or "any".
         most: up to how many candidates; None for any number.
-        strategies: spec strings, the best first; the first that the caps and the deadline leave room for is taken.
+        strategies: spec strings, the best first; the first one that the caps and the deadline allow is used.
             `{prefilter}` in them is the best scorer that is installed.
         why: the reason, for people.
     """
@@ -56,7 +56,7 @@ class Routes:
     """The table; the first row that fits counts.
 
     Attributes:
-        rows: in the order in which they are looked at. Whatever fits none is left to the best scorer.
+        rows: in the order in which they are tried. A query that fits no row goes to the best scorer.
     """
 
     rows: Sequence[Route] = field(default_factory=lambda: DEFAULT)
@@ -87,7 +87,7 @@ class Routes:
 
         located = Located(path)
         if not isinstance(located.value, list) or not located.value:
-            raise DataError("A list of routes was expected, each with strategies: [...].", path=path)
+            raise DataError("Expected a list of routes, each with strategies: [...].", path=path)
         rows = cast("list[Any]", located.value)
         return cls(tuple(_row(row, f"route {place + 1}", located, place) for place, row in enumerate(rows)))
 
@@ -115,7 +115,7 @@ def _row(row: Any, name: str, located: Located, place: int) -> Route:
     if isinstance(strategies, str):
         strategies = [strategies]
     if not isinstance(strategies, list) or not all(isinstance(s, str) for s in cast("Iterable[Any]", strategies)):
-        raise located.error(f"{name}: strategies has to be a list of spec strings.", [place])
+        raise located.error(f"{name}: strategies must be a list of spec strings.", [place])
     given["strategies"] = tuple(cast("list[str]", strategies))
     try:
         return Route(**given)
@@ -123,7 +123,7 @@ def _row(row: Any, name: str, located: Located, place: int) -> Route:
         raise located.error(f"{name}: {error}", [place]) from None
 
 
-_LAST = Route(strategies=("{prefilter}",), why="no route is for it")
+_LAST = Route(strategies=("{prefilter}",), why="there is no route for it")
 
 DEFAULT: tuple[Route, ...] = (
     Route(judge="none", strategies=("{prefilter}",), why="no LLM is set up, so the best scorer here decides"),
@@ -135,7 +135,9 @@ DEFAULT: tuple[Route, ...] = (
             "{prefilter} % 10 >> stage(binary, fuse=0.5)",
             "{prefilter}",
         ),
-        why="parts of the answer are spread, so more is read; a small judge adds to the scorer",
+        why=(
+            "the answer may be in several documents, so more are read; the small judge's score is added to the scorer's"
+        ),
     ),
     Route(
         judge="local",
@@ -144,19 +146,19 @@ DEFAULT: tuple[Route, ...] = (
             "{prefilter} % 5 >> stage(binary, fuse=0.5)",
             "{prefilter}",
         ),
-        why="yes or no is what a small judge tells best; it adds to the scorer, and does not overrule it",
+        why="a small judge is best at yes or no; its score is added to the scorer's and does not replace it",
     ),
     Route(
         judge="hosted",
         most=20,
         strategies=("listwise", "{prefilter} % 10 >> listwise", "{prefilter}"),
-        why="all candidates fit into one comparison",
+        why="all candidates fit into one call",
     ),
     Route(
         label="factual",
         judge="hosted",
         strategies=("{prefilter} % 20 >> listwise", "{prefilter} % 10 >> listwise", "{prefilter}"),
-        why="words of the question find the fact, so one comparison of the best is enough",
+        why="the words of the question find the fact, so one call for the best candidates is enough",
     ),
     Route(
         label="complex",

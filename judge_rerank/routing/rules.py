@@ -24,11 +24,12 @@ class Rule:
     """A label for the queries that meet all conditions given. Case does not count.
 
     Attributes:
-        label: what such a query is.
-        regex: a regular expression (Python's) found anywhere in the query. It has a quarter of a second to be found in.
+        label: the class of such a query.
+        regex: a regular expression (Python's) found anywhere in the query. A search that takes longer than a quarter of
+            a second is an error.
         contains: one of these words or phrases is in the query, as whole words.
         starts_with: the query begins with one of these, as whole words.
-        min_words, max_words: how many words it has at least and at most, as white space parts them.
+        min_words, max_words: the fewest and the most words, separated by white space.
 
     Raises:
         InputError: there is no condition, or one cannot be met. Of `fits`: the regular expression takes too long.
@@ -44,12 +45,12 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not self.label.strip():
-            raise InputError("The label of a rule is empty; it has to be a word, such as 'factual'.")
+            raise InputError("The label of a rule is empty; it must be a word, such as 'factual'.")
         for name in _TEXTS:
             given: object = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(getattr(self, name)))
             if not isinstance(given, str) and any(not text.strip() for text in getattr(self, name)):
-                msg = f"{name} of the rule for {self.label!r} has an empty text, which every query would meet."
+                msg = f"{name} of the rule for {self.label!r} has an empty text, which every query matches."
                 raise InputError(msg)
         if not any(getattr(self, name) not in (None, ()) for name in _CONDITIONS):
             msg = f"The rule for {self.label!r} has no condition. There are: {', '.join(_CONDITIONS)}."
@@ -84,18 +85,19 @@ class Rule:
             return self._pattern.search(query, timeout=_TIMEOUT_S) is not None
         except TimeoutError:
             raise InputError(
-                f"regex {self.regex!r} of the rule for {self.label!r} was stopped after {_TIMEOUT_S} s at a query of "
-                f"{len(query):,} characters. Repetitions within repetitions take that long; write it without them."
+                f"regex {self.regex!r} of the rule for {self.label!r} was stopped after {_TIMEOUT_S} seconds at a "
+                f"query of {len(query):,} characters. Nested repetitions can take that long; rewrite the regex "
+                "without them."
             ) from None
 
 
 @option_value("rules")
 class Rules:
-    """Classifies by the first rule that fits; a query that none fits is left to `fallback`.
+    """Classifies by the first rule that fits; a query that no rule fits goes to `fallback`.
 
     Args:
         rules: in the order in which they are tried.
-        fallback: who classifies the rest; None for the trained classifier.
+        fallback: the classifier for the rest; None for the trained one.
 
     Raises:
         InputError: there are no rules.
@@ -104,7 +106,7 @@ class Rules:
     def __init__(self, rules: Iterable[Rule], *, fallback: QueryClassifier | None = None) -> None:
         self.rules = tuple(rules)
         if not self.rules:
-            raise InputError("There are no rules; at least one was expected.")
+            raise InputError("There are no rules; expected at least one.")
         self.fallback = fallback
 
     def __eq__(self, other: object) -> bool:
@@ -201,13 +203,13 @@ def _rule(value: object, path: Path, line: int | None) -> Rule:
         if name in _TEXTS:
             texts = cast("list[object]", content) if isinstance(content, list) else [content]
             if not texts or not all(isinstance(text, str) for text in texts):
-                refuse(f"{name} is {content!r}; a text or a list of texts was expected. Put numbers in quotes.")
+                refuse(f"{name} is {content!r}; expected a text or a list of texts. Put numbers in quotes.")
             given[name] = tuple(cast("list[str]", texts))
         elif name.endswith("_words"):
             if not isinstance(content, int) or isinstance(content, bool):
-                refuse(f"{name} is {content!r}; a whole number was expected.")
+                refuse(f"{name} is {content!r}; expected a whole number.")
         elif not isinstance(content, str):
-            refuse(f"{name} is {content!r}; a text was expected. Put it in quotes.")
+            refuse(f"{name} is {content!r}; expected a text. Put it in quotes.")
     if "label" not in given:
         refuse("The rule has no label.")
     try:

@@ -81,13 +81,13 @@ class TrainedModel:
 
 @option_value("trained")
 class TrainedClassifier:
-    """Classifies by a model that comes with the package: no call, no network, well under a millisecond a query.
+    """Classifies with a model that comes with the package: no call, no network, well under a millisecond per query.
 
     It is trained on questions in English. The query's first 64 words count; case and punctuation do not. What is not
     a question (keywords, a claim) is never "complex", and mostly "semantic", with a low confidence.
 
     Args:
-        path: a model of one's own, as `eval/train_classifier.py` writes it; None for the one that is shipped.
+        path: your own model, as `eval/train_classifier.py` writes it; None for the one that is shipped.
 
     Raises:
         DataError: the file cannot be read, or is not such a model.

@@ -24,7 +24,7 @@ from judge_rerank.strategies import Composable, Stage
 
 
 class LocalScorer(Composable, ABC):
-    """Scores every candidate in one round, without a call, and sorts by the raw score; ties stand in first-stage order.
+    """Scores every candidate in one round, without a call, and sorts by the raw score; ties keep first-stage order.
 
     Relevance is what `unit` makes of the raw score, so it means the same in every ranking. Where `unit` makes raw
     scores equal that differ, as the logistic function does with logits of 45, it is kept apart by a last digit.
@@ -68,7 +68,7 @@ def positive(options: object, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise InputError(f"{name} is {value!r}; a whole number from 1 was expected.")
+            raise InputError(f"{name} is {value!r}; expected a whole number from 1.")
 
 
 def asks_only_a_scorer(strategy: Strategy) -> bool:

@@ -23,12 +23,12 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CorpusStatistics:
-    """How rare words are in a whole collection, of which the candidates are a part.
+    """The frequencies of words in a whole collection, of which the candidates are a part.
 
     Attributes:
         documents: how many there are.
-        mean_length: words a document.
-        frequencies: in how many documents each word stands.
+        mean_length: the mean number of words per document.
+        frequencies: the number of documents that contain each word.
     """
 
     documents: int
@@ -38,8 +38,8 @@ class CorpusStatistics:
     def __post_init__(self) -> None:
         if self.documents < 1 or not self.mean_length > 0:
             raise InputError(
-                f"The statistics are of {self.documents} documents with {self.mean_length} words each; "
-                "at least one document with a word was expected."
+                f"The statistics cover {self.documents} documents with {self.mean_length} words each; expected at "
+                "least one document with a word."
             )
 
     @classmethod
@@ -84,7 +84,10 @@ class CorpusStatistics:
         except OSError as error:
             raise DataError(f"The statistics cannot be read: {error.strerror}.", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            msg = "These are no statistics of a collection; make them with CorpusStatistics.of(texts).save(path)."
+            msg = (
+                "This file does not hold the statistics of a collection; write one with "
+                "CorpusStatistics.of(texts).save(path)."
+            )
             raise DataError(msg, path=path) from None
 
 
@@ -98,7 +101,7 @@ class BM25(LocalScorer):
 
     Attributes:
         k1: how soon a repeated word stops counting.
-        b: how much long documents are held back, from 0 to 1.
+        b: how much long documents are penalised, from 0 to 1.
         method: the variant of bm25s; "lucene" has no negative scores.
         statistics: of the collection, or a file of them; None for those of the candidates themselves. Only "lucene"
             takes them.
@@ -113,9 +116,9 @@ class BM25(LocalScorer):
         check_number("k1", self.k1)
         check_number("b", self.b)
         if self.k1 < 0 or not 0 <= self.b <= 1:
-            raise InputError(f"BM25 has k1={self.k1}, b={self.b}; k1 has to be at least 0, b from 0 to 1.")
+            raise InputError(f"BM25 has k1={self.k1}, b={self.b}; k1 must be at least 0, and b from 0 to 1.")
         if self.statistics is not None and self.method != "lucene":
-            raise InputError(f"method={self.method!r} does not take the statistics of a collection; 'lucene' does.")
+            raise InputError(f"method={self.method!r} does not accept the statistics of a collection; 'lucene' does.")
         if isinstance(self.statistics, str):
             _statistics(self.statistics)  # a file that cannot be read is found before anything is spent
 
@@ -168,7 +171,7 @@ def _statistics(path: str) -> CorpusStatistics:
 def bm25_weight(
     asked: Sequence[str], words: Sequence[str], known: CorpusStatistics, *, k1: float = 1.2, b: float = 0.75
 ) -> float:
-    """The score of one document, as bm25s reckons it, which has no way to be given statistics."""
+    """The score of one document, as bm25s computes it; bm25s itself cannot use given statistics."""
     counts = Counter(words)
     norm = k1 * (1 - b + b * len(words) / known.mean_length)
     score = 0.0

@@ -79,7 +79,9 @@ def _loaded(model: str) -> Any:
 
         trained = (folder / "modules.json").is_file() or "HF_ColBERT" in (folder / "config.json").read_text("utf-8")
         if not trained:
-            raise ModelUnavailable(f"{model} is no late-interaction model: it has no projection for its token vectors.")
+            raise ModelUnavailable(
+                f"{model} is not a late-interaction model: it has no projection for its token vectors."
+            )
         with computing.silent_transformers():
             return MultiVectorEncoder(str(folder), local_files_only=True)
 

@@ -27,7 +27,7 @@ def threads() -> int:
     chosen = os.environ.get("JUDGE_RERANK_THREADS", "").strip()
     if chosen:
         if not chosen.isdecimal() or int(chosen) < 1:
-            raise SetupError(f"JUDGE_RERANK_THREADS has to be a whole number from 1, not {chosen!r}.")
+            raise SetupError(f"JUDGE_RERANK_THREADS must be a whole number from 1, not {chosen!r}.")
         return int(chosen)
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -39,7 +39,7 @@ class CrossEncoder(LocalScorer):
     Attributes:
         model: a folder, or a name on the Hugging Face hub.
         backend: sentence-transformers on PyTorch, or onnxruntime for a model with ONNX weights.
-        max_length: tokens that are read of a pair; None for as many as the model takes, at most 512.
+        max_length: the tokens that are read of a pair; None for the model's maximum, up to 512.
         batch_size: pairs that go through the model at once.
         label: which label means relevant, from 0, for classifiers with more than two.
     """
@@ -54,7 +54,7 @@ class CrossEncoder(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size", "max_length")
         if self.backend not in ("torch", "onnx"):
-            raise InputError(f"backend is {self.backend!r}; expected is 'torch' or 'onnx'.")
+            raise InputError(f"backend is {self.backend!r}; expected 'torch' or 'onnx'.")
         if self.label is not None and self.label < 0:
             raise InputError(f"label is {self.label}; labels count from 0.")
 
@@ -85,12 +85,12 @@ def log_odds(logits: Sequence[float], label: int | None, model: str) -> float:
     """One number of a classifier's logits.
 
     Raises:
-        InputError: it has more than two labels and nobody says which one counts, or not so many as `label` says.
+        InputError: it has more than two labels and `label` is not given, or it has fewer labels than `label` requires.
     """
     if len(logits) == 1:
         return logits[0]
     if label is None and len(logits) > 2:
-        raise InputError(f"{model} has {len(logits)} labels; say with label= which of them means relevant.")
+        raise InputError(f"{model} has {len(logits)} labels; name the one that means relevant with label=.")
     chosen = 1 if label is None else label
     if chosen >= len(logits):
         raise InputError(f"label is {chosen}, but {model} has {len(logits)}, which count from 0.")
@@ -149,7 +149,9 @@ def _check_head(model: str, folder: Path) -> None:
     try:
         record: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise ModelUnavailable(f"{model} has no config.json that can be read; {folder} is no model folder.") from None
+        raise ModelUnavailable(
+            f"{model} has no config.json that can be read; {folder} is not a model folder."
+        ) from None
     architectures = record.get("architectures") or ["no architecture"]
     if not str(architectures[0]).endswith(_HEADS):
         raise ModelUnavailable(

@@ -69,7 +69,7 @@ class Recipe:
         except OSError as error:
             raise DataError(f"The distilled scorer cannot be read: {error.strerror}.", path=path) from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            msg = "This is no distilled scorer of this version; make one with judge-rerank distill."
+            msg = "This is not a distilled scorer of this version; train one with judge-rerank distill."
             raise DataError(msg, path=path) from None
 
 

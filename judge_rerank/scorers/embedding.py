@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 class Embedding(LocalScorer):
     """Scores by the cosine of the vectors of query and document (Reimers and Gurevych, arXiv:1908.10084).
 
-    Raw scores are cosines; as relevance, (1 + cosine) / 2. One round, no calls. A document that stands under several
-    queries is encoded once, and its vector is kept in memory.
+    Raw scores are cosines; as relevance, (1 + cosine) / 2. One round, no calls. A document that several queries share
+    is encoded once, and its vector is kept in memory.
 
     Attributes:
         model: a name from `judge-rerank models list`, a folder, or a name on the Hugging Face hub.
         backend: what runs it; "auto" takes sentence-transformers, or onnxruntime where the model has only ONNX weights.
-        query_prefix, document_prefix: what the model wants before each text, as in "query: " of E5.
-        max_length: tokens that are read of a text; None for as many as the model takes.
+        query_prefix, document_prefix: what the model expects before each text, such as "query: " for E5.
+        max_length: the tokens that are read of a text; None for the model's maximum.
         batch_size: texts that go through the model at once.
         memory: how many vectors of documents are kept.
         vector_key: the key of the documents' metadata under which their vectors are stored. A document without one
@@ -52,9 +52,11 @@ class Embedding(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size", "max_length", "memory")
         if self.backend not in ("auto", "torch", "onnx"):
-            raise InputError(f"backend is {self.backend!r}; expected is 'auto', 'torch' or 'onnx'.")
+            raise InputError(f"backend is {self.backend!r}; expected 'auto', 'torch' or 'onnx'.")
         if self.query_vector is not None and self.vector_key is None:
-            raise InputError("query_vector is for stored vectors: vector_key has to say where the documents have them.")
+            raise InputError(
+                "query_vector is for stored vectors, so vector_key must name the field that has the documents' vectors."
+            )
 
     def is_here(self) -> bool:
         """Whether the model is on this machine, with what runs it."""
@@ -73,7 +75,7 @@ class Embedding(LocalScorer):
         for query, (_, candidates) in zip(queries, groups, strict=True):
             vectors = [next(rows) for _ in candidates]
             if any(vector is not None and len(vector) != len(query) for vector in vectors):
-                raise InputError(f"A query's vector has {len(query)} numbers, and a document's has not as many.")
+                raise InputError(f"A query's vector has {len(query)} numbers, but a document's has a different length.")
             scores.append([float("nan") if v is None else float(numpy.dot(v, query)) for v in vectors])
         return scores
 

@@ -101,7 +101,7 @@ def _loaded(name: str, home: Path, max_length: int) -> _Model:
     if (home / name).is_dir() and not file.is_file():
         raise ModelUnavailable(f"{home / name} has no {file.name}. {advice}")
     if not file.is_file() and weights.offline():
-        raise ModelUnavailable(f"{name} is not in {home}, and HF_HUB_OFFLINE keeps it from being fetched. {advice}")
+        raise ModelUnavailable(f"{name} is not in {home}, and HF_HUB_OFFLINE prevents the download. {advice}")
     try:
         ranker = weights.load_weights(
             name, lambda: _quietly(lambda: ranker_class(name, str(home), max_length, "WARNING"))

@@ -38,7 +38,7 @@ def weights_folder(model: str, weights: Sequence[str]) -> Path:
         folder = find_model(model)
     elif model.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(model):
         if os.sep in model or model.startswith((".", "~")):
-            raise ModelUnavailable(f"There is no folder {path}. Expected is one with a model's config and weights.")
+            raise ModelUnavailable(f"There is no folder {path}. Expected a folder with a model's config and weights.")
         known = [entry.name for entry in REGISTRY.values() if entry.task == "embedding"]
         raise UnknownName("model", model, known, "A folder, or organisation/name of the Hugging Face hub, works too.")
     else:
@@ -107,22 +107,20 @@ def offline() -> bool:
 def _from_hub(name: str, weights: Sequence[str]) -> Path:
     """From the hub's cache without asking the hub, else downloaded; never tried twice."""
     advice = (
-        f"Give a folder that holds it instead, or fetch it where the hub can be reached: hf download {name}. "
-        "The embedded models need no hub: judge-rerank models list."
+        f"Name a folder that has the model, or download it on a machine that reaches the hub: hf download {name}. "
+        "The models of `judge-rerank models list` do not need the hub."
     )
     folder = _cached(name, weights)
     if folder is not None and found(folder, weights):
         return folder
     if offline():
-        raise ModelUnavailable(
-            f"{name} is not on this machine, and HF_HUB_OFFLINE keeps it from being fetched. {advice}"
-        )
+        raise ModelUnavailable(f"{name} is not on this machine, and HF_HUB_OFFLINE prevents the download. {advice}")
     try:
         return _snapshot(name, weights, etag_timeout=_TIMEOUT_S)
     except Exception as error:
         reason = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelUnavailable(
-            f"{name} is not on this machine and could not be had from the Hugging Face hub ({reason}). {advice}"
+            f"{name} is not on this machine and could not be downloaded from the Hugging Face hub ({reason}). {advice}"
         ) from error
 
 

@@ -139,7 +139,7 @@ class Cap:
         if tokens is not None:
             self.limits["tokens"] = _positive(tokens, f"{source} in tokens")
         if not self.limits:
-            raise InputError(f"{source} caps nothing: give it usd, calls or tokens.")
+            raise InputError(f"{source} has no cap: give usd, calls or tokens.")
         self.spent, self.held = NOTHING, NOTHING
         self.stopped: frozenset[str] = frozenset()
 

@@ -150,8 +150,8 @@ class Ledger:
         with self._starting:
             if self._started is not None and self.path is None and not self._started.usable:
                 raise LedgerError(
-                    "What was spent was kept in memory, which close() and a fork lose. Give the budget a file, "
-                    "Budget(usd=..., path=...), or make a new judge."
+                    "The record of the spending was in memory, which close() and a fork discard. Give the budget a "
+                    "file, Budget(usd=..., path=...), or make a new judge."
                 )
             if self._started is None or not self._started.usable:
                 path, clock = self.path, self._clock
@@ -207,7 +207,9 @@ class Reservation:
 
     def __del__(self) -> None:
         if self._state != "done":
-            _LOG.warning("A reservation of %d micro-dollars was dropped without being settled.", self.micro_usd)
+            _LOG.warning(
+                "A reservation of %d micro-dollars was discarded before its bill was recorded.", self.micro_usd
+            )
             self._end()
 
     def _end(self) -> None:

@@ -95,12 +95,12 @@ def _wrong_calls(connection: sqlite3.Connection) -> Iterator[str]:
     rows = connection.execute("SELECT id, state, reserved, charged FROM calls").fetchall()
     for call, *row in rows:
         if latest.pop(call, None) != tuple(row):
-            yield f"Call {call} is recorded as {tuple(row)}, and its events say otherwise."
+            yield f"Call {call} is recorded as {tuple(row)}, but its events contradict that."
         state, reserved, charged = row
         if state in UNCONFIRMED and charged != reserved:
             yield f"Call {call} is {state} and not charged in full."
     for call in latest:
-        yield f"Call {call} has events and no record."
+        yield f"Call {call} has events but no record."
 
 
 def _wrong_totals(connection: sqlite3.Connection) -> Iterator[str]:

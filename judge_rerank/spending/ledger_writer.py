@@ -175,7 +175,7 @@ class LedgerWriter:
         try:
             file.close()
         except LedgerError as error:
-            _LOG.error("The ledger could not be closed in order, so what was under way stays charged: %s", error)
+            _LOG.error("The ledger could not be closed cleanly, so open reservations stay charged: %s", error)
 
     def _give_up(self, error: BaseException) -> None:
         with self._gate:
@@ -298,12 +298,12 @@ def _take_back(answers: Iterable[_Answer]) -> None:
 def _report(reservation: ReservedCharge, actual: Charge, stopped: list[str]) -> None:
     _LOG.log(
         logging.ERROR if stopped else logging.WARNING,
-        "A call to %s was billed %s and %d tokens; the most that had been reckoned was %s and %d tokens. It is "
+        "A call to %s was billed %s and %d tokens; the estimated worst case was %s and %d tokens. It is "
         "recorded in full%s. Check the price of the model and its output limit.",
         reservation.label.model or "the model",
         dollars(to_usd(actual.micro_usd)),
         actual.tokens,
         dollars(to_usd(reservation.charge.micro_usd)),
         reservation.charge.tokens,
-        f", and stops this model under: {', '.join(stopped)}" if stopped else "",
+        f", and this model is stopped under: {', '.join(stopped)}" if stopped else "",
     )

@@ -37,7 +37,7 @@ class Pricing:
         self._cost_map = cost_map
 
     def price(self, model: str, *, service_tier: str | None = None) -> Price | None:
-        """The price of a model by its LiteLLM name; None when nobody says, which is not the same as free.
+        """The price of a model by its LiteLLM name; None if it is unknown, which is not the same as free.
 
         `service_tier` is what the provider is asked for ("flex", "priority"), where it is asked for one.
         """
@@ -88,7 +88,9 @@ def _price_from(values: Any, where: str) -> Price:
     known = {item.name for item in fields(Price)} - {"source"}
     unknown = sorted(set(map(str, given)) - known)
     if unknown:
-        raise InputError(f"{where}: {', '.join(unknown)} is no price. There are: {', '.join(sorted(known))}.")
+        raise InputError(
+            f"{where}: {', '.join(unknown)} is not a field of a price. The fields are: {', '.join(sorted(known))}."
+        )
     try:
         if "tiers" in given:
             given["tiers"] = tuple(Tier(**tier) for tier in given["tiers"])

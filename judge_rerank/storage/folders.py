@@ -29,7 +29,7 @@ def claimed_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(20, "it is not a folder of its own", str(folder))
+        raise NotADirectoryError(20, "it is not a folder", str(folder))
     if hasattr(os, "getuid") and found.st_uid != os.getuid():
         raise PermissionError(13, "it belongs to another user", str(folder))
     if stat.S_IMODE(found.st_mode) & 0o077:

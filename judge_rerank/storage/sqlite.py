@@ -195,11 +195,11 @@ def _code(error: BaseException) -> int:
 def _advice(error: sqlite3.Error, kind: Database) -> str:
     name = kind.name
     if is_damaged(error):
-        return f"The {name} is damaged ({error}). Restore it from a copy, or move it away."
+        return f"The {name} is damaged ({error}). Restore it from a backup, or move it away."
     if is_busy(error):
-        return f"Another process kept the {name} locked for {kind.busy_s:.0f} s. End it, or name another file."
+        return f"Another process kept the {name} locked for {kind.busy_s:.0f} seconds. End it, or name another file."
     if _code(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
         return f"The {name} cannot be written ({error}). Give write permission to the file and its folder."
     if _code(error) == sqlite3.SQLITE_FULL:
-        return f"The disk that holds the {name} is full. Make room on it."
+        return f"The disk that holds the {name} is full. Free some space."
     return f"The {name} cannot be used ({error})."

@@ -28,15 +28,14 @@ _PROMPT_TOKENS = 150
 @strategy("adaptive")
 @dataclass(frozen=True, kw_only=True)
 class Adaptive(Comparing):
-    """Rates each document's worth, and asks where the answer is worth most (after AcuRank, arXiv:2505.18512).
+    """Rates the relevance of each document, and asks where an answer helps most (after AcuRank, arXiv:2505.18512).
 
     A rating is a mean and a deviation (TrueSkill), made from everything that the judge stated in this ranking: orders,
-    choices and scores of earlier stages, and the first-stage order as far as they bear it out. The first round reads
-    every document that nothing is known of, ⌈n / window_size⌉ calls side by side; where the limit is lower than that,
-    the first of them. Each further round asks about the documents of which one more look promises the greatest gain in
-    DCG of the best `top`, in as many windows side by side as they need. It ends when a limit is reached, when the
-    best `top` are certain (each document there read twice, and nothing contradicted), or when no call of a round was
-    answered.
+    choices and scores of earlier stages, and the first-stage order as far as they confirm it. The first round reads
+    every document without a statement, ⌈n / window_size⌉ calls side by side; or only the first of them if the limit is
+    lower. Each further round asks about the documents for which another look promises the greatest gain in DCG of the
+    best `top`, in as many simultaneous windows as they need. It ends when a limit is reached, when the best `top` are
+    certain (each document there read twice, and nothing contradicted), or when no call of a round was answered.
 
     Without a limit it reads every document once and then at most n, or ten windows, again; after that it asks for what
     is still open among the best `top`, in as many calls as it takes. A judge that never errs then gets them right.
@@ -47,12 +46,12 @@ class Adaptive(Comparing):
     p. There are no scores.
 
     Attributes:
-        window_size: documents a call, at least 2.
+        window_size: documents per call, at least 2.
         top: how many places count.
-        calls: the most calls.
-        docs: the most documents read, each counted every time.
-        tokens: the most tokens read, reckoned as one for every four characters of title and text, and 150 a call.
-        seed: of the groups, and of the order in which documents are shown after the first round.
+        calls: the highest number of calls.
+        docs: the highest number of documents read, each counted every time.
+        tokens: the most tokens read, estimated as one for every four characters of title and text, plus 150 per call.
+        seed: the seed of the groups, and of the order in which documents are shown after the first round.
     """
 
     window_size: int = 20

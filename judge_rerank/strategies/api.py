@@ -32,14 +32,14 @@ from judge_rerank.strategies.decorators import strategy
 @strategy("api")
 @dataclass(frozen=True)
 class RerankAPI(Composable):
-    """Sorts by the scores of a rerank API: Cohere, Jina, Voyage, Together, Bedrock; vLLM, TEI or Infinity of one's own.
+    """Sorts by the scores of a rerank API: Cohere, Jina, Voyage, Together, Bedrock; your own vLLM, TEI or Infinity.
 
     ⌈n / batch_size⌉ calls in one round, each priced as the API bills it: by search unit (up to 100 documents; a long
     document counts as several), by token, or as `Judge(prices=...)` says.
 
     Documents are sorted by the raw scores of all calls together. These are probabilities, logits, sums or grades, as
     the API likes; what they are as relevance is decided once, over all of them (`judge_rerank.core.as_relevance`), so
-    that a batch of logits and one of numbers that look like probabilities are not put on two scales. Ties stand in
+    that a batch of logits and one of numbers that look like probabilities are not put on two scales. Ties keep
     first-stage order; documents that a reply leaves out follow those that have a score.
 
     A document without text is not sent. A call that the API refuses for its documents (more than it takes at once, one
@@ -48,12 +48,12 @@ class RerankAPI(Composable):
     not billed, and the others' scores count.
 
     Attributes:
-        model: LiteLLM's name, "cohere/rerank-v3.5"; for a server of one's own "hosted_vllm/NAME", "infinity/NAME" or
+        model: LiteLLM's name, "cohere/rerank-v3.5"; for your own server "hosted_vllm/NAME", "infinity/NAME" or
             "huggingface/NAME" (TEI) with `api_base`.
         api_base: another address than the provider's own.
-        api_key: the key; None for the provider's environment variable. It is no part of what identifies the strategy.
+        api_key: the key; None for the provider's environment variable. It is not part of the strategy's identity.
         params: LiteLLM's further parameters for every call.
-        batch_size: the most documents a call, where the API does not say that it takes fewer.
+        batch_size: the most documents per call, where the API does not say that it takes fewer.
     """
 
     model: str
@@ -84,21 +84,21 @@ class RerankAPI(Composable):
 class EmbeddingAPI(Composable):
     """Sorts by the cosine of the vectors of query and document (Reimers and Gurevych, arXiv:1908.10084), from an API.
 
-    Any embedding model that LiteLLM speaks to. 1 + ⌈n / batch_size⌉ calls in one round, billed by token. Raw scores are
-    cosines; as relevance, (1 + cosine) / 2. Ties stand in first-stage order; documents without a vector follow those
+    Any embedding model of LiteLLM. 1 + ⌈n / batch_size⌉ calls in one round, billed by token. Raw scores are
+    cosines; as relevance, (1 + cosine) / 2. Ties keep first-stage order; documents without a vector follow those
     that have a score. Documents without text, and those that the API refuses, as in `RerankAPI`.
 
     Attributes:
-        model: LiteLLM's name, "openai/text-embedding-3-small"; for a server of one's own "hosted_vllm/NAME",
+        model: LiteLLM's name, "openai/text-embedding-3-small"; for your own server "hosted_vllm/NAME",
             "infinity/NAME" or "openai/NAME" with `api_base`.
         api_base: another address than the provider's own.
-        api_key: the key; None for the provider's environment variable. It is no part of what identifies the strategy.
+        api_key: the key; None for the provider's environment variable. It is not part of the strategy's identity.
         params: LiteLLM's further parameters for every call.
         dimensions: the length of the vectors, for models that give several; None for the model's own.
-        query_prefix, document_prefix: what the model wants before each text, as in "query: " of E5.
-        query_input_type, document_input_type: LiteLLM's `input_type`, for models that tell queries from documents;
-            None for the provider's own where it is known (Cohere, Voyage), else none.
-        batch_size: the most documents a call, where the API does not say that it takes fewer.
+        query_prefix, document_prefix: what the model expects before each text, such as "query: " for E5.
+        query_input_type, document_input_type: LiteLLM's `input_type`, for models that distinguish queries from
+            documents; None for the provider's own where it is known (Cohere, Voyage), else none.
+        batch_size: the most documents per call, where the API does not say that it takes fewer.
     """
 
     model: str
@@ -117,7 +117,7 @@ class EmbeddingAPI(Composable):
     def __post_init__(self) -> None:
         _check(self, "EmbeddingAPI('openai/text-embedding-3-small')")
         if self.dimensions is not None and self.dimensions < 1:
-            raise InputError(f"dimensions is {self.dimensions}; it has to be at least 1.")
+            raise InputError(f"dimensions is {self.dimensions}; it must be at least 1.")
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round: the query's vector, and those of the documents."""
@@ -178,4 +178,4 @@ def _check(strategy: RerankAPI | EmbeddingAPI, example: str) -> None:
     if not strategy.model.strip():
         raise InputError(f"{type(strategy).__name__} needs a model, such as {example}.")
     if strategy.batch_size < 1:
-        raise InputError(f"batch_size is {strategy.batch_size}; it has to be at least 1.")
+        raise InputError(f"batch_size is {strategy.batch_size}; it must be at least 1.")

@@ -15,8 +15,8 @@ class Binary(Pointwise):
     """Asks of each document whether it is relevant; the score is P(yes).
 
     The probability comes from the log-probabilities of the first token, summed over the surface forms of "yes" and
-    "no" and normalised over the two (as in arXiv:2211.09110 and arXiv:2310.14122); where the backend has none, from
-    the word: 1 for yes, 0 for no. Scores are in [0, 1]; ties stand in first-stage order.
+    "no" and normalised over the two (as in arXiv:2211.09110 and arXiv:2310.14122); if the backend has none, it comes
+    from the word: 1 for yes, 0 for no. Scores are in [0, 1]; ties keep first-stage order.
 
     ⌈n / batch_size⌉ calls in one round.
     """

@@ -17,7 +17,7 @@ class Blitz(Comparing):
     """Collects preferences in a graph and asks only what does not follow from it (BlitzRank, arXiv:2602.05448).
 
     Each call puts a group of documents in order; a document that is above another is above all that the other is
-    above. Documents that are above each other are tied and stand for one another. The next group are the documents
+    above. Documents that are above each other are tied and represent one another. The next group are the documents
     that fewer than `top` others are known to beat, least beaten first, and of which something is still unknown. It
     ends when the best `top` are certain. What earlier stages found out is in the graph from the start, and the first
     ⌈n / k⌉ groups, which have no document in common, are asked about at once.
@@ -26,8 +26,8 @@ class Blitz(Comparing):
     adds nothing to the graph, and a document whose calls failed twice is not asked about again. There are no scores.
 
     Attributes:
-        group_size: documents a call, the paper's k, at least 2.
-        top: how many places are to be certain.
+        group_size: documents per call, the paper's k, at least 2.
+        top: how many places must be certain.
     """
 
     group_size: int = 10

@@ -77,7 +77,7 @@ class Unsure:
         check_number("margin", self.margin)
         check_number("top", self.top, whole=True)
         if not 0 < self.margin <= 1 or self.top < 1:
-            raise InputError(f"{self!r}: margin has to be above 0 and at most 1, top at least 1.")
+            raise InputError(f"{self!r}: margin must be above 0 and at most 1, and top at least 1.")
 
     def __call__(self, query: Query, candidates: Candidates) -> bool:  # noqa: ARG002
         """Whether the gap is smaller than `margin`."""
@@ -115,13 +115,11 @@ class Stage(Composable):
     def __post_init__(self) -> None:
         as_stage(self.strategy)
         if self.keep is not None and (isinstance(self.keep, bool) or not isinstance(self.keep, int) or self.keep < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(
-                f"{spec_of(self.strategy)} % {self.keep!r} keeps nothing; a whole number from 1 was expected."
-            )
+            raise InputError(f"{spec_of(self.strategy)} % {self.keep!r} keeps nothing; expected a whole number from 1.")
         if self.fuse is not None:
             check_number("fuse", self.fuse)
         if self.fuse is not None and not 0 < self.fuse < 1:
-            raise InputError(f"fuse is {self.fuse}; it has to be above 0 and below 1.")
+            raise InputError(f"fuse is {self.fuse}; it must be above 0 and below 1.")
 
     @property
     def name(self) -> str:
@@ -172,7 +170,7 @@ class Stage(Composable):
 @strategy("stages")
 @dataclass(frozen=True)
 class Cascade(Composable):
-    """Strategies one after the other, each on what the one before has kept (`Stage.keep`).
+    """Strategies in sequence, each on the documents that the one before kept (`Stage.keep`).
 
     Cut candidates follow at the end: those that were kept longer first, each stage's in its order. They have no score,
     since scores of different stages cannot be compared, and count as below any `min_score`. A cascade within a cascade
@@ -246,4 +244,4 @@ def as_stage(strategy: object) -> Strategy:
     if isinstance(strategy, Strategy) and not isinstance(strategy, type):
         return strategy
     kind = strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__
-    raise InputError(f"A stage is {kind}; an object with a name and a plan() method was expected, such as Score().")
+    raise InputError(f"A stage is {kind}; expected an object with a name and a plan() method, such as Score().")

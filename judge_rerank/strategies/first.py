@@ -18,15 +18,15 @@ class First(Listwise):
     arXiv:2406.15657).
 
     The judge is asked for the letter of the most relevant document, and the log-probabilities of all letters give the
-    order: one output token a call instead of four a document. Documents whose letter is not among the tokens that the
-    provider lists follow in the order shown and count as missing. Where the backend has no log-probabilities the same
-    calls are ordinary listwise ones.
+    order: one output token per call instead of four per document. Documents whose letter is not among the tokens that
+        the provider lists follow in the order shown and count as missing. Where the backend has no log-probabilities
+        the same calls are ordinary listwise ones.
 
-    Calls and rounds as in `Listwise`: 1 + ⌈max(0, n − w) / s⌉ calls a pass, one a round.
+    Calls and rounds as in `Listwise`: 1 + ⌈max(0, n − w) / s⌉ calls per pass, one per round.
 
     Attributes:
-        window_size: documents a call, from 2 to 26, since every letter is one token.
-        explain: has to be False; a token has no room for a reason.
+        window_size: documents per call, from 2 to 26, since every letter is one token.
+        explain: must be False; a token has no room for a reason.
     """
 
     task: ClassVar[str] = "first"
@@ -35,5 +35,5 @@ class First(Listwise):
         super().__post_init__()
         require("window_size", self.window_size, at_least=2, at_most=len(ascii_uppercase))
         if self.explain:
-            msg = "explain=True does not go with strategy 'first', whose reply is a single token; use 'listwise'."
+            msg = "explain=True cannot be used with strategy 'first', whose reply is a single token; use 'listwise'."
             raise InputError(msg)

@@ -40,7 +40,7 @@ class Hybrid(Composable):
     A signal is a scorer or any other strategy, by name, spec string or as an object, or "first-stage", which is the
     score that came with each document. All signals advance side by side, so a hybrid has as many rounds as its longest
     signal, and the calls of all of them. Documents for which a signal has no value are ranked by the others; a signal
-    that has none for any document is left out, and `ranking.notes` says so. Ties stand in first-stage order.
+    that has none for any document is left out, and `ranking.notes` says so. Ties keep first-stage order.
 
     Without weights it sums what is on this machine: 0.3 vectors, 0.2 BM25 and 0.5 a cross-encoder, in these ratios,
     and `ranking.notes` says what that was. Weights fitted to one's own data (`judge-rerank tune`) are better.
@@ -99,7 +99,7 @@ class Hybrid(Composable):
             strategy = None if signal == FIRST_STAGE else parse(signal)
             name = FIRST_STAGE if strategy is None else spec_of(strategy)
             if name in found:
-                raise InputError(f"The signal {name!r} stands in the hybrid twice; give it one weight.")
+                raise InputError(f"The signal {name!r} appears in the hybrid twice; give it one weight.")
             found[name] = strategy, float(weight)
         return {name: each for name, each in found.items() if each[1]}
 
@@ -110,9 +110,9 @@ def _check_weights(weights: Mapping[Any, float]) -> None:
     for signal, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:  # pyright: ignore[reportUnnecessaryIsInstance]
             name = signal if isinstance(signal, str) else spec_of(signal)
-            raise InputError(f"The weight of {name!r} is {weight!r}; a number of at least 0 was expected.")
+            raise InputError(f"The weight of {name!r} is {weight!r}; expected a number of at least 0.")
     if not any(weights.values()):
-        raise InputError("All weights of the hybrid are 0; at least one signal has to count.")
+        raise InputError("All weights of the hybrid are 0; at least one signal needs a weight above 0.")
 
 
 def _installed() -> Asked:
@@ -133,7 +133,7 @@ def is_here(strategy: Strategy) -> bool:
 
 def _taken(signals: Asked) -> str:
     parts = ", ".join(f"{weight:.2g} {name}" for name, (_, weight) in signals.items())
-    return f"hybrid: without weights, what is on this machine counts: {parts}"
+    return f"hybrid: no weights were given, so the scorers on this machine are used: {parts}"
 
 
 def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str) -> dict[int, float]:

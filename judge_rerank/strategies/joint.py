@@ -26,22 +26,22 @@ class Joint(Comparing):
 
     replicas · ⌈n / window_size⌉ calls in one round: 20 calls, 400 documents read at n = 100, window_size = 20,
     replicas = 4. One round cannot make the top certain, even with a judge that never errs, unless every two documents
-    meet. With `settle`, the documents that fewer than `top` others are known to beat are therefore ranked once more,
-    in as many further calls, one a round, as it takes (with a judge that errs seldom more than one or two).
+    meet. With `refine`, the documents that fewer than `top` others are known to beat are therefore ranked once more,
+    in as many further calls, one per round, as they need (rarely more than one or two with a judge that errs).
 
     Attributes:
-        window_size: documents a block, at least 2.
+        window_size: documents per block, at least 2.
         replicas: how many blocks each document is in.
         aggregate: "winrate" or "pagerank".
-        settle: go on until the best `top` are certain; False for the paper's single round.
-        top: how many places are to be certain.
-        seed: of the blocks.
+        refine: continue until the best `top` are certain; False for the paper's single round.
+        top: how many places must be certain.
+        seed: the seed of the blocks.
     """
 
     window_size: int = 20
     replicas: int = 2
     aggregate: Literal["winrate", "pagerank"] = "winrate"
-    settle: bool = True
+    refine: bool = True
     top: int = 10
     seed: int = 0
 
@@ -62,7 +62,7 @@ class Joint(Comparing):
         yield from search.ask(
             [block for _ in range(replicas) for block in balanced(range(n), size, rng) if len(block) > 1]
         )
-        if self.settle:
+        if self.refine:
             yield from search.search_top(self.top, size)
         strength = search.page_ranks if self.aggregate == "pagerank" else search.win_rates
         return Ordering(order=search.order(strength))

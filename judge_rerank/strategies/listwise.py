@@ -16,7 +16,7 @@ class Listwise(Comparing):
     """Shows a window of documents and asks for their order (RankGPT, arXiv:2304.09542).
 
     One call where everything fits in a window. Else windows slide from the end of the list to its top, each carrying
-    its best documents into the next: 1 + ⌈max(0, n − w) / s⌉ calls a pass, one a round. It brings the best
+    its best documents into the next: 1 + ⌈max(0, n − w) / s⌉ calls per pass, one per round. It brings the best
     w − s documents to the top from anywhere in the list; below them the order is only as good as the first stage.
 
     A few long documents are cut to fit the model's context; where most are long, the window shrinks, and the stride
@@ -24,7 +24,7 @@ class Listwise(Comparing):
     documents that a reply leaves out keep their order behind those that it names.
 
     Attributes:
-        window_size: documents a call, at least 2.
+        window_size: documents per call, at least 2.
         stride: how far the window moves, from 1 to `window_size`.
         passes: how often to go over the whole list.
     """
@@ -41,7 +41,7 @@ class Listwise(Comparing):
             raise InputError(msg)
         if not 1 <= self.stride <= self.window_size:
             msg = (
-                f"stride is {self.stride}; it has to be from 1 to window_size ({self.window_size}), "
+                f"stride is {self.stride}; it must be from 1 to window_size ({self.window_size}), "
                 "or documents between two windows would never be read."
             )
             raise InputError(msg)

@@ -34,7 +34,7 @@ class Pairwise(Comparing):
 
     Every pair is asked in both orders in one round; a pair whose two answers differ is a tie, as is one of which an
     answer is missing. An order of two documents that an earlier stage, or a permutation, already holds is not asked
-    again. Ties stand in first-stage order.
+    again. Ties keep first-stage order.
 
     - "allpair": every pair, documents by their share of wins (ties count half), which is `relevance_score`.
       n(n − 1) calls in one round.
@@ -46,7 +46,7 @@ class Pairwise(Comparing):
     Attributes:
         method: "allpair", "heapsort" or "sliding".
         k: how many places at the top are to be right; "allpair" gets all of them right.
-        shuffle: has to be None, since both orders are asked.
+        shuffle: must be None, because both orders are asked.
     """
 
     task: ClassVar[str] = "pairwise"
@@ -58,7 +58,9 @@ class Pairwise(Comparing):
         require_one_of("method", self.method, _METHODS)
         require("k", self.k, at_least=1)
         if self.shuffle is not None:
-            msg = f"shuffle={self.shuffle} does not go with strategy 'pairwise', which asks every pair in both orders."
+            msg = (
+                f"shuffle={self.shuffle} cannot be used with strategy 'pairwise', which asks every pair in both orders."
+            )
             raise InputError(msg)
 
     def compared(self, query: Query, candidates: Candidates) -> Plan:

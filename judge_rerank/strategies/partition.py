@@ -20,15 +20,15 @@ class Partition(Comparing):
 
     The first `window_size` documents are put in order; the one at place `top` is the pivot. All others are ranked in
     blocks that hold the pivot too, side by side. Those above it join the documents above it, and these are partitioned
-    in turn, until they fit in one window. Whoever is below the pivot follows in first-stage order.
+    in turn, until they fit in one window. Documents below the pivot follow in first-stage order.
 
     With a first stage whose best `top` are in the first window, 1 + ⌈(n − w) / (w − 1)⌉ calls in two rounds: 6 calls,
-    105 documents read at n = 100, w = 20. Nobody who beat the pivot is dropped, so a poor first stage costs more calls
-    and no quality: about 9 calls in 4 rounds, 160 documents read, when it is random.
+    105 documents read at n = 100, w = 20. No document that beat the pivot is dropped, so a poor first stage costs more
+    calls but no quality: about 9 calls in 4 rounds, 160 documents read, when it is random.
 
     Attributes:
-        window_size: documents a call, more than `top`.
-        top: how many places are to be right; the pivot's place.
+        window_size: documents per call, more than `top`.
+        top: how many places must be right; the pivot's place.
     """
 
     window_size: int = 20
@@ -38,7 +38,7 @@ class Partition(Comparing):
         require("top", self.top, at_least=1)
         require("window_size", self.window_size, at_least=2)
         if self.window_size <= max(2, self.top):
-            msg = f"window_size is {self.window_size}; it has to be greater than top ({self.top}) and than 2."
+            msg = f"window_size is {self.window_size}; it must be greater than top ({self.top}) and than 2."
             raise InputError(msg)
 
     def compared(self, query: Query, candidates: Candidates) -> Plan:

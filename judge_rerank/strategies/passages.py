@@ -33,14 +33,14 @@ AGGREGATES = ("max", "top2", "first")
 @dataclass(frozen=True, kw_only=True)
 class Passages(Composable):
     """Cuts documents that are too long into passages, lets a strategy judge these as candidates of their own, and
-    puts each document where its passages belong (MaxP and FirstP, arXiv:1905.09217).
+    ranks each document by its passages (MaxP and FirstP, arXiv:1905.09217).
 
     A passage ends with a paragraph or a sentence and shares a little of its text with the next; each is shown under
     the document's title. A document that is short enough is one candidate, as without this.
 
     Where the strategy has scores, a document's score is that of its best passage, or the mean of its best two. Where
     it has only an order, or does not order by its scores, the best-placed passage decides, whatever the aggregate.
-    Ties stand in first-stage order. A passage without a judgment has no score and is never the one that decided.
+    Ties keep first-stage order. A passage without a judgment has no score and is never the one that decided.
 
     Calls and rounds are those of the strategy for as many candidates as there are passages. A strategy that is certain
     of the top of its list alone finds the best passages, which may all be of a few documents: for many long documents
@@ -52,7 +52,7 @@ class Passages(Composable):
             the beginning of each document, without reading the rest, which counts as truncated.
         max_tokens: the most tokens of a passage, title included (up to half of them); None for the most that the judge
             is shown of a document (`max_tokens_per_doc`), which is also the bound of any other value.
-        overlap_tokens: how much of a passage may stand at the beginning of the next.
+        overlap_tokens: how much of a passage may be repeated at the beginning of the next.
     """
 
     strategy: Strategy = field(default_factory=Score)

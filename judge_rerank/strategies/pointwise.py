@@ -9,13 +9,13 @@ from judge_rerank.core import Candidate, Candidates, Outcome, Plan, Query, by_sc
 from judge_rerank.strategies.algorithms.windows import batches
 from judge_rerank.strategies.asking import Asking
 
-# Failures of a batched reply that asking about each document by itself can mend.
+# Failures of a batched reply that asking about each document by itself can repair.
 _MENDABLE = frozenset({"refused", "unreadable", "truncated"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pointwise(Asking):
-    """Judges documents independently and sorts by the score; ties stand in first-stage order.
+    """Judges documents independently and sorts by the score; ties keep first-stage order.
 
     With `batch_size` b, ⌈n / b⌉ calls in one round; documents that a batched reply leaves unjudged are asked about
     once more, one at a time, in a second round. A batch shrinks where its documents would not fit the context.

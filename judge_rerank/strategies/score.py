@@ -15,8 +15,8 @@ class Score(Pointwise):
     """Asks for a grade from 1 to 10; the score is (grade − 1) / 9.
 
     The grade is the expectation over the distribution of the ten labels where the backend has log-probabilities
-    (arXiv:2310.14122), which breaks most ties; else the number that the judge wrote. Scores are in [0, 1]; ties stand
-    in first-stage order.
+    (arXiv:2310.14122), which breaks most ties; else the number that the judge wrote. Scores are in [0, 1]; ties keep
+    first-stage order.
 
     ⌈n / batch_size⌉ calls in one round.
     """

@@ -44,12 +44,12 @@ class SelfConsistent(Composable):
     `confidence` is the share of runs that put the document among the best p, for place p. There are no scores.
 
     Attributes:
-        strategy: what is run; it has to show several documents a call, or there is no order to vary.
+        strategy: what is run; it has to show several documents per call, or there is no order to vary.
         n: how many shuffled runs, at least 1; three to five give most of the gain.
         head: how many documents are ranked again; None for all of them, without a first pass.
         aggregate: "kemeny", the order with the fewest disagreements with the runs, or "reciprocal", by the sum of
             reciprocal ranks.
-        seed: of the shuffles.
+        seed: the seed of the shuffles.
     """
 
     strategy: Strategy = field(default_factory=Listwise)

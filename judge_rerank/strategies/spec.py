@@ -15,7 +15,7 @@ from judge_rerank.strategies.cascade import Cascade, Composable, Stage
 from judge_rerank.strategies.options import Option, options_of
 from judge_rerank.strategies.registry import STRATEGIES, VALUES
 
-_FORM = "name(option=value, ...), with % N for what is kept and >> for what comes then"
+_FORM = "name(option=value, ...), % N for the number of documents to keep, and >> before the next stage"
 _LONGEST = 20_000
 """Characters of a spec string. A longer one is a mistake, and would take long to read."""
 

@@ -37,10 +37,10 @@ class Tournament(Comparing):
     A group whose reply cannot be read passes on those that come first in the first stage.
 
     Attributes:
-        window_size: documents a call, at least 2 and at least 2 · `top`.
+        window_size: documents per call, at least 2 and at least 2 · `top`.
         replicas: how many tournaments, the paper's r.
-        top: how many places are to be right with a judge that never errs; 0 for the paper's stages.
-        seed: of the groups.
+        top: how many places must be right with a judge that never errs; 0 for the paper's stages.
+        seed: the seed of the groups.
     """
 
     window_size: int = 20

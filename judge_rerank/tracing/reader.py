@@ -214,7 +214,9 @@ def find_run(connection: sqlite3.Connection, run: str) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise InputError(f"{len(fitting)} runs begin with {run!r}: {', '.join(fitting)}. Give more of the name.")
+        raise InputError(
+            f"{len(fitting)} runs begin with {run!r}: {', '.join(fitting)}. Give a longer part of the name."
+        )
     raise UnknownName("run", run, names, "The newest one is also called 'last'.")
 
 

@@ -58,10 +58,10 @@ _Job = Callable[[Writer], None]
 class Trace:
     """A log of calls; safe to use from several threads, and several processes may write to one file.
 
-    Writing never fails: what cannot be written is one warning, and lost. Reading raises.
+    Writing never raises: what cannot be written is lost, with one warning. Reading raises.
 
     Args:
-        file: where to write; it is made if it is not there. None writes nothing.
+        file: the file to write to; it is created if needed. None writes nothing.
         secrets: keys and the like, which are taken out of everything that is written. What looks like a provider's key
             is taken out of errors and parameters in any case.
         run: what to call this run; named by time unless it is given.
@@ -178,7 +178,7 @@ class Trace:
         self.flush()
         if self.file is None or not self.file.is_file():
             raise DataError(
-                "There is no trace here. Run with one first: Judge(..., trace=PATH), judge-rerank rerank --trace PATH.",
+                "There is no trace here. Write one first: Judge(..., trace=PATH) or judge-rerank rerank --trace PATH.",
                 path=self.file,
             )
         try:

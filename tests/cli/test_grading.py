@@ -95,7 +95,7 @@ def test_bad_input(command: Command, run_files: list[object], tmp_path: Path) ->
     assert "No document is graded by both" in ran.err
     ran = command("agreement", "--human", human, "--llm", human, "--run", tmp_path / "run.trec")
     assert ran.code == 2
-    assert "two systems or more" in ran.err
+    assert "two or more systems" in ran.err
     runs = ["--run", tmp_path / "run.trec", "--run", tmp_path / "again.trec"]
     (tmp_path / "again.trec").write_text((tmp_path / "run.trec").read_text())
     ran = command("agreement", "--human", human, "--llm", human, *runs, "--metric", "nDCQ")

@@ -126,7 +126,7 @@ def test_a_hybrid_that_beats_its_signals(command: Command, folder: Path) -> None
     options = ["tune", "--data", log, "--signal", "bm25", "--signal", "first-stage", "--norm", "minmax"]
     ran = command(*options)
     assert ran.code == 0, ran.err
-    assert "on queries not seen" in ran.out
+    assert "on unseen queries" in ran.out
     assert '-s "hybrid({' in ran.out
     assert json.loads(command(*options, "-f", "json").out)["comparison"]["significant"]
     assert " by " not in ran.err, "no model was asked"

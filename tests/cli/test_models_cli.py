@@ -48,4 +48,4 @@ def test_pull_refuses_a_wrong_file_of_the_users_own(
     monkeypatch.setenv("JUDGE_RERANK_MODELS", str(tmp_path))
     ran = command("models", "pull", "smollm2-135m")
     assert (ran.code, ran.out) == (2, "")
-    assert "not the file that is expected" in ran.err
+    assert "not the expected file" in ran.err

@@ -94,7 +94,7 @@ def test_the_summary_adds_queries_up() -> None:
 
     first, second = summary([one("0.001"), one("0.0002")], 1.25).splitlines()
     assert first == "score by m · 2 queries · 4 calls in 3 rounds · 2,000 tokens in, 10 out · $0.0012 · 1.2 s"
-    assert second == "integrity: 2 replies mended, 2 calls without a judgment (refused), 2 documents cut to fit"
+    assert second == "integrity: 2 replies repaired, 2 calls without a judgment (refused), 2 documents cut to fit"
     assert "price unknown" in summary([one("0.001"), one(None)], 1)
 
 

@@ -69,7 +69,7 @@ def test_a_full_disk_is_said_without_a_traceback() -> None:
     with Path("/dev/full").open("w") as full:
         ran = subprocess.run([*COMMAND, "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ran.returncode == 2
-    assert ran.stderr.startswith("error: Standard output cannot be written to: No space left")
+    assert ran.stderr.startswith("error: Cannot write to standard output: No space left")
     assert "Traceback" not in ran.stderr
 
 

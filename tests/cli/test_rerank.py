@@ -175,7 +175,7 @@ def test_a_refused_key_is_a_matter_of_setup(
         ([*QUERY, "D", "--prompts", "nowhere"], "nowhere: "),
         ([*QUERY, "nowhere.jsonl"], "nowhere.jsonl: There is no such file"),
         ([*QUERY, "nowhere"], "nowhere: There is no such file"),
-        ([*QUERY, "old.trec"], "A run is named with --run"),
+        ([*QUERY, "old.trec"], "Name a run with --run"),
         ([*QUERY, "D", "--corpus", "c"], "--corpus goes with --run"),
         ([*QUERY, "D", "--limit", "3"], "--limit goes with --run"),
         ([*QUERY, "D", "--run", "r"], "leave out -q and FILES"),

@@ -41,7 +41,7 @@ def test_a_generator_is_a_list() -> None:
         (["a", None], r"docs\[1\] is NoneType"),
         ([{"url": "a"}], r"docs\[0\]\['text'\] is missing \(keys found: 'url'\); one of text, page_content"),
         ([{"content": None}], r"docs\[0\]\['content'\] is NoneType"),
-        ([{"text": float("nan")}], r"docs\[0\]\['text'\] is nan; a string was expected"),
+        ([{"text": float("nan")}], r"docs\[0\]\['text'\] is nan; expected a string"),
         ([{"text": "a", "id": True}], r"\['id'\] is True"),
         ([{"text": "a", "id": 1.5}], r"\['id'\] is 1.5"),
         ([{"text": 3}], r"docs\[0\]\['text'\] is int"),

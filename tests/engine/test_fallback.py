@@ -209,7 +209,7 @@ def test_over_sockets_from_one_provider_to_another(tmp_path: Path) -> None:
         ]
         with Judge(models, prices=prices, budget=Budget(usd=1), cache_dir=tmp_path / "cache", trace=trace) as judge:
             ranking, again = judge.rerank("q", DOCS, "listwise"), judge.rerank("q", DOCS, "listwise")
-    assert (closed.requests, closed.bill.requests) == (2, 0), "it may have been mended, so it is asked first again"
+    assert (closed.requests, closed.bill.requests) == (2, 0), "it may have been repaired, so it is asked first again"
     assert opened.bill.requests == 1
     assert (ranking.status, again.status) == ("complete", "complete")
     assert ranking.usage.cost_usd is not None

@@ -321,7 +321,7 @@ def test_a_closed_judge_opens_again(tmp_path: Path) -> None:
     judge = judge_of(paid(), budget=Budget(usd=1))
     with judge:
         judge.rerank("q", DOCS)
-    with pytest.raises(LedgerError, match="kept in memory"):
+    with pytest.raises(LedgerError, match="was in memory"):
         judge.rerank("q", DOCS)
 
 

@@ -86,7 +86,9 @@ def test_what_a_deadline_cuts_off_is_there(tmp_path: Path) -> None:
     # As many as were sent by then: two, unless the machine was busy.
     sent = len(backend.requests)
     assert sent <= 2
-    assert [call.error for call in calls] == ["Cut off before the answer came. The deadline of 0.7 s passed."] * sent
+    assert [call.error for call in calls] == [
+        "Cut off before the answer came. The deadline of 0.7 seconds passed."
+    ] * sent
     assert sum(call.cost_usd or 0 for call in calls) == ranking.usage.cost_usd
     assert (ranking.usage.cost_usd or 0) > 0 or not sent
 

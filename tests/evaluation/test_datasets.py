@@ -176,7 +176,7 @@ GOOD = {"query": "q", "candidates": [{"text": "a", "grade": 1}]}
         ({"query": "q", "candidates": [{"text": "a", "clicks": True}]}, "'clicks' is True"),
         ({"query": "q", "candidates": [{"text": "a", "clicks": 1, "rating": 2}]}, "both 'rating' and 'clicks'"),
         ({"query": "q", "candidates": [{"id": "x", "text": "a"}, {"id": "x", "text": "a"}]}, "listed twice"),
-        ({"id": "q1", "query": "q", "candidates": []}, "Query 'q1' stands in this file twice"),
+        ({"id": "q1", "query": "q", "candidates": []}, "Query 'q1' appears in this file twice"),
     ],
 )
 def test_lines_of_a_log_that_cannot_be_used(tmp_path: Path, record: object, message: str) -> None:
@@ -237,7 +237,7 @@ def load(name):
 
 
 @pytest.fixture
-def standing_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def catalogue_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where a package that stands for the catalogue is written."""
     sys.modules.pop("ir_datasets", None)
     monkeypatch.syspath_prepend(tmp_path)
@@ -245,8 +245,8 @@ def standing_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     sys.modules.pop("ir_datasets", None)
 
 
-def test_the_catalogue(tmp_path: Path, standing_in: Path) -> None:
-    standing_in.write_text(CATALOGUE)
+def test_the_catalogue(tmp_path: Path, catalogue_module: Path) -> None:
+    catalogue_module.write_text(CATALOGUE)
     dataset = load("ir_datasets:with/first-stage")
     assert dataset.name == "with/first-stage"
     assert ids(dataset) == {"q1": ["a", "b"], "q2": []}
@@ -263,7 +263,7 @@ def test_the_catalogue(tmp_path: Path, standing_in: Path) -> None:
         load("ir_datasets:nothing")
 
 
-def test_without_the_catalogue_the_extra_is_named(standing_in: Path) -> None:
-    standing_in.write_text("raise ImportError")
+def test_without_the_catalogue_the_extra_is_named(catalogue_module: Path) -> None:
+    catalogue_module.write_text("raise ImportError")
     with pytest.raises(MissingExtra, match=r"pip install 'judge-rerank\[ir-datasets\]'"):
         load("ir_datasets:beir/scifact/test")

@@ -51,7 +51,7 @@ fail_under: 0.5
         ("- binary", "- binry", 12, "Unknown strategy 'binry'. Did you mean 'binary'"),
         ("- binary", "- binary(batch=2)", 12, "batch"),
         ("[one]", "[{name: a, api_bas: x}]", 6, "Unknown key 'api_bas'. Did you mean 'api_base'?"),
-        ("[one]", "[{name: a, api_key: sk-123}]", 6, "A key does not belong into a file"),
+        ("[one]", "[{name: a, api_key: sk-123}]", 6, "A key does not belong in a file"),
         ("[one]", "[{name: a, price: {input: 3}}]", 6, "Unknown key 'input'"),
         ("[one]", "[{name: a, price: fre}]", 6, "models.0.price"),
         ("score: [terse, rubric]", "scoring: [terse]", 8, "Unknown task 'scoring'. Did you mean 'score'"),
@@ -219,5 +219,5 @@ def test_what_is_wrong_with_the_data_is_said_with_the_line_of_the_dataset(writte
 
 
 def test_one_strategy_written_in_two_ways_is_one_variant(written: Written) -> None:
-    with pytest.raises(InputError, match="are the same: one strategy, written in two ways"):
+    with pytest.raises(InputError, match="are the same strategy, written in two ways"):
         planned(Experiment.load(written(prompts={}, strategies=["score", "score(batch_size=1)"])))

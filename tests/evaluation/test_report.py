@@ -110,23 +110,23 @@ class TestVerdict:
         assert not told.better_than  # corrected for all ten pairs
         text = said(run)
         assert "significantly better than the first stage; its lead over b, c and d may be chance" in text
-        assert "Leave the order as it is" not in text
+        assert "Keep the first-stage order" not in text
 
     def test_no_gain_is_no_pick(self) -> None:
         run = run_of({"first-stage": NEAR, "a": HIGH})
         assert verdict(scope(*run)).pick is None
-        assert "Leave the order as it is, or measure more queries" in said(run)
+        assert "Keep the first-stage order, or measure more queries" in said(run)
         assert "10 queries find a difference of" in said(run)
 
     def test_a_loss_is_called_one(self) -> None:
-        assert "No variant ranks better than the first stage: a comes nearest" in said(
+        assert "No variant is better than the first stage: a comes nearest" in said(
             run_of({"first-stage": HIGH, "a": LOW})
         )
 
     def test_an_unknown_price_is_never_nothing(self) -> None:
         run = run_of({"first-stage": LOW, "a": HIGH, "b": LOW}, costs={"a": None, "b": "0.001"})
         text = said(run)
-        assert "What it costs is unknown" in text
+        assert "Its cost is unknown" in text
         assert "The price of a is unknown" in text
         assert "$0" not in text
 

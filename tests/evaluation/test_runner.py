@@ -67,17 +67,17 @@ def test_scorers_are_compared_where_there_is_no_judge(written: Written, tmp_path
 
 def test_a_perfect_judge_reaches_the_ideal_order(written: Written, log: Path, tmp_path: Path) -> None:
     judge = SimulatedJudge(load(log).grades)
-    standings: list[Any] = []
-    found = run(written(), tmp_path / "run", judge, watch=standings.append)
+    reports: list[Any] = []
+    found = run(written(), tmp_path / "run", judge, watch=reports.append)
     rows = {row.variant.name: row for row in found.summary.rows}
     assert list(rows) == ["first-stage", "ideal", "score · terse", "score · rubric", "listwise"]
     assert rows["ideal"].metrics == rows["listwise"].metrics == {"nDCG@3": 1.0, "RR@5": 1.0}
     assert rows["first-stage"].metrics["nDCG@3"] < 1
     assert (found.unfinished, found.failures, found.info.finished) == ([], [], True)
     assert len(found.results) == 5 * QUERIES
-    assert [s.done for s in standings] == list(range(1, 3 * QUERIES + 1))
-    assert standings[-1].total == standings[-1].bought == 3 * QUERIES
-    assert standings[-1].means["listwise"] == (QUERIES, 1.0)
+    assert [s.done for s in reports] == list(range(1, 3 * QUERIES + 1))
+    assert reports[-1].total == reports[-1].bought == 3 * QUERIES
+    assert reports[-1].means["listwise"] == (QUERIES, 1.0)
     assert {(d.id, d.text) for d in RunFolder(tmp_path / "run").documents().values()} == {
         (f"q{q}d{d}", f"text {d} about {q}") for q in range(QUERIES) for d in range(CANDIDATES)
     }
@@ -153,7 +153,7 @@ def test_a_run_is_not_begun_twice(written: Written, log: Path, tmp_path: Path) -
         {"models": [{"name": "fake", "params": {"temperature": 1}}]},
     ]
     for change in changes:
-        with pytest.raises(InputError, match="The run in this folder is another one"):
+        with pytest.raises(InputError, match="The run in this folder has other settings"):
             run(written(**change), tmp_path / "run", second, resume=True)
     assert not second.requests
 
@@ -417,5 +417,5 @@ def test_a_few_queries_say_nothing_for_certain(
     file = written(strategies=["listwise"], prompts=None)
     found = run(file, tmp_path / "run", FakeBackend(reply), limit=queries)
     shown = texts.run_as_markdown(scopes(found.info, found.results))
-    assert ("can be told from chance" in shown) == (told is not None)
+    assert ("can be distinguished from chance" in shown) == (told is not None)
     assert told is None or told in shown

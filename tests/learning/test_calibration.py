@@ -99,7 +99,7 @@ def test_options_make_another_strategy(
     query, docs = PAIRS[0]
     with caplog.at_level(logging.WARNING), Judge(FakeBackend(scoring), calibration=fitted) as judge:
         strategy = judge.rerank(query, docs, other).strategy
-    assert f"the strategy is {strategy!r}, and it was fitted on 'score'" in caplog.text
+    assert f"the strategy is {strategy!r}, but it was fitted on 'score'" in caplog.text
 
 
 def test_another_prompt_or_strategy_is_warned_of_once(fitted: Calibration, caplog: pytest.LogCaptureFixture) -> None:

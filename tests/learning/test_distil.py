@@ -93,7 +93,7 @@ def test_the_folder_is_plain_json(folder: Path, tmp_path: Path) -> None:
     changed = ({"format": 2}, {"kind": "magic"}, {"weights": {"a": "b"}})
     for wrong in ("", "[]", *(json.dumps(told | each) for each in changed)):
         (tmp_path / "distilled.json").write_text(wrong)
-        with pytest.raises(DataError, match="no distilled scorer of this version"):
+        with pytest.raises(DataError, match="not a distilled scorer of this version"):
             Distilled(str(tmp_path))
 
 

@@ -67,7 +67,7 @@ def test_a_model_that_is_not_here_names_the_command() -> None:
 
 def test_a_file_of_another_size_is_called_damaged(cache: Path) -> None:
     place(cache / "models" / "smollm2-135m", models.model_named("smollm2-135m"), short_by=1)
-    with pytest.raises(ModelUnavailable, match=r"damaged: it has 98,362,431 bytes, expected are 98,362,432\. Run: "):
+    with pytest.raises(ModelUnavailable, match=r"damaged: it has 98,362,431 bytes, expected were 98,362,432\. Run: "):
         models.find_model("smollm2-135m")
 
 
@@ -116,7 +116,7 @@ def test_the_users_own_folders_come_first(
 
 def test_paths(tmp_path: Path) -> None:
     path = tmp_path / "own.gguf"
-    with pytest.raises(ModelUnavailable, match="There is no model file"):
+    with pytest.raises(ModelUnavailable, match="No model file"):
         models.find_model(path)
     path.touch()
     assert models.find_model(str(path)) == models.find_model(path) == path

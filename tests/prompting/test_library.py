@@ -89,8 +89,8 @@ ERRORS = {
     "unknown key": (FRONT.replace("version: 1", "version: 1\ndescripton: x") + BODY, 6, "Did you mean 'description'?"),
     "doubled key": (FRONT.replace("version: 1", "version: 1\ntask: score") + BODY, 6, "twice"),
     "unknown task": (FRONT.replace("score", "scores") + BODY, 2, "no task 'scores'"),
-    "bad name": (FRONT.replace("mine", "../mine") + BODY, 3, "'name' has to be"),
-    "bad version": (FRONT.replace("version: 1", "version: 1.5") + BODY, 5, "'version' has to be"),
+    "bad name": (FRONT.replace("mine", "../mine") + BODY, 3, "'name' must be"),
+    "bad version": (FRONT.replace("version: 1", "version: 1.5") + BODY, 5, "'version' must be"),
     "bad output_tokens": (FRONT.replace("version: 1", "version: 1\noutput_tokens: 0") + BODY, 6, "whole number"),
     "bad examples": (FRONT.replace("version: 1", "version: 1\nexamples: yes") + BODY, 6, "list of mappings"),
     "empty description": (FRONT.replace("A test.", "''") + BODY, 4, "one line of text"),
@@ -216,7 +216,7 @@ def test_unknown_names_and_tasks_are_answered_with_the_nearest() -> None:
         library.get("score", "../../etc/passwd")
     with pytest.raises(UnknownName, match="Did you mean 'score'"):
         library.get("scores", "rubric")
-    with pytest.raises(PromptError, match="for the task 'binary', and 'score' is asked for"):
+    with pytest.raises(PromptError, match="for the task 'binary', and 'score' was expected"):
         library.get("score", "binary/terse")
     with pytest.raises(PromptError, match="no such file"):
         library.get("score", "nowhere/prompt.j2")
@@ -227,7 +227,7 @@ def test_a_folder_is_checked_at_once(write: Write, tmp_path: Path) -> None:
         Library([tmp_path / "none"])
     with pytest.raises(PromptError, match="no templates"):
         Library([tmp_path])
-    with pytest.raises(PromptError, match="one file where the prompt is chosen"):
+    with pytest.raises(PromptError, match="one file, name it as the prompt"):
         Library([write(FRONT + BODY)])
     write(FRONT + BODY + "{{ oops }}", "folder/score/mine.j2")
     with pytest.raises(PromptError, match=r"mine\.j2:11: There is no variable 'oops'"):
@@ -236,7 +236,7 @@ def test_a_folder_is_checked_at_once(write: Write, tmp_path: Path) -> None:
 
 def test_name_and_task_agree_with_the_place(write: Write, tmp_path: Path) -> None:
     write(FRONT + BODY, "one/score/other.j2")
-    with pytest.raises(PromptError, match=r"other\.j2:3: .*calls itself 'mine'"):
+    with pytest.raises(PromptError, match=r"other\.j2:3: .*has the name 'mine'"):
         Library([tmp_path / "one"])
     write(FRONT + BODY, "two/binary/mine.j2")
     with pytest.raises(PromptError, match=r"mine\.j2:2: .*lies in the folder 'binary'"):

@@ -106,7 +106,7 @@ def test_what_cannot_be_imported_is_named(installed: Path):
 
 
 def test_a_prefix_is_taken_once(installed: Path):
-    with pytest.raises(InputError, match="taken twice"):
+    with pytest.raises(InputError, match="registered twice"):
         backend("others")(FakeBackend)
     with pytest.raises(InputError, match="package's own"):
         backend("local")(FakeBackend)

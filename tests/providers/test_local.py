@@ -148,7 +148,7 @@ def test_too_long_a_request(judge: LocalBackend) -> None:
 
 def test_a_request_that_llama_cpp_does_not_take(path: Path) -> None:
     backend = LocalBackend(path, context_tokens=2048, params={"response_format": {"type": "nonsense"}})
-    with pytest.raises(RequestRejected, match="does not take this request"):
+    with pytest.raises(RequestRejected, match="does not accept this request"):
         run(backend.complete(request()))
 
 
@@ -241,7 +241,7 @@ def test_what_local_means(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert open_local(f"local:{path}", params={"context_tokens": 512}).info.context_tokens == 512
     monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("JUDGE_RERANK_MODELS", str(path.parent))
-    with pytest.raises(ModelUnavailable, match=rf"pull {DEFAULT_JUDGE}.*\(local/{SMALL}\) is used only when it is"):
+    with pytest.raises(ModelUnavailable, match=rf"pull {DEFAULT_JUDGE}.*\(local/{SMALL}\) is used only by its name"):
         open_local("local")
     monkeypatch.delenv("JUDGE_RERANK_MODELS")
     with pytest.raises(ModelUnavailable, match=f"judge-rerank models pull {SMALL}"):
@@ -253,10 +253,10 @@ def test_specs_that_mean_nothing(tmp_path: Path) -> None:
         open_local("local/smollm-135m")
     with pytest.raises(InputError, match="is an embedding model"):
         open_local("local/all-minilm-l6-v2")
-    with pytest.raises(ModelUnavailable, match="There is no model file"):
+    with pytest.raises(ModelUnavailable, match="No model file"):
         open_local(f"local:{tmp_path / 'none.gguf'}")
     for wrong in (0, -1, "many", True):
-        with pytest.raises(InputError, match="threads has to be a whole number from 1"):
+        with pytest.raises(InputError, match="threads must be a whole number from 1"):
             open_local(f"local:{tmp_path}", params={"threads": wrong})
 
 
@@ -274,5 +274,5 @@ def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGE_RERANK_THREADS", "3")
     assert llamacpp.default_threads() == 3
     monkeypatch.setenv("JUDGE_RERANK_THREADS", "0")
-    with pytest.raises(SetupError, match="JUDGE_RERANK_THREADS has to be a whole number from 1, not '0'"):
+    with pytest.raises(SetupError, match="JUDGE_RERANK_THREADS must be a whole number from 1, not '0'"):
         llamacpp.default_threads()

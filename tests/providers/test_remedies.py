@@ -23,7 +23,7 @@ PAGE = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h
         ("", "/v1'"),
         ("/v1/v1", "stands twice"),
         ("/v1/chat/completions", "before the API's path"),
-        ("/v2", "missing or too much"),
+        ("/v2", "missing or superfluous"),
     ],
 )
 def test_an_address_with_too_little_or_too_much(provider: Provider, model: str, path: str, advice: str):

@@ -71,7 +71,7 @@ def test_a_named_time_is_waited_out():
 def test_a_named_time_beyond_the_longest_wait_ends_at_once():
     clock = Clock()
     attempt, numbers = failing(RateLimited("slow down", model="m", status=429, retry_after_s=120))
-    with pytest.raises(RateLimited, match=r"slow down The provider asks to wait 120 s.*60 s") as caught:
+    with pytest.raises(RateLimited, match=r"slow down The provider asks for a wait of 120 s.*60 s") as caught:
         asyncio.run(Retrier(sleep=clock.sleep).run(attempt))
     assert (numbers, clock.waits) == ([1], [])
     assert (caught.value.model, caught.value.status, caught.value.retry_after_s) == ("m", 429, 120)

@@ -140,7 +140,7 @@ def test_links_that_lead_out_of_a_folder_are_not_followed(tmp_path: Path, caplog
     for way in (folder, tmp_path / "link"):
         caplog.clear()
         assert {d.text for d in read_documents(way)} == {"real"}
-        assert "out.txt: this link leads out of the folder; it is left out." in caplog.text
+        assert "out.txt: this link points outside the folder; it is left out." in caplog.text
 
 
 def test_tabs_separate_where_there_are_tabs(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_jsonl_from_a_stream_is_read_as_it_is_needed() -> None:
     ("line", "message"),
     [
         ("not json", "is not JSON"),
-        ('{"text": 5}', '"text" is the number 5; a string was expected'),
+        ('{"text": 5}', '"text" is the number 5; expected a string'),
         ('{"text": null}', '"text" is null'),
         ('{"text": ["a"]}', '"text" is a list'),
         ('{"text": {}}', '"text" is an object'),
@@ -87,7 +87,7 @@ def test_jsonl_from_a_stream_is_read_as_it_is_needed() -> None:
         ('{"text": "a", "title": 3}', '"title" is the number 3'),
         ('{"text": "a", "id": 1.5}', '"id" is the number 1.5'),
         ('{"text": "a", "id": true}', '"id" is true'),
-        ('{"text": "a", "score": "high"}', '"score" is a string; a finite number was expected'),
+        ('{"text": "a", "score": "high"}', '"score" is a string; expected a finite number'),
         ('{"text": "a", "score": Infinity}', '"score" is not a finite number'),
         ('{"text": "a", "score": 1' + "0" * 400 + "}", '"score" is not a finite number'),
         ('[{"text": "a"}]', "jq -c"),
@@ -142,7 +142,7 @@ def test_ten_thousand_documents(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("missing.jsonl", "no such file"), ("folder", "This is a folder"), ("a\0b", "cannot be read")],
+    [("missing.jsonl", "no such file"), ("folder", "This is a folder"), ("a\0b", "Cannot be read")],
 )
 def test_files_that_cannot_be_opened(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder").mkdir()
@@ -152,7 +152,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path, name: str, message: str) ->
 
 
 def test_what_the_operating_system_says_becomes_a_data_error() -> None:
-    with pytest.raises(DataError, match=r"^secret.txt: This may not be read: permission denied"), reading("secret.txt"):
+    with pytest.raises(DataError, match=r"^secret.txt: Cannot be read: permission denied"), reading("secret.txt"):
         raise PermissionError(13, "Permission denied")
 
 
@@ -217,7 +217,11 @@ def test_queries_may_be_tab_separated(tmp_path: Path) -> None:
         ({"queries": QUERIES + '{"_id": "q2", "text": "again"}\n'}, "queries.jsonl:3", "twice"),
         ({"queries": '{"_id": "q1", "text": " "}\n'}, "queries.jsonl:1", "has no text"),
         ({"queries": '{"text": "one"}\n'}, "queries.jsonl:1", '"_id" and "text"'),
-        ({"corpus": CORPUS + '{"_id": "d1", "text": "other"}\n'}, "corpus.jsonl:4", "'d1' stands in this corpus twice"),
+        (
+            {"corpus": CORPUS + '{"_id": "d1", "text": "other"}\n'},
+            "corpus.jsonl:4",
+            "'d1' appears in this corpus twice",
+        ),
         ({"corpus": CORPUS + "{]\n"}, "corpus.jsonl:4", "is not JSON"),
     ],
 )

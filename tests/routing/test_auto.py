@@ -141,9 +141,9 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "A list of routes"),
-        ("- {strategies: 5}", "route 1: strategies has to be a list"),
-        ("- {label: x}", "route 1: strategies has to be a list"),
+        ("[]", "Expected a list of routes"),
+        ("- {strategies: 5}", "route 1: strategies must be a list"),
+        ("- {label: x}", "route 1: strategies must be a list"),
         ("- {strategies: [score], jugde: local}", "route 1: expected a mapping with label"),
         ("- {strategies: [score], judge: cheap}", "route 1: .*hosted, local, none or any"),
         ("- {strategies: [score], most: 0}", "at least 1"),

@@ -189,8 +189,8 @@ def test_a_score_that_is_no_number(models: Path) -> None:
         (lambda m: CrossEncoder(str(m / "damaged")), "could not be loaded"),
         (lambda m: CrossEncoder(str(m / "nothing")), "There is no folder"),
         (lambda m: Embedding(str(m / "no-weights")), "has no weights"),
-        (lambda m: ColBERT(str(m / "one")), "no late-interaction model"),
-        (lambda m: FlashRank("ms-marco-MiniLM-L-12-v2", folder=str(m / "no-weights")), "keeps it from being fetched"),
+        (lambda m: ColBERT(str(m / "one")), "not a late-interaction model"),
+        (lambda m: FlashRank("ms-marco-MiniLM-L-12-v2", folder=str(m / "no-weights")), "prevents the download"),
     ],
 )
 def test_a_model_that_cannot_be_used(models: Path, monkeypatch, make, message: str) -> None:
@@ -202,10 +202,10 @@ def test_a_model_that_cannot_be_used(models: Path, monkeypatch, make, message: s
 @pytest.mark.parametrize("kind", [CrossEncoder, Embedding, ColBERT])
 def test_the_hub_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ModelUnavailable, match=r"could not be had .* hf download nobody/nothing"):
+    with pytest.raises(ModelUnavailable, match=r"could not be downloaded .* hf download nobody/nothing"):
         Judge().rerank(QUERY, TEXTS, kind("nobody/nothing"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE keeps it"):
+    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE prevents the download"):
         Judge().rerank(QUERY, TEXTS, kind("nobody/nothing"))
 
 
@@ -226,7 +226,7 @@ def test_options_out_of_range(models: Path) -> None:
     judge = Judge()
     with pytest.raises(InputError, match="max_length is 4096; one reads at most 64"):
         judge.rerank(QUERY, TEXTS, CrossEncoder(str(models / "one"), max_length=4096))
-    with pytest.raises(InputError, match="has 3 labels; say with label="):
+    with pytest.raises(InputError, match="has 3 labels; name the one"):
         judge.rerank(QUERY, TEXTS, CrossEncoder(str(models / "three")))
     with pytest.raises(InputError, match=r"label is 3, but .* has 3"):
         judge.rerank(QUERY, TEXTS, CrossEncoder(str(models / "three"), label=3))

@@ -179,10 +179,10 @@ def test_bm25_with_the_statistics_of_a_collection(tmp_path) -> None:
 def test_statistics_that_cannot_be_used(tmp_path) -> None:
     with pytest.raises(InputError, match="at least one document with a word"):
         CorpusStatistics.of(["", "!"])
-    with pytest.raises(InputError, match="does not take the statistics"):
+    with pytest.raises(InputError, match="does not accept the statistics"):
         BM25(statistics=CorpusStatistics.of(["dog"]), method="bm25+")
     with pytest.raises(DataError, match="cannot be read"):
         BM25(statistics=str(tmp_path / "none.json"))
     (tmp_path / "wrong.json").write_text("[1]")
-    with pytest.raises(DataError, match="no statistics of a collection"):
+    with pytest.raises(DataError, match="does not hold the statistics"):
         BM25(statistics=str(tmp_path / "wrong.json"))

@@ -170,7 +170,7 @@ def test_a_dropped_reservation_is_not_lost(path: Path | None, caplog: pytest.Log
 
     with Ledger(path) as ledger, caplog.at_level(logging.WARNING):
         run(work)
-    assert "dropped without being settled" in caplog.text
+    assert "discarded before its bill was recorded" in caplog.text
 
 
 def test_cancelling_leaves_nothing_behind(path: Path | None) -> None:
@@ -432,8 +432,8 @@ def test_the_record_is_only_appended_to(file: Path) -> None:
     [
         ("UPDATE totals SET spent = 0 WHERE period = 'ever'", "sums of ever are"),
         ("DELETE FROM totals WHERE period != 'ever'", "are missing"),
-        ("UPDATE calls SET charged = 1", "its events say otherwise"),
-        ("DELETE FROM calls", "has events and no record"),
+        ("UPDATE calls SET charged = 1", "its events contradict that"),
+        ("DELETE FROM calls", "has events but no record"),
         ("INSERT INTO events (time_us, call, state, micro_usd) VALUES (0, 99, 'sent', 0)", "without a reservation"),
     ],
 )
@@ -545,7 +545,7 @@ def test_memory_that_is_closed_does_not_start_again_at_nothing() -> None:
     ledger = Ledger(budget=Budget(usd=1))
     run(lambda: buy(ledger, CENT, CENT))
     ledger.close()
-    with pytest.raises(LedgerError, match="kept in memory"):
+    with pytest.raises(LedgerError, match="was in memory"):
         run(lambda: buy(ledger, CENT, CENT))
 
 

@@ -438,7 +438,7 @@ def test_prices_from_a_file(tmp_path: Any) -> None:
     [
         ("- a", "must hold model names"),
         ("m: 5", "must have prices"),
-        ("m: {cost: 5}", "cost is no price"),
+        ("m: {cost: 5}", "cost is not a field of a price"),
         ("m: {input_usd_per_mtok: -5}", "must be an amount"),
         ("m: {tiers: [{input_usd_per_mtok: 5}]}", "above_input_tokens"),
         ("m: [", "not YAML"),

@@ -169,13 +169,13 @@ def test_tournament_calls(replicas: int) -> None:
 
 
 def test_joint_calls() -> None:
-    paper = run(Joint(replicas=4, settle=False))
+    paper = run(Joint(replicas=4, refine=False))
     assert (len(paper.calls), len(paper.rounds), paper.documents_read) == (20, 1, 400)
     assert mean(Joint(replicas=4), lambda r: len(r.calls)) <= 22.5
 
 
 def test_joint_blocks_hold_every_document_equally_often_and_a_share_of_the_best() -> None:
-    blocks = [{c.index for c in call.candidates} for call in run(Joint(replicas=3, settle=False), 97).calls]
+    blocks = [{c.index for c in call.candidates} for call in run(Joint(replicas=3, refine=False), 97).calls]
     assert all(sum(index in block for block in blocks) == 3 for index in range(97))
     assert all(sum(index < 20 for index in block) in {3, 4, 5} for block in blocks)
 
@@ -244,7 +244,7 @@ def test_self_consistency_calls_and_rounds() -> None:
     asked = run(SelfConsistent())
     assert (len(asked.calls), len(asked.rounds)) == (9 + 3, 9 + 1)
     assert [len(r) for r in asked.rounds[-1:]] == [3]
-    joint = run(SelfConsistent(strategy=Joint(settle=False), n=2))
+    joint = run(SelfConsistent(strategy=Joint(refine=False), n=2))
     assert (len(joint.calls), len(joint.rounds), joint.documents_read) == (12, 2, 240)
 
 
@@ -294,7 +294,7 @@ def test_the_seed_decides_the_order_shown(strategy: Strategy) -> None:
     ],
 )
 def test_options_out_of_range(wrong: Callable[[], Strategy]) -> None:
-    with pytest.raises(InputError, match=r"has to be|does not go with"):
+    with pytest.raises(InputError, match=r"must be|cannot be used with"):
         wrong()
 
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from judge_rerank.core import spec_of
+from tests.examples import python_examples
 
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-EXAMPLES = {block.partition("\n")[0].removeprefix("# "): block for block in BLOCKS if block.startswith("# ")}
+EXAMPLES = {example.file: example.source for example in python_examples(DOCS) if example.file is not None}
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def run(folder: Path, code: str, *arguments: str, plugins: str = "") -> str:
 
 def test_in_a_spec_string(folder: Path) -> None:
     """And the suite that the page shows passes."""
-    (check,) = (block for block in BLOCKS if not block.startswith("# "))
+    (check,) = (example.source for example in python_examples(DOCS) if "import Split" in example.source)
     code = """
 import overlap
 from judge_rerank import Judge

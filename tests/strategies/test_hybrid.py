@@ -79,7 +79,7 @@ def test_a_bare_hybrid_sums_what_is_here(spec: str, monkeypatch: pytest.MonkeyPa
     docs = ["a dog", "fleas on a dog", "a cat. " * 400]
     ranking = Judge(FakeBackend('{"score": 8}'), max_tokens_per_doc=64).rerank("fleas", docs, spec)
     assert ranking[0].index == 1
-    assert ranking.notes == ("hybrid: without weights, what is on this machine counts: 1 bm25",)
+    assert ranking.notes == ("hybrid: no weights were given, so the scorers on this machine are used: 1 bm25",)
 
 
 def test_the_weights_of_a_bare_hybrid_are_renormalised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ leaves = st.one_of(
     built(First, window_size=st.integers(10, 26), **(comparing | {"explain": st.just(value=False)})),
     built(Adaptive, window_size=st.integers(2, 40), top=counts, calls=st.none() | counts, tokens=st.none() | counts),
     built(Blitz, group_size=st.integers(2, 40), top=counts, **comparing),
-    built(Joint, replicas=counts, aggregate=st.sampled_from(["winrate", "pagerank"]), settle=st.booleans()),
+    built(Joint, replicas=counts, aggregate=st.sampled_from(["winrate", "pagerank"]), refine=st.booleans()),
     built(Pairwise, method=st.sampled_from(["allpair", "heapsort", "sliding"]), k=counts, **asking),
     built(Partition, window_size=st.integers(2, 40), top=st.integers(1, 39), **comparing),
     built(Setwise, method=st.sampled_from(["heapsort", "insertion"]), c=st.integers(2, 25), k=counts, **comparing),
@@ -217,7 +217,7 @@ def test_equal_hybrids_have_equal_specs_and_different_signals_of_one_name_both_c
     assert Hybrid({"bm25": 1, "score": 2}) == Hybrid({Score(): 2.0, BM25(): 1.0})
     two = Hybrid({Score(): 1, Score(prompt="terse"): 1})
     assert len(drive(two, ["a", "b"], perfect([0.1, 0.9])).calls) == 4
-    with pytest.raises(InputError, match="'bm25' stands in the hybrid twice"):
+    with pytest.raises(InputError, match="'bm25' appears in the hybrid twice"):
         Hybrid({"bm25": 1, BM25(): 2})
 
 

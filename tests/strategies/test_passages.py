@@ -198,5 +198,5 @@ def test_options() -> None:
     )
     assert Passage(start=1, end=2) == Passage(start=1, end=2)
     for options in ({"aggregate": "mean"}, {"max_tokens": 3}, {"overlap_tokens": -1}):
-        with pytest.raises(InputError, match="has to be"):
+        with pytest.raises(InputError, match="must be"):
             Passages(**options)

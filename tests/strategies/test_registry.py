@@ -104,13 +104,13 @@ def test_a_condition_of_ones_own() -> None:
 @pytest.mark.parametrize("register", [strategy, scorer])
 @pytest.mark.parametrize("name", ["bm25", "score", "auto", "stage"])
 def test_a_name_that_is_taken(register: Callable[[str], Callable[[type], type]], name: str) -> None:
-    with pytest.raises(InputError, match=rf"'{name}' is taken twice: by a strategy of judge_rerank.* one of tests"):
+    with pytest.raises(InputError, match=rf"'{name}' is registered twice: by a strategy of judge_rerank.* of tests"):
         register(name)(type("Other", (Composable,), {"__module__": __name__}))
 
 
 @pytest.mark.parametrize("name", ["", "Big", "a b", "a__b", "a-", "3d", 5])
 def test_what_is_no_name(name: str) -> None:
-    with pytest.raises(InputError, match="is no name for a strategy"):
+    with pytest.raises(InputError, match="is not a name for a strategy"):
         strategy(name)
 
 
@@ -196,12 +196,12 @@ def test_what_is_broken_is_named_and_breaks_nothing_else(site: Path) -> None:
 def test_a_name_that_two_packages_bring(site: Path) -> None:
     installed(site, "one", MERGE.format(name="merge"), {"merge": "one:Merge", "score": "one:Merge"})
     installed(site, "two", MERGE.format(name="merge"), {"merge": "two:Merge"})
-    with pytest.raises(InputError, match=r"'merge' is taken twice: .* (one|two) 1.0.* (one|two) 1.0"):
+    with pytest.raises(InputError, match=r"'merge' is registered twice: .* (one|two) 1.0.* (one|two) 1.0"):
         parse("merge")
-    with pytest.raises(InputError, match=r"'score' is taken twice: .*judge_rerank.strategies.score.* one 1.0"):
+    with pytest.raises(InputError, match=r"'score' is registered twice: .*judge_rerank.strategies.score.* one 1.0"):
         parse("bm25 % 5 >> score")
     assert parse("bm25 % 5 >> listwise")
-    assert all("taken twice" in each.problem for each in STRATEGIES.additions())
+    assert all("registered twice" in each.problem for each in STRATEGIES.additions())
 
 
 def test_modules_that_the_environment_names(

@@ -59,10 +59,10 @@ def formulas(n: int) -> dict[str, tuple[int, int]]:
         "first": (windows, windows),
         "pairwise(method='allpair')": (n * (n - 1), 1),
         "pairwise(method='sliding', k=1)": (2 * (n - 1), n - 1),
-        "joint(replicas=3, settle=False)": (3 * math.ceil(n / 20) if n > 20 else 1, 1),
+        "joint(replicas=3, refine=False)": (3 * math.ceil(n / 20) if n > 20 else 1, 1),
         "partition": (1 + math.ceil(max(0, n - 20) / 19), 2 if n > 20 else 1),
         "self-consistent": (windows * (n > 20) + 3, windows * (n > 20) + 1),
-        "self-consistent(strategy='joint(settle=False)', n=2, head=None)": (
+        "self-consistent(strategy='joint(refine=False)', n=2, head=None)": (
             2 * 2 * math.ceil(n / 20) if n > 20 else 2,
             1,
         ),

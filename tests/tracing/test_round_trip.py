@@ -106,7 +106,7 @@ FAULTS: Mapping[str, Sequence[Any]] = {
     "unreadable twice": ["hm", "still not"],
     "truncated": [ChatReply(text='{"sco', finish_reason="length", output_tokens=9, input_tokens=9)],
     "refused": [ChatReply(text="I cannot.", finish_reason="refusal", input_tokens=90, output_tokens=3)],
-    "mended": ['Sure! ```json\n{"score": 7,}```'],
+    "repaired": ['Sure! ```json\n{"score": 7,}```'],
     "retried": [SLOW, SLOW, "hm"],
     "down": [ProviderUnavailable("HTTP 503 of https://me:secret@host", status=503)] * 3,
     "no tokens": [ChatReply(text='{"score": 7}')],

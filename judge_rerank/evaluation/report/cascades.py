@@ -8,8 +8,8 @@ from judge_rerank.evaluation.report import figures
 from judge_rerank.evaluation.summary import Summary
 
 CASCADE_NOTE = (
-    "Recall is the share of the relevant candidates that was kept until there; at best is what the ideal order of these"
-    " reaches, so that no later stage can be better."
+    "Recall is the share of the relevant candidates that is left after the cut. The value at best is that of the ideal "
+    "order of these, which no later stage can exceed."
 )
 
 

@@ -56,7 +56,9 @@ def columns(scope: Scope) -> list[Column]:
             text=figures.shown_change,
             main=True,
         ),
-        Column(key="interval", title="95 % interval", help="Of Δ, by paired bootstrap.", text=figures.interval),
+        Column(
+            key="interval", title="95 % interval", help="The interval of Δ, by paired bootstrap.", text=figures.interval
+        ),
         Column(
             key="p_adjusted",
             title="p",
@@ -67,7 +69,7 @@ def columns(scope: Scope) -> list[Column]:
         Column(
             key="wins_ties_losses",
             title="W/T/L",
-            help="Queries on which it is better than the baseline, equal, worse.",
+            help="Queries on which the variant is better than the baseline, equal, or worse.",
             text=str,
         ),
         *((_GAIN,) if not _baseline_is_first_stage(scope) else ()),
@@ -75,45 +77,57 @@ def columns(scope: Scope) -> list[Column]:
     ]
 
 
-_GAIN = Column(key="gain", title="Gain", help="Over the first stage, on the same queries.", text=figures.shown_change)
+_GAIN = Column(
+    key="gain", title="Gain", help="Gain over the first stage, on the same queries.", text=figures.shown_change
+)
 
 _COSTS = (
     Column(
         key="usd_per_1000_queries",
         title="$ / 1,000 queries",
-        help="As if no reply had come from the cache.",
+        help="Cost for 1,000 queries, as if no reply had come from the cache.",
         text=figures.dollars,
         main=True,
     ),
     Column(
         key="usd_per_point",
         title="$ / point",
-        help="For 1,000 queries and each gained hundredth of the first metric.",
+        help="Cost for 1,000 queries of each gained hundredth of the first metric.",
         text=figures.dollars,
     ),
     Column(
         key="latency_p50_s",
         title="Median time",
-        help="Of a query, over those that the cache had no part in. What runs on this machine gets one at a time.",
+        help=(
+            "Median time per query, over the queries for which the cache was not used. A model on this machine gets "
+            "one query at a time."
+        ),
         text=figures.seconds,
         main=True,
     ),
     Column(key="latency_p95_s", title="95 % time", help="95 % of queries take no longer.", text=figures.seconds),
-    Column(key="calls", title="Calls", help="A query.", text=figures.count),
-    Column(key="rounds", title="Rounds", help="Calls in sequence, a query.", text=figures.count),
-    Column(key="input_tokens", title="Tokens in", help="A query.", text=figures.count),
-    Column(key="output_tokens", title="Tokens out", help="A query.", text=figures.count),
-    Column(key="cached_share", title="Cached", help="Calls that the cache answered.", text=figures.share),
+    Column(key="calls", title="Calls", help="Mean per query.", text=figures.count),
+    Column(key="rounds", title="Rounds", help="Sequential calls per query.", text=figures.count),
+    Column(key="input_tokens", title="Tokens in", help="Mean per query.", text=figures.count),
+    Column(key="output_tokens", title="Tokens out", help="Mean per query.", text=figures.count),
+    Column(key="cached_share", title="Cached", help="Share of calls that the cache answered.", text=figures.share),
     Column(
         key="parse_failure_rate",
         title="Unreadable",
-        help="Replies that gave no judgment, even when asked for again.",
+        help="Share of replies that gave no judgment, even when asked again.",
         text=figures.share,
         main=True,
     ),
-    Column(key="repair_rate", title="Mended", help="Replies that were read after mending them.", text=figures.share),
-    Column(key="reask_rate", title="Asked again", help="Replies that were asked for once more.", text=figures.share),
-    Column(key="results", title="Results", help="Queries times seeds.", text=figures.count),
+    Column(
+        key="repair_rate", title="Repaired", help="Share of replies that were read after a repair.", text=figures.share
+    ),
+    Column(
+        key="reask_rate",
+        title="Asked again",
+        help="Share of replies that were asked for a second time.",
+        text=figures.share,
+    ),
+    Column(key="results", title="Results", help="Number of results: queries times seeds.", text=figures.count),
 )
 
 _OF_JUDGES = {column.key for column in _COSTS} - {"results"}

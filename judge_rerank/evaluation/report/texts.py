@@ -18,9 +18,9 @@ from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.report.verdict import verdict
 
 NOTE = (
-    "Superscripts name the variants that a row is significantly better than (paired randomization test, Holm's"
-    " correction over all pairs, α = 0.05). Δ is to the baseline, p with Holm's correction over all variants. Costs are"
-    " as if no reply had come from the cache."
+    "A superscript names the variants that are significantly worse than the row's (paired randomization test, Holm's "
+    "correction over all pairs, α = 0.05). Δ is the difference to the baseline, and p has Holm's correction over all "
+    "variants. Costs are computed as if no reply had come from the cache."
 )
 
 

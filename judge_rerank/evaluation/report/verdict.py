@@ -41,7 +41,7 @@ def verdict(scope: Scope) -> Verdict:
     """What the figures say."""
     judged = [row for row in scope.summary.rows if row.variant.reference is None]
     rows = [row for row in judged if row.variant.name in scope.comparisons]
-    cautions = tuple(("Mind", text) for text in _cautions(scope))
+    cautions = tuple(("Note", text) for text in _cautions(scope))
     if not rows:
         headline = "Nothing can be compared yet: no variant has a query in common with the baseline."
         return Verdict(headline=headline, points=cautions)
@@ -64,8 +64,8 @@ def _headline(scope: Scope, best: Row) -> str:
     if best.gain is None or first is None:
         return f"{name} ranks best: {reached}."
     if best.gain <= 0:
-        nearest = f"{name} comes nearest, with {reached} ({figures.shown_change(best.gain)})"
-        return f"No variant ranks better than the first stage: {nearest}."
+        nearest = f"{name} is closest, with {reached} ({figures.shown_change(best.gain)})"
+        return f"No variant is better than the first stage: {nearest}."
     return f"{name} ranks best: {reached}, {figures.shown_change(best.gain)} over the first stage."
 
 
@@ -85,8 +85,8 @@ def _certainty(scope: Scope, best: Row) -> str:
         said.append(_beside(scope, mine))
     if mine.p_adjusted is not None and not mine.significant and mine.detectable is not None:
         said.append(
-            f"{mine.queries:,} queries find a difference of {mine.detectable:.3f} or more four times in five;"
-            " smaller ones need more queries."
+            f"{mine.queries:,} queries find a difference of {mine.detectable:.3f} or more four times in five; smaller "
+            "differences need more queries."
         )
     return " ".join(said) or "It is the only variant."
 
@@ -100,7 +100,7 @@ def _beats(scope: Scope, mine: Comparison, other: str) -> bool:
 def _beside(scope: Scope, mine: Comparison) -> str:
     """The best beside the baseline."""
     return (
-        f"Beside {_name(scope, scope.info.baseline)}, the baseline: {figures.shown_change(mine.difference)} "
+        f"Compared with {_name(scope, scope.info.baseline)}, the baseline: {figures.shown_change(mine.difference)} "
         f"(95 % interval {figures.interval(mine.interval)}, p {_equals(mine.p_adjusted)} after Holm's correction), "
         f"better on {mine.wins:,} queries, worse on {mine.losses:,}, equal on {mine.ties:,}."
     )
@@ -110,29 +110,29 @@ def _cost(row: Row) -> str:
     usd, median = row.usd_per_1000_queries, row.latency_p50_s
     work = f"{figures.count(row.calls)} calls and {figures.count(row.input_tokens + row.output_tokens)} tokens"
     price = (
-        "What it costs is unknown"
+        "Its cost is unknown"
         if usd is None
-        else "It costs nothing but the machine's time"
+        else "Its only cost is machine time"
         if usd == 0
         else f"It costs {figures.dollars(usd)} for 1,000 queries"
     )
     time = (
-        "How long it takes is unknown, as the cache answered."
+        "Its time is unknown, because the cache answered."
         if median is None
         else f"Half of the queries take {figures.seconds(median)} or less, 95 % {figures.seconds(row.latency_p95_s)}."
     )
-    return f"{price}: {work} a query. {time}"
+    return f"{price}: {work} per query. {time}"
 
 
 def _pick(scope: Scope, best: Row, rows: Sequence[Row]) -> tuple[Row | None, str]:
     mine = scope.comparisons[best.variant.name]
     first = scope.first_stage
     if first is not None and first.variant.name in scope.comparisons and not _beats(scope, mine, first.variant.name):
-        return None, "Leave the order as it is, or measure more queries: no gain over the first stage is certain."
+        return None, "Keep the first-stage order, or measure more queries: no gain over the first stage is certain."
     level = [row for row in rows if not _beats(scope, mine, row.variant.name)]
     priced = [row for row in level if _price(scope, row) is not None]
     if not priced:
-        return best, f"{best.variant.name}: what would be cheaper cannot be said, as its price is unknown."
+        return best, f"{best.variant.name}: its price is unknown, so no cheaper choice can be named."
     # max and min keep the first of equals; the better one is the first.
     by_quality = sorted(priced, key=lambda row: -scope.comparisons[row.variant.name].difference)
     pick = min(by_quality, key=lambda row: _price(scope, row) or 0.0)
@@ -142,7 +142,7 @@ def _pick(scope: Scope, best: Row, rows: Sequence[Row]) -> tuple[Row | None, str
             f"{pick.variant.name}: {behind:.3f} behind, which may be chance, for {_instead(scope, pick, best)}."
         )
     if len(level) > 1:
-        return best, f"{best.variant.name}: the cheapest of the {len(level)} that cannot be told apart."
+        return best, f"{best.variant.name}: the cheapest of the {len(level)} with no certain difference."
     return best, f"{best.variant.name}: nothing cheaper is as good.{_thrifty(scope, best, rows)}"
 
 
@@ -165,7 +165,7 @@ def _thrifty(scope: Scope, best: Row, rows: Sequence[Row]) -> str:
 def _cautions(scope: Scope) -> Iterator[str]:
     rows = [row for row in scope.summary.rows if row.variant.reference is None]
     if not scope.info.finished:
-        yield "The run is not finished; these are its results so far."
+        yield "The run is not finished; these are the results so far."
         yield from _first(scope.info.unfinished)
     yield from scope.info.stopped
     yield from too_few(scope.info)
@@ -173,7 +173,7 @@ def _cautions(scope: Scope) -> Iterator[str]:
     for row in rows:
         name = row.variant.name
         if row.results < most:
-            yield f"{name} has {row.results:,} results of {most:,}; its figures are over these alone."
+            yield f"{name} has {row.results:,} results of {most:,}; its figures cover these only."
         if row.results and scope.comparisons and name not in scope.comparisons:
             yield f"{name} is not compared, as it has no query in common with the baseline or with another variant."
         if row.parse_failure_rate >= MANY_FAILURES:
@@ -188,7 +188,7 @@ def too_few(info: RunInfo) -> Iterator[str]:
     queries = sum(dataset.queries for dataset in info.datasets)
     if queries < FEWEST:
         counted = "1 query" if queries == 1 else f"{queries} queries"
-        yield f"With {counted} no difference can be told from chance; measure at least {FEWEST}, better 50."
+        yield f"With {counted} no difference can be distinguished from chance; measure at least {FEWEST}, better 50."
 
 
 def _first(sentences: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 MAX_MENDED_CHARS = 20_000
-"""Mending is slow: what comes after this much damaged JSON is left as it is."""
+"""Repairing is slow: what comes after this much damaged JSON is left as it is."""
 
 _WORK_PER_CHAR, _LEAST_WORK = 2, 200_000
 _MAX_DEPTH = 4
@@ -116,12 +116,12 @@ def _effort(error: Exception, start: int, length: int) -> int:
     return 1 + end - start + end // 64
 
 
-def mended_json(text: str) -> list[Any]:
+def repaired_json(text: str) -> list[Any]:
     """The objects that damaged JSON in `text` was probably meant to hold: quotes, commas and brackets put right.
 
-    Each innermost object is mended on its own, so that none takes parts of another; mending nested ones can also take
-    exponential time. Numbers and bare words come back as text, so that whatever the model wrote after one ("7 out of
-    100", "true or false") is still there to be judged. An object that has a key twice is left out.
+    Each innermost object is repaired on its own, so that none takes parts of another; repairing nested ones can also
+    take exponential time. Numbers and bare words come back as text, so that whatever the model wrote after one ("7 out
+    of 100", "true or false") is still there to be judged. An object that has a key twice is left out.
     """
     values: list[Any] = []
     room = MAX_MENDED_CHARS
@@ -131,7 +131,7 @@ def mended_json(text: str) -> list[Any]:
             break
         keys = _KEY.findall(found.group())
         if keys and len(set(keys)) == len(keys):
-            values.append(_mended(_BARE_VALUE.sub(_quoted, found.group())))
+            values.append(_repaired(_BARE_VALUE.sub(_quoted, found.group())))
     return [value for value in values if isinstance(value, dict)]
 
 
@@ -139,7 +139,7 @@ def _quoted(value: re.Match[str]) -> str:
     return f'{value.group(1)}"{value.group(2).strip()}"'
 
 
-def _mended(text: str) -> object:
+def _repaired(text: str) -> object:
     import json_repair
 
     try:

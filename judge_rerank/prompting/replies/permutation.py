@@ -23,8 +23,8 @@ from judge_rerank.prompting.replies.numbering import first_number
 from judge_rerank.prompting.replies.ranking_json import (
     from_cut_list,
     from_list,
-    from_mended,
     from_objects,
+    from_repaired,
     rankings,
 )
 from judge_rerank.prompting.replies.text import ReplyText, without_fences, without_last_word
@@ -70,7 +70,7 @@ def find_ranking(answer: ReplyText, n: int) -> Ids | None:
         return None if _FRAGMENT.search(text) else _from_chains(chains, text)
     found = from_list(text) or _in_bare_line(text, n) or _in_lines(text)
     if found is None and (answer.ended or text.endswith(("}", "]"))) and not answer.cut:
-        found = from_mended(text)
+        found = from_repaired(text)
     return found
 
 

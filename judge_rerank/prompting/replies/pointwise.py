@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from judge_rerank.core import ChatReply, Failed, Scores
 from judge_rerank.prompting.replies.citations import own_words
-from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects, without_objects
+from judge_rerank.prompting.replies.json_text import json_values, objects, repaired_json, without_objects
 from judge_rerank.prompting.replies.labels import LabelDistribution, distribution
 from judge_rerank.prompting.replies.numbering import SHIFTED, first_number, not_from_zero
 from judge_rerank.prompting.replies.schemas import ReplyModel
@@ -95,8 +95,8 @@ def _read_one(answer: ReplyText, scale: Scale, *, explain: bool) -> Scores | Fai
     own = own_words(answer.text)
     marks, problem = _marks(json_values(own), scale)
     if not marks and problem is None and _mendable(answer):
-        marks, problem = _marks(mended_json(without_objects(own)), scale)
-        repairs.append("damaged JSON mended")
+        marks, problem = _marks(repaired_json(without_objects(own)), scale)
+        repairs.append("damaged JSON repaired")
     elif marks and not (answer.text.startswith("{") and answer.text.endswith("}")):
         repairs.append("text around the answer ignored")
     stated = {mark.value for mark in marks}
@@ -119,7 +119,7 @@ def _read_one(answer: ReplyText, scale: Scale, *, explain: bool) -> Scores | Fai
 
 
 def _mendable(answer: ReplyText) -> bool:
-    """Whether damaged JSON may be mended: an end that may have been cut off must not become a value."""
+    """Whether damaged JSON may be repaired: an end that may have been cut off must not become a value."""
     return not answer.cut and (answer.ended or answer.text.endswith(("}", "]", "```")))
 
 
@@ -146,18 +146,18 @@ def _read_batch(answer: ReplyText, n: int, scale: Scale) -> Scores | Failed:
     """The judgments of several documents by id. One that cannot be read leaves the others where they are."""
     own = own_words(answer.text)
     beside = without_objects(own)
-    entries, mended = list(_entries(json_values(own), scale)), Entries()
+    entries, repaired = list(_entries(json_values(own), scale)), Entries()
     if len(dict(entries)) < n and _mendable(answer):
-        mended = list(_entries(mended_json(beside), scale))
+        repaired = list(_entries(repaired_json(beside), scale))
     lines = list(_lines(beside, scale, cut=answer.cut))
-    first = first_number(dict([*entries, *mended] or lines), n)
+    first = first_number(dict([*entries, *repaired] or lines), n)
     if first is None:
         return failed_reading(answer, not_from_zero(n))
     repairs = [*answer.repairs, *([SHIFTED] if first == 0 else [])]
     book = _Book(n=n, first=first)
     book.enter(entries)
-    if book.adopt(mended):
-        repairs.append("damaged JSON mended")
+    if book.adopt(repaired):
+        repairs.append("damaged JSON repaired")
     if book.marks:
         book.contradict(lines)
     else:

@@ -17,7 +17,7 @@ from judge_rerank.prompting.replies.chains import (
     find_chains,
     introduces,
 )
-from judge_rerank.prompting.replies.json_text import first_json, mended_json, objects, whole_json
+from judge_rerank.prompting.replies.json_text import first_json, objects, repaired_json, whole_json
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, read_reason
 
 _ID_KEYS = ("id", "document", "doc", "passage", "document_id", "doc_id", "index", "number")
@@ -102,10 +102,10 @@ def from_cut_list(text: str) -> Ids | None:
     return Ids(ids=_in_list(cast("list[Any]", value))) if isinstance(value, list) else None
 
 
-def from_mended(text: str) -> Ids | None:
+def from_repaired(text: str) -> Ids | None:
     """The ranking in damaged JSON."""
-    found = from_objects(mended_json(text))
-    return Ids(ids=found.ids, reason=found.reason, repairs=("damaged JSON mended",)) if found else None
+    found = from_objects(repaired_json(text))
+    return Ids(ids=found.ids, reason=found.reason, repairs=("damaged JSON repaired",)) if found else None
 
 
 def _from_object(value: dict[str, Any]) -> Ids | None:

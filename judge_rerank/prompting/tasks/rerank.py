@@ -33,7 +33,7 @@ class Rerank:
             if not 0 <= index < n:
                 repairs.append(f"index {index} is not one of the {n} documents")
             elif index in found:
-                repairs.append(f"index {index} stands there twice; its first score counts")
+                repairs.append(f"index {index} appears twice; its first score counts")
             else:
                 found[index] = score
         if not found:

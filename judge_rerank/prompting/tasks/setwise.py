@@ -13,7 +13,7 @@ from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
 from judge_rerank.core import ChatReply, Choice, Failed, OutputSchema
 from judge_rerank.prompting.replies.citations import own_words
-from judge_rerank.prompting.replies.json_text import json_values, mended_json, objects, without_objects
+from judge_rerank.prompting.replies.json_text import json_values, objects, repaired_json, without_objects
 from judge_rerank.prompting.replies.labels import distribution
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
 from judge_rerank.prompting.replies.text import (
@@ -142,8 +142,8 @@ def _stated(answer: ReplyText, options: tuple[str, ...]) -> Choice | str:
     repairs = list(answer.repairs)
     found = _in_json(values, options)
     if not found and not values and not answer.cut and "{" in own:
-        found = _in_json([mended_json(own)], options)
-        repairs += ["damaged JSON mended"] if found else []
+        found = _in_json([repaired_json(own)], options)
+        repairs += ["damaged JSON repaired"] if found else []
     if found and not (answer.text.startswith("{") and answer.text.endswith("}")):
         repairs.append("text around the answer ignored")
     if found:

@@ -36,7 +36,7 @@ class _Heap:
         self._slots: list[int | None] = list(items)
         self._children = children
         self._best_of = best_of
-        self._standing = {item: place for place, item in enumerate(items)}
+        self._position = {item: place for place, item in enumerate(items)}
 
     @property
     def root(self) -> int:
@@ -76,7 +76,7 @@ class _Heap:
         return {item: child for child in slots if (item := self._slots[child]) is not None}
 
     def _winner(self, group: tuple[int, ...]) -> Steps[int]:
-        group = tuple(sorted(group, key=self._standing.__getitem__))
+        group = tuple(sorted(group, key=self._position.__getitem__))
         if len(group) == 1:
             return group[0]
         winner = yield from self._best_of(group)

@@ -93,7 +93,7 @@ def _improved(order: Sequence[int], margin: Sequence[Sequence[int]]) -> list[int
         for place in tuple(current):
             start = current.index(place)
             others = [*current[:start], *current[start + 1 :]]
-            # What is gained by standing before others[i:], for every i.
+            # What a place before others[i:] gains, for every i.
             gains = [0] * (len(others) + 1)
             for i in range(len(others) - 1, -1, -1):
                 gains[i] = gains[i + 1] + 2 * margin[place][others[i]]

@@ -337,11 +337,11 @@ function body(text, id, judgments, shared) {
       dollars(cost) + (window > 1 ? ` for ${window} documents` : ""), seconds(latency ?? 0), cached ? "from the cache" : ""].filter(Boolean).join(" · ");
     return make("div", { class: "judgment" }, verdict, make("p", { class: "facts" }, facts),
       reason ? make("p", { class: "reason" }, reason) : null,
-      repairs?.length ? make("p", { class: "facts" }, "mended: " + repairs.join("; ")) : null,
+      repairs?.length ? make("p", { class: "facts" }, "repaired: " + repairs.join("; ")) : null,
       reply === null || reply === undefined ? null : make("pre", { "aria-label": "Raw reply" }, reply));
   });
-  return make("div", { class: "body" }, make("p", { class: "text" }, text || "The run's folder does not hold this document's text."),
-    make("p", { class: "facts" }, id), ...told, told.length ? null : make("p", { class: "facts" }, "No judgment of it; it stands where the first stage or the ties put it."));
+  return make("div", { class: "body" }, make("p", { class: "text" }, text || "The folder of the run does not have the text of this document."),
+    make("p", { class: "facts" }, id), ...told, told.length ? null : make("p", { class: "facts" }, "No judgment; the document keeps the place that the first stage or a tie gave it."));
 }
 
 compare();

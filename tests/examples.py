@@ -1,0 +1,80 @@
+"""The fenced blocks of a Markdown page, as examples that can be run, with the output that the page shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LANGUAGES = {"python", "console", "text", "yaml", "jinja", "toml"}
+
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_NEEDS = re.compile(r" +# (needs .+)$")
+_VARIES = re.compile(r"\b[0-9a-f]{12}\b|(?<=· )\S+(?= · \d+ \+)|[\d.,]*\d")
+"""What depends on the model: hashes of prompts, its name in an explanation, and every number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One fenced block: its language and its text."""
+
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """Python source or a shell command.
+
+    Attributes:
+        source: what is run.
+        shown: the output that the page shows; None where it shows none.
+        needs: why a command is not run here ("needs the network"), as the page says beside it.
+        file: the name of a module, where the source begins with `# name.py`.
+    """
+
+    source: str
+    shown: str | None = None
+    needs: str | None = None
+    file: str | None = None
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    found = _FENCE.findall(page.read_text(encoding="utf-8"))
+    return [Block(language=language, text=text) for _, language, text in found]
+
+
+def python_examples(page: Path) -> list[Example]:
+    """The Python of a page; a block of text that follows at once is its output."""
+    found = blocks(page)
+    following = [*found[1:], None][: len(found)]
+    return [
+        Example(
+            source=block.text,
+            shown=after.text if after is not None and after.language == "text" else None,
+            file=named[1] if (named := re.match(r"# (\w+\.py)\n", block.text)) else None,
+        )
+        for block, after in zip(found, following, strict=True)
+        if block.language == "python"
+    ]
+
+
+def commands(page: Path) -> list[Example]:
+    """The shell commands of a page; the lines below one, up to the next, are its output."""
+    found: list[Example] = []
+    for block in blocks(page):
+        if block.language == "console":
+            for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+                line, _, shown = part.partition("\n")
+                needs = _NEEDS.search(line)
+                source = _NEEDS.sub("", line)
+                found.append(Example(source=source, shown=shown or None, needs=needs[1] if needs else None))
+    return found
+
+
+def without_figures(text: str) -> str:
+    """A text in which all that depends on the model is replaced."""
+    return _VARIES.sub("#", text).strip()

@@ -1,0 +1,186 @@
+"""README and docs run as they stand: Python and commands from the root, with a provider on loopback as the model."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from judge_rerank.cli import run
+from judge_rerank.core import ModelUnavailable
+from judge_rerank.models import find_model
+from tests.examples import LANGUAGES, PAGES, ROOT, Example, blocks, commands, python_examples, without_figures
+from tests.provider import Answer, Asked, Provider, QrelsJudge
+
+README = ROOT / "README.md"
+NOT_RUN = {
+    "README.md needs the network": 3,
+    "before-the-judge.md needs files of your own": 3,
+    "before-the-judge.md needs the network": 2,
+    "index.md needs the network": 2,
+    "models.md needs the model that the line above downloads": 1,
+    "models.md needs the network": 1,
+}
+"""How many commands of which page are shown and not run, and what the page gives as the reason."""
+
+ABOUT_BRAKES = {
+    "Disc brakes squeal when oil has reached the rotor. Clean the rotor with alcohol.": 3,
+    "Rim brakes stop squealing when the front of each pad touches the rim first.": 2,
+    "Brakes squeal when oil has reached the rotor.": 3,
+    "A bell is required by law in many countries.": 0,
+    "A bell is required by law.": 0,
+    "A bell is loud.": 0,
+    "Put one drop of oil on each link.": 0,
+    "Squealing brakes need clean rotors.": 3,
+    "Wash the frame with soap.": 0,
+    "A bell is fixed to the handlebar.": 0,
+}
+
+
+@cache
+def grades() -> dict[str, float]:
+    """The provider's opinion of every text in the examples; documents on brakes are the good ones."""
+    corpus = (ROOT / "docs" / "examples" / "collection" / "corpus.jsonl").read_text("utf-8").splitlines()
+    documents = [json.loads(line) for line in corpus]
+    good = {"squeal-oil": 3, "squeal-toe": 2, "pads": 1}
+    return {document["text"]: good.get(document["_id"], 0) for document in documents} | ABOUT_BRAKES
+
+
+def judge(asked: Asked) -> Answer:
+    """Classifies every query as semantic, and judges documents by their grades."""
+    return Answer(text="semantic") if "factual" in asked.text else QrelsJudge(grades())(asked)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder like the root of a clone, and a provider where the examples name OpenAI."""
+    shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    monkeypatch.setenv("JUDGE_RERANK_MODEL", "openai/gpt-4.1-mini")
+    monkeypatch.setenv("COLUMNS", "120")
+    before = set(sys.modules)
+    with Provider(judge) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{provider.url}/v1")
+        monkeypatch.setenv("OPENAI_API_BASE", f"{provider.url}/v1")
+        yield tmp_path
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+def in_shell(command: str, root: Path) -> tuple[int, str, str]:
+    """A command as a shell runs it."""
+    script = shlex.quote(str(Path(sys.executable).with_name("judge-rerank")))
+    line = re.sub(r"\bjudge-rerank\b", script, command)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(line, shell=True, cwd=root, env=env, capture_output=True, text=True, timeout=600, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(page: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for example in python_examples(page):
+        if example.file is not None:
+            (root / example.file).write_text(example.source, encoding="utf-8")
+            continue
+        exec(compile(example.source, page.name, "exec"), {"__name__": "example"})
+        out = capsys.readouterr().out
+        assert out or "print" not in example.source, example.source
+        if example.shown is not None:
+            assert without_figures(out) == without_figures(example.shown)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands(page: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for example in commands(page):
+        if example.needs is not None or lacks_a_model(example):
+            continue
+        if re.search(r"[|]|^(?!judge-rerank )", example.source):
+            code, out, err = in_shell(example.source, root)
+        else:  # in this process, which is quicker
+            code = run(shlex.split(example.source)[1:])
+            out, err = capsys.readouterr()
+        assert code == 0, f"{example.source}\n{out}\n{err}"
+        assert (out + err).strip(), example.source
+        assert "Traceback" not in err
+        if example.shown is not None:
+            assert without_figures(out) == without_figures(example.shown)
+
+
+def lacks_a_model(example: Example) -> bool:
+    """Whether an example uses the bi-encoder, and it has not been downloaded; `make test` downloads it."""
+    if "embedding %" not in example.source:
+        return False
+    try:
+        find_model("all-minilm-l6-v2")
+    except ModelUnavailable:
+        return True
+    return False
+
+
+def test_every_block_is_of_a_known_language_and_every_command_is_in_one() -> None:
+    for page in PAGES:
+        assert {block.language for block in blocks(page)} <= LANGUAGES, page.name
+        for block in blocks(page):
+            if block.language == "console":
+                assert block.text.startswith("$ "), f"{page.name}: {block.text}"
+
+
+def test_what_is_not_run_is_counted() -> None:
+    found = Counter(
+        f"{page.name} {example.needs.partition(':')[0]}"
+        for page in PAGES
+        for example in commands(page)
+        if example.needs is not None
+    )
+    assert dict(sorted(found.items())) == NOT_RUN
+    run_here = sum(example.needs is None for page in PAGES for example in commands(page))
+    assert run_here > 40
+
+
+def test_files_and_links_that_a_page_names_exist() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for named in re.findall(r"`(?:python )?((?:eval|docs|tests)/[\w/.-]+\.\w+)", text):
+            assert (ROOT / named).exists(), f"{page.name}: {named}"
+
+
+def test_yaml_and_prompts_that_a_page_shows_are_those_of_the_examples() -> None:
+    shown = {"evaluation.md": ("yaml", "experiment.yaml"), "prompts.md": ("jinja", "prompts/score/strict.j2")}
+    for name, (language, file) in shown.items():
+        (block,) = [block for block in blocks(ROOT / "docs" / name) if block.language == language]
+        assert block.text in (ROOT / "docs" / "examples" / file).read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_bytes()) <= 9_000
+
+
+def test_the_rows_on_other_rerankers_are_those_of_the_results() -> None:
+    head, *rows = table_rows(README, "| | nDCG@10, σ=1 |")
+    full_head, *full_rows = table_rows(ROOT / "eval" / "results" / "peers.md", "| | nDCG@10, σ=1 |")
+    columns = {name: place for place, name in reversed(list(enumerate(full_head)))}
+    columns["never judged"] = len(full_head) - 1
+    full = {row[0]: row for row in full_rows}
+    assert len(rows) >= 9
+    for row in rows:
+        assert row[1:] == [full[row[0]][columns[name]] for name in head[1:]], row[0]
+
+
+def table_rows(page: Path, beginning: str) -> list[list[str]]:
+    """The cells of a table, its head first, without the line below the head."""
+    table = page.read_text(encoding="utf-8").partition(beginning)[2].partition("\n\n")[0]
+    lines = [line for line in (beginning + table).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
