@@ -73,6 +73,7 @@ from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judged import judgments_of
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.languages import NAMES, language_of, languages_of, named
 from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
 from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
 from judge_rerank.core.outcomes import Choice, Failed, Order, Outcome, Outcomes, Scores, Statement, Tiers
@@ -106,6 +107,7 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 
 __all__ = [
     "CHARS_PER_TOKEN",
+    "NAMES",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
     "Addition",
@@ -213,6 +215,9 @@ __all__ = [
     "judge_kind",
     "judgments_of",
     "kept_apart",
+    "language_of",
+    "languages_of",
+    "named",
     "plain_without",
     "prompt_text",
     "public_repr",

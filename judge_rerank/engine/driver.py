@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from judge_rerank.core import (
     ApiCall,
@@ -30,6 +30,7 @@ from judge_rerank.core import (
     Strategy,
     StrategyRunner,
     judge_kind,
+    languages_of,
 )
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
@@ -153,7 +154,9 @@ class Engine:
     def _candidates(self, job: Job) -> Candidates:
         items = [Candidate(index=index, document=document) for index, document in enumerate(job.documents)]
         exceeded = partial(self._exceeded, job, time.perf_counter())
-        circumstances = Circumstances(judge=judge_kind(self._channels.info), exceeded=exceeded)
+        circumstances = Circumstances(
+            judge=judge_kind(self._channels.info), exceeded=exceeded, languages=cache(partial(_languages, job))
+        )
         return Candidates(items, limits=self, circumstances=circumstances)
 
     def close(self) -> None:
@@ -238,6 +241,11 @@ class Engine:
             if not several or result.outcome.failure != "refused":
                 return result
         return await without_refused(channel, effect, context, number=number, round_=round_, refused=result)
+
+
+def _languages(job: Job) -> frozenset[str]:
+    texts = [f"{document.title} {document.text}" if document.title else document.text for document in job.documents]
+    return languages_of(job.query.text, texts)
 
 
 def _result(call: JudgeCall, result: CallResult | BaseException | None, stop: Stop) -> CallResult:
