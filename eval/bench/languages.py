@@ -109,8 +109,8 @@ def measured(
             figures[spec] = fmean(map(quality, orders, relevant))
             if spec == "bm25":
                 figures["without a word"] = sum(not any(r.relevance_score for r in ranking) for ranking in rankings)
-            if spec == "cascade":
-                figures["kept"] = fmean(map(kept, orders, relevant))
+            if spec in ("bm25", "cascade"):
+                figures[f"kept by {spec}"] = fmean(map(kept, orders, relevant))
     if model:
         with Judge(model) as judge:
             rankings = judge.rerank_many(pairs[::6], "cascade")
