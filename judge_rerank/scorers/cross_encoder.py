@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from judge_rerank.core import Group, InputError, ModelUnavailable, sigmoid
+from judge_rerank.models import languages_of_model
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.strategies import scorer
@@ -62,6 +63,11 @@ class CrossEncoder(LocalScorer):
         """Whether the model is on this machine, with what runs it."""
         library, files = _NEEDED[self.backend]
         return find_spec(library) is not None and weights.weights_here(self.model, files)
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those of the model, if it is known by its name."""
+        return languages_of_model(self.model)
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Logits or log-odds; the pairs of all groups are one list."""

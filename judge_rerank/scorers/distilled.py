@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from judge_rerank.core import DataError, Group, sigmoid
+from judge_rerank.models import languages_of_model
 from judge_rerank.scorers.base import LocalScorer, positive
 from judge_rerank.scorers.computing import TURN
 from judge_rerank.scorers.cross_encoder import CrossEncoder
@@ -94,6 +95,11 @@ class Distilled(LocalScorer):
     def __post_init__(self) -> None:
         positive(self, "batch_size")
         _recipe(self.folder)  # a folder that cannot be read is found before anything is spent
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those of the model that it compares vectors with, or was trained from."""
+        return languages_of_model(_recipe(self.folder).model)
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Raw scores; the texts of all groups go through the model together."""

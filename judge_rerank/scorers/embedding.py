@@ -8,9 +8,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from judge_rerank.core import Candidate, Group, InputError
+from judge_rerank.models import known_model, languages_of_model
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.computing import TURN
-from judge_rerank.scorers.weights import ONNX_WEIGHTS, TORCH_WEIGHTS, needed_weights, weights_here
+from judge_rerank.scorers.weights import ONNX_WEIGHTS, PACKED_WEIGHTS, TORCH_WEIGHTS, needed_weights, weights_here
 from judge_rerank.strategies import scorer
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Embedding(LocalScorer):
     Attributes:
         model: a name from `judge-rerank models list`, a folder, or a name on the Hugging Face hub.
         backend: what runs it; "auto" takes sentence-transformers, or onnxruntime where the model has only ONNX weights.
-        query_prefix, document_prefix: what the model expects before each text, such as "query: " for E5.
+        query_prefix, document_prefix: what the model expects before each text, such as "query: " for E5; None for what
+            is known of the model by its name.
         max_length: the tokens that are read of a text; None for the model's maximum.
         batch_size: texts that go through the model at once.
         memory: how many vectors of documents are kept.
@@ -41,8 +43,8 @@ class Embedding(LocalScorer):
     model: str = "all-minilm-l6-v2"
     _: KW_ONLY
     backend: Literal["auto", "torch", "onnx"] = "auto"
-    query_prefix: str = ""
-    document_prefix: str = ""
+    query_prefix: str | None = None
+    document_prefix: str | None = None
     max_length: int | None = None
     batch_size: int = 32
     memory: int = 50_000
@@ -61,8 +63,18 @@ class Embedding(LocalScorer):
     def is_here(self) -> bool:
         """Whether the model is on this machine, with what runs it."""
         torch = bool(find_spec("sentence_transformers")) and weights_here(self.model, TORCH_WEIGHTS)
+        if self.backend == "torch":
+            return torch
         onnx = bool(find_spec("onnxruntime")) and weights_here(self.model, ONNX_WEIGHTS)
-        return torch if self.backend == "torch" else onnx if self.backend == "onnx" else torch or onnx
+        return onnx or (self.backend == "auto" and (torch or self._is_packed_here()))
+
+    def _is_packed_here(self) -> bool:
+        return all(map(find_spec, ("numpy", "tokenizers"))) and weights_here(self.model, PACKED_WEIGHTS)
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those of the model; None for vectors that another model has made."""
+        return None if self.vector_key is not None else languages_of_model(self.model)
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Cosines; what all groups need is encoded together."""
@@ -87,7 +99,8 @@ class Embedding(LocalScorer):
         if self.query_vector is not None:
             return [_vector(self.query_vector(text), "the query") for text in texts]
         unique = list(dict.fromkeys(texts))
-        encoded = dict(zip(unique, self._encode([self.query_prefix + text for text in unique]), strict=True))
+        prefix = self._prefix(self.query_prefix, "query_prefix")
+        encoded = dict(zip(unique, self._encode([prefix + text for text in unique]), strict=True))
         return [encoded[text] for text in texts]
 
     def _documents(self, candidates: Sequence[Candidate]) -> list[NDArray[np.float32] | None]:
@@ -100,7 +113,11 @@ class Embedding(LocalScorer):
         from judge_rerank.scorers.memory import memory
 
         held = memory((self.model, self.backend, self.max_length), self.memory)
-        return held.recall([self.document_prefix + full_text(c.document) for c in candidates], self._encode)
+        prefix = self._prefix(self.document_prefix, "document_prefix")
+        return held.recall([prefix + full_text(c.document) for c in candidates], self._encode)
+
+    def _prefix(self, given: str | None, name: str) -> str:
+        return given if given is not None else getattr(known_model(self.model), name, "")
 
     def _encode(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         from judge_rerank.scorers.encoders import encoder

@@ -1,9 +1,9 @@
-"""Bi-encoders behind one face: sentence-transformers, or ONNX alone."""
+"""Bi-encoders behind one face: sentence-transformers, ONNX alone, or packed weights and numpy."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -90,12 +90,27 @@ def encoder(model: str, backend: Backend, max_length: int | None) -> Encoder:
         SetupError: it, or a library that it needs, is not on this machine.
     """
     kinds = {"torch": weights.TORCH_WEIGHTS, "onnx": weights.ONNX_WEIGHTS}
-    folder = weights.weights_folder(model, kinds.get(backend, (*weights.TORCH_WEIGHTS, *weights.ONNX_WEIGHTS)))
-    onnx = backend == "onnx" or (backend == "auto" and not weights.found(folder, weights.TORCH_WEIGHTS))
-    kind, extra = (_Onnx, "embedding") if onnx else (_Torch, "cross-encoder")
+    fitting = kinds.get(backend, (*weights.TORCH_WEIGHTS, *weights.ONNX_WEIGHTS, *weights.PACKED_WEIGHTS))
+    folder = weights.weights_folder(model, fitting)
+    kind, extra = _kind(folder, backend)
     return weights.needed_weights(
         f"The embedding model {model}", extra, lambda: weights.load_weights(model, lambda: kind(folder, max_length))
     )
+
+
+def _kind(folder: Path, backend: Backend) -> tuple[Callable[[Path, int | None], Encoder], str]:
+    """What runs a model, and the extra that it needs."""
+    if backend == "torch" or (backend == "auto" and weights.found(folder, weights.TORCH_WEIGHTS)):
+        return _Torch, "cross-encoder"
+    if backend == "onnx" or weights.found(folder, weights.ONNX_WEIGHTS):
+        return _Onnx, "embedding"
+    return _packed, "embedding"
+
+
+def _packed(folder: Path, max_length: int | None) -> Encoder:
+    from judge_rerank.scorers.packed import PackedModel
+
+    return PackedModel(folder, weights.found(folder, weights.PACKED_WEIGHTS)[0], max_length)
 
 
 def normalised(vectors: Vectors) -> Vectors:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from judge_rerank.core import Group, Query
 from judge_rerank.scorers.base import full_text
-from judge_rerank.scorers.bm25 import CorpusStatistics, bm25_weight, words_of
+from judge_rerank.scorers.bm25 import CorpusStatistics, bm25_weight
 from judge_rerank.scorers.encoders import Encoder, Vectors, normalised
 from judge_rerank.scorers.memory import memory
+from judge_rerank.scorers.words import words_of
 
 Signal = NDArray[np.float64]
 
@@ -176,7 +177,12 @@ def _terms(text: str) -> list[str]:
 
 @lru_cache(maxsize=100_000)
 def _stem(word: str) -> str:
-    """Without the commonest English endings; what they are matters less than that both sides lose them."""
+    """Without the commonest English endings; what they are matters less than that both sides lose them.
+
+    A word with a letter that English has not is no English word.
+    """
+    if not word.isascii():
+        return word
     for ending in ("ing", "edly", "ed", "ies", "es", "s", "ly"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]

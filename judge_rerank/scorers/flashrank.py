@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from judge_rerank.core import Group, ModelUnavailable, UnknownName, sigmoid
+from judge_rerank.models import languages_of_model
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
 from judge_rerank.scorers.cross_encoder import Pair, log_odds
@@ -50,6 +51,11 @@ class FlashRank(LocalScorer):
     @property
     def _home(self) -> Path:
         return Path(self.folder).expanduser() if self.folder else cache_dir() / "models" / "flashrank"
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """Those of the model, if it is known by its name."""
+        return languages_of_model(self.model)
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Logits; the pairs of all groups are one list."""

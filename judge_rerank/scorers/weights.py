@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from judge_rerank.core import MissingExtra, ModelUnavailable, RerankError, UnknownName
-from judge_rerank.models import REGISTRY, find_model, installed_models
+from judge_rerank.models import REGISTRY, find_model
 
 TORCH_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 ONNX_WEIGHTS = ("*.onnx",)
+PACKED_WEIGHTS = ("*-q4.bin",)
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _TIMEOUT_S = 10
@@ -56,7 +57,10 @@ def weights_here(model: str, weights: Sequence[str]) -> bool:
     if path.is_dir():
         return bool(found(path, weights))
     if model in REGISTRY:
-        return model in installed_models() and bool(found(find_model(model), weights))
+        try:
+            return bool(found(find_model(model), weights))
+        except ModelUnavailable:
+            return False
     if importlib.util.find_spec("huggingface_hub") is None or not _HUB_NAME.fullmatch(model):
         return False
     folder = _cached(model, weights)

@@ -13,7 +13,8 @@ from judge_rerank.strategies.canonical import nested
 from judge_rerank.strategies.cascade import Cascade, Composable, Condition, Stage, Unsure, fewest_kept
 from judge_rerank.strategies.decorators import condition, option_value, scorer, strategy
 from judge_rerank.strategies.first import First
-from judge_rerank.strategies.hybrid import FIRST_STAGE, Hybrid, is_here, summed
+from judge_rerank.strategies.fitting import EMBEDDERS, Fitting, first_fitting, is_here, unknown_languages
+from judge_rerank.strategies.hybrid import FIRST_STAGE, Hybrid, summed
 from judge_rerank.strategies.joint import Joint
 from judge_rerank.strategies.listwise import Listwise
 from judge_rerank.strategies.pairwise import Pairwise
@@ -29,6 +30,7 @@ from judge_rerank.strategies.tournament import Tournament
 from judge_rerank.strategies.unchanged import Unchanged
 
 __all__ = [
+    "EMBEDDERS",
     "FIRST_STAGE",
     "STRATEGIES",
     "VALUES",
@@ -42,6 +44,7 @@ __all__ = [
     "Condition",
     "EmbeddingAPI",
     "First",
+    "Fitting",
     "Hybrid",
     "Joint",
     "Listwise",
@@ -63,6 +66,7 @@ __all__ = [
     "by_place",
     "condition",
     "fewest_kept",
+    "first_fitting",
     "is_here",
     "nested",
     "option_value",
@@ -71,4 +75,5 @@ __all__ = [
     "strategy",
     "strategy_names",
     "summed",
+    "unknown_languages",
 ]

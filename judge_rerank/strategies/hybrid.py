@@ -14,17 +14,24 @@ from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, mi
 from judge_rerank.strategies.canonical import called, written
 from judge_rerank.strategies.cascade import Composable
 from judge_rerank.strategies.decorators import strategy
+from judge_rerank.strategies.fitting import EMBEDDERS, first_fitting
 from judge_rerank.strategies.spec import parse
 
 FIRST_STAGE = "first-stage"
 """The signal that comes with the documents: their scores, or their places where they have none."""
 
 USUAL_WEIGHTS: Mapping[float, tuple[str, ...]] = {
-    0.3: ("embedding", "embedding('all-minilm-l6-v2-int8')"),
+    0.3: EMBEDDERS,
     0.2: ("bm25",),
-    0.5: ("cross-encoder", "flashrank"),
+    0.5: (
+        "cross-encoder",
+        "flashrank",
+        "cross-encoder('cross-encoder/mmarco-mMiniLMv2-L12-H384-v1')",
+        "flashrank('ms-marco-MultiBERT-L-12')",
+    ),
 }
-"""What a hybrid without weights sums: for each weight, the first of these scorers that is on this machine."""
+"""What a hybrid without weights sums: for each weight, the first of these scorers that is on this machine and knows the
+languages of query and documents."""
 
 _RRF_K = 60
 
@@ -76,16 +83,15 @@ class Hybrid(Composable):
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The rounds of all signals, side by side."""
-        signals = _installed() if self.weights is None else self._given
+        signals, notes = (self._given, ()) if self.weights is not None else _installed(candidates)
         asked = {name: strategy for name, (strategy, _) in signals.items() if strategy is not None}
         results = yield from side_by_side([_signal(each.plan(query, candidates)) for each in asked.values()])
         found = {name: values for name, (values, _) in zip(asked, results, strict=True)}
         if FIRST_STAGE in signals:
             found[FIRST_STAGE] = candidates.prior or by_place([c.index for c in candidates])
-        notes = [_taken(signals)] if self.weights is None else []
         for name, values in found.items():
             if not values and len(candidates):
-                notes.append(f"hybrid: the signal {name!r} has no value for any document")
+                notes = (*notes, f"hybrid: the signal {name!r} has no value for any document")
         weights = {name: weight for name, (_, weight) in signals.items()}
         total = summed({name: values for name, values in found.items() if values}, weights, self.norm)
         ordering = by_score(candidates, total)
@@ -115,25 +121,20 @@ def _check_weights(weights: Mapping[Any, float]) -> None:
         raise InputError("All weights of the hybrid are 0; at least one signal needs a weight above 0.")
 
 
-def _installed() -> Asked:
-    """The usual signals that can be had on this machine; the first stage where there is none."""
+def _installed(candidates: Candidates) -> tuple[Asked, tuple[str, ...]]:
+    """The usual signals that can be had on this machine, the first stage where there is none; and notes on them."""
     found: dict[str, tuple[Strategy | None, float]] = {}
+    notes: list[str] = []
     for weight, names in USUAL_WEIGHTS.items():
-        strategy = next((each for each in map(parse, names) if is_here(each)), None)
-        if strategy is not None:
-            found[spec_of(strategy)] = strategy, weight
+        chosen = first_fitting(names, candidates)
+        if chosen.strategy is not None:
+            found[spec_of(chosen.strategy)] = chosen.strategy, weight
+        notes += [f"hybrid: {chosen.left_out}"] if chosen.left_out else []
     total = sum(weight for _, weight in found.values())
-    return {name: (strategy, weight / total) for name, (strategy, weight) in found.items()} or {FIRST_STAGE: (None, 1)}
-
-
-def is_here(strategy: Strategy) -> bool:
-    """Whether a scorer can be used without a download; strategies that do not say so (`is_here`) can."""
-    return bool(getattr(strategy, "is_here", lambda: True)())
-
-
-def _taken(signals: Asked) -> str:
+    signals: Asked = {name: (strategy, weight / total) for name, (strategy, weight) in found.items()}
+    signals = signals or {FIRST_STAGE: (None, 1)}
     parts = ", ".join(f"{weight:.2g} {name}" for name, (_, weight) in signals.items())
-    return f"hybrid: no weights were given, so the scorers on this machine are used: {parts}"
+    return signals, (f"hybrid: no weights were given, so the scorers on this machine are used: {parts}", *notes)
 
 
 def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str) -> dict[int, float]:

@@ -119,3 +119,50 @@ def onnx(file: Path, outputs: int | None) -> Path:
     graph = helper.make_graph(nodes, "tiny", given, [out], constants)
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(file))
     return file.parent
+
+
+def packed(folder: Path) -> tuple[Path, object]:
+    """A bare model whose weights are packed in four bits, and the same model with the weights that they stand for."""
+    import struct
+
+    import numpy as np
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(7)
+    tokenizer(folder)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = BertConfig(vocab_size=len(SPECIAL + WORDS), max_position_embeddings=64, initializer_range=0.3, **sizes)
+    model = BertModel(config).eval()
+    parts = {"emb.word": "embeddings.word_embeddings.weight", "emb.pos": "embeddings.position_embeddings.weight"}
+    parts |= {"emb.type": "embeddings.token_type_embeddings.weight"}
+    parts |= {f"emb.ln.{end[0]}": f"embeddings.LayerNorm.{end}" for end in ("weight", "bias")}
+    inner = {"q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value"}
+    inner |= {"ao": "attention.output.dense", "aln": "attention.output.LayerNorm", "fi": "intermediate.dense"}
+    inner |= {"fo": "output.dense", "oln": "output.LayerNorm"}
+    for layer in range(2):
+        for short, long in inner.items():
+            parts |= {f"l{layer}.{short}.{end[0]}": f"encoder.layer.{layer}.{long}.{end}" for end in ("weight", "bias")}
+    entries, body = [], b""
+    for short, long in parts.items():
+        values = model.get_parameter(long).data
+        if values.ndim == 2 and short not in {"emb.pos", "emb.type"}:
+            blocks = values.reshape(-1, 32).numpy()
+            scales = np.maximum(np.abs(blocks).max(axis=1, keepdims=True) / 7, 1e-3).astype("<f2")
+            numbers = np.clip(np.round(blocks / scales.astype("<f4")) + 8, 0, 15).astype(np.uint8)
+            halves = numbers[:, :16] | numbers[:, 16:] << 4
+            data = np.concatenate([scales.view(np.uint8), halves], axis=1).tobytes()
+            meant = (numbers.astype(np.float32) - 8) * scales.astype(np.float32)
+            values.copy_(torch.from_numpy(meant.reshape(values.shape)))
+        else:
+            data = values.numpy().astype("<f4").tobytes()
+        entries.append((short.encode(), values.numel(), len(body), len(data)))
+        body += data
+    head = struct.pack("<4sI7ifi", b"E5S1", 1, 32, 2, 2, 64, config.vocab_size, 64, 2, config.layer_norm_eps, 32)
+    head += struct.pack("<5iQ", 1, 2, 3, 0, 1, 3) + struct.pack("<2I", 0, 3) + struct.pack("<f", -1.0) + b"dog"
+    head += struct.pack("<iI", 0, 0) + struct.pack("<i", len(entries))
+    start = len(head) + sum(2 + len(name) + 21 for name, *_ in entries)
+    for name, count, offset, size in entries:
+        head += struct.pack("<H", len(name)) + name + struct.pack("<BIQQ", 1, count, start + offset, size)
+    (folder / "tiny-q4.bin").write_bytes(head + body)
+    return folder, model

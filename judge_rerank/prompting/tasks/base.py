@@ -87,7 +87,7 @@ class Task(Reader, Protocol):
 class ScoringTask:
     """A task in which each document gets a score."""
 
-    prompt = "terse"
+    prompt = "multilingual"
     compares = False
     shown = 1
 
@@ -108,7 +108,7 @@ class ScoringTask:
 class OrderingTask:
     """A task in which documents are put in order."""
 
-    prompt = "terse"
+    prompt = "multilingual"
     compares = True
     shown = 3
 
@@ -129,7 +129,7 @@ class OrderingTask:
 class ChoosingTask:
     """A task in which one of several options is chosen."""
 
-    prompt = "terse"
+    prompt = "multilingual"
     compares = True
     shown = 3
 
