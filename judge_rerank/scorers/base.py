@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from judge_rerank.core import (
+    Candidate,
     Candidates,
     Document,
     Group,
@@ -43,6 +44,14 @@ class LocalScorer(Composable, ABC):
     def is_here(self) -> bool:
         """Whether it can be used without a download: its libraries and its model are on this machine."""
         return True
+
+    def warm_up(self) -> None:
+        """Load what the first score would, by giving one.
+
+        Raises:
+            SetupError: a library or the model is not on this machine.
+        """
+        self.score([(Query(text="query"), (Candidate(index=0, document=Document(text="document")),))])
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of one effect; candidates without a score follow all that have one."""

@@ -62,6 +62,12 @@ class Embedding(LocalScorer):
         onnx = bool(find_spec("onnxruntime")) and weights_here(self.model, ONNX_WEIGHTS)
         return torch if self.backend == "torch" else onnx if self.backend == "onnx" else torch or onnx
 
+    def warm_up(self) -> None:
+        """Load the model, unless all vectors are given: `query_vector` may ask somebody."""
+        if self.query_vector is None:
+            with TURN:
+                self._encode(["query"])
+
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Cosines; what all groups need is encoded together."""
         numpy: Any = needed_weights("Comparing vectors", "embedding", _numpy)
