@@ -182,5 +182,15 @@ TraceFile = Annotated[
         rich_help_panel=_SPEND,
     ),
 ]
+Store = Annotated[
+    bool | None,
+    typer.Option(
+        "--store/--no-store",
+        help="Keep replies and the trace also where no place is named for them. (default: yes, unless "
+        "$JUDGE_RERANK_STORE is off)",
+        show_default=False,
+        rich_help_panel=_SPEND,
+    ),
+]
 NoTrace = Annotated[bool, typer.Option("--no-trace", help="Write no trace.", rich_help_panel=_SPEND)]
 TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", "-f", help="How to print the result.")]

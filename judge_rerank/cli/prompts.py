@@ -13,6 +13,7 @@ from rich.text import Text
 from judge_rerank.cli import options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import parameters
+from judge_rerank.cli.option_groups import with_options
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, error_line, on_stdout
 from judge_rerank.core import InputError, PromptError, Query
@@ -30,6 +31,7 @@ _OPTIONS = ("factual", "semantic", "complex")
 
 
 @app.command("list")
+@with_options
 def list_prompts(prompts: Prompts = None) -> None:
     """List the prompts, each with the start of its hash. * marks the one that a task uses by default."""
     from judge_rerank.prompting import TASKS, Library
@@ -46,6 +48,7 @@ def list_prompts(prompts: Prompts = None) -> None:
 
 
 @app.command("show")
+@with_options
 def show(
     name: Annotated[str, typer.Argument(help="A full name, such as score/rubric, or a .j2 file.")],
     prompts: Prompts = None,
@@ -79,6 +82,7 @@ def show(
 
 
 @app.command("try")
+@with_options
 def try_prompt(
     name: Annotated[str, typer.Argument(help="A full name, such as score/rubric, or a .j2 file.")],
     files: options.Files = None,
