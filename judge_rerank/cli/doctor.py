@@ -221,13 +221,14 @@ def _kept_lines(kept: Mapping[str, Any]) -> str:
         "replies": "replies, so that none is paid for twice",
         "trace": "what commands ask, with queries, documents and replies",
     }
-    lines = [
-        f"{text}: {found['path']} ({size_text(found['bytes']) if found['bytes'] else 'nothing yet'})"
-        if (found := kept[name])
-        else f"{text}: not kept"
-        for name, text in what.items()
-    ]
+    lines = [f"{text}: {_place(kept[name])}" for name, text in what.items()]
     return "\n".join([*lines, f"To keep neither: {kept['switch']}, or --no-store on the command line"])
+
+
+def _place(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not kept"
+    return f"{found['path']} ({size_text(found['bytes']) if found['bytes'] else 'nothing yet'})"
 
 
 def _addition(each: Mapping[str, str]) -> str:

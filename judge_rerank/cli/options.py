@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from judge_rerank.cli import completion
 from judge_rerank.strategies import strategy_names
 
 _INPUT, _JUDGE, _SPEND = "What to rank", "Who judges, and how", "What it may cost, and what is kept"
@@ -73,6 +74,7 @@ Model = Annotated[
         help="A LiteLLM model (openai/gpt-4.1-mini), local, or local/NAME. "
         "(default: $JUDGE_RERANK_MODEL, else the embedded model)",
         show_default=False,
+        autocompletion=completion.models,
         rich_help_panel=_JUDGE,
     ),
 ]
@@ -85,13 +87,17 @@ Strategy = Annotated[
         help=f"{', '.join(strategy_names())}; or with options: 'listwise(window_size=10)'. "
         "(default: what suits the model)",
         show_default=False,
+        autocompletion=completion.strategies,
         rich_help_panel=_JUDGE,
     ),
 ]
 Prompt = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="A prompt's name (see: judge-rerank prompts list) or file.", rich_help_panel=_JUDGE
+        metavar="NAME",
+        help="A prompt's name (see: judge-rerank prompts list) or file.",
+        autocompletion=completion.prompts,
+        rich_help_panel=_JUDGE,
     ),
 ]
 Prompts = Annotated[
