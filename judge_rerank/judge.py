@@ -8,12 +8,11 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import Any, NoReturn, Self, Unpack, cast
 
 from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
 from judge_rerank.core import (
     Backend,
-    Document,
     DocumentsLike,
     Estimate,
     InputError,
@@ -23,10 +22,6 @@ from judge_rerank.core import (
     Recommendation,
     RerankError,
     Strategy,
-    as_documents,
-    as_pair,
-    as_pairs,
-    as_query,
     judge_kind,
     require_above_zero,
     secrets_in,
@@ -40,19 +35,21 @@ from judge_rerank.engine import (
     OnExhausted,
     RankKeywords,
     RankOptions,
-    gives_scores,
+    in_thread,
     known_on_error,
+    one_by_one,
     run,
     run_many,
     submit,
     usual_latency_s,
 )
+from judge_rerank.jobs import JobMaker
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Retrier, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, to_micro_usd
-from judge_rerank.strategies import fewest_kept, parse
+from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace, opened_trace
 
 _SCORED_AHEAD = 64
@@ -71,7 +68,7 @@ class Judge:
         api_key: the provider's key; by default LiteLLM reads the provider's environment variable.
         params: further parameters sent with every request (LiteLLM's names), such as {"reasoning_effort": "low"}.
         prompts: a folder of templates, or several; searched before the built-in ones.
-        strategy: the default strategy of `rerank`; None for the one that measured best with this kind of model.
+        strategy: the default strategy of `rerank`; None for the one of the model, as `rerank` describes.
         concurrency: the highest number of simultaneous requests to one provider, over all queries; None for the
             backend's own limit. It halves when the provider reports too many requests, and recovers.
         max_tokens_per_doc: the length at which a document is cut before it is judged; None for the backend's own limit.
@@ -83,8 +80,9 @@ class Judge:
             `BudgetExceeded`, which holds it.
         prices: the prices of models by name, or a YAML file with them; they come before the prices that LiteLLM knows.
         cache_dir: the folder for replies, so that no request is paid for twice; several processes may share it. The
-            default is the user's cache folder for models given by name, and no cache for a `Backend`. None turns the
-            cache off. A `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` limits size and age.
+            default is the user's cache folder for models given by name, unless JUDGE_RERANK_STORE=off, and no cache for
+            a `Backend`. None turns the cache off. A `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` limits its
+            size and age.
         trace: an SQLite file for every attempt at every call, with the documents, or a `Trace`; None means the
             environment variable JUDGE_RERANK_TRACE, else no trace.
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
@@ -128,9 +126,8 @@ class Judge:
         require_above_zero("max_attempts", max_attempts, whole=True)
         if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
+        own = parse(strategy) if strategy is not None else None
         self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
-        self._strategy = parse(strategy) if strategy is not None else None
-        self._on_exhausted: OnExhausted = RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial"
         self._ledger = Ledger.of(budget or Budget.from_environment())
         self._cache = opened_cache(cache_dir, listed(model))
         self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
@@ -149,6 +146,12 @@ class Judge:
                 max_tokens_per_doc=max_tokens_per_doc,
                 timeout_s=timeout_s,
             ),
+        )
+        self._jobs = JobMaker(
+            self._channels,
+            strategy=own,
+            limits=self._limits,
+            on_exhausted=RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial",
         )
         self._engine = Engine(
             self._channels,
@@ -180,9 +183,12 @@ class Judge:
             docs: strings, mappings (`text`; optional `title`, `id`, `score`; the rest is metadata) or `Document`s, in
                 first-stage order. No documents make an empty ranking without a call.
             strategy: a name ("binary", "score", "listwise", "none"), a spec string ("listwise(window_size=10)") or an
-                object; None for the judge's own.
-            **options: `top_n`, `min_score`, `deadline_s`, `max_usd`, `on_exhausted`, `progress`, `cancel`, as in
-                `RankOptions`.
+                object; None for the judge's own, else the model's. For a hosted model that is "score(batch_size=20)":
+                grades from 1 to 10, a call for every 20 documents, all at once, each document read once. For a model
+                that runs here it is "binary": a call a document. Both give scores.
+            **options: `top_n`, `min_score`, `scores`, `deadline_s`, `max_usd`, `on_exhausted`, `progress`, `cancel`, as
+                in `RankOptions`. `scores="rank"` is for strategies that give only an order, such as "listwise", whose
+                documents have no score otherwise.
 
         Returns:
             Every document exactly once, or the first `top_n`, or those that `min_score` leaves. Ties keep first-stage
@@ -197,7 +203,7 @@ class Judge:
             BudgetExceeded: a cap was reached, and `on_exhausted` is "raise".
             ProviderError: there is no judgment, and no retry can help.
         """
-        return run(self._engine.run(self._job(query, docs, strategy, RankOptions.of(options))))
+        return run(self._engine.run(self._jobs.job(query, docs, strategy, RankOptions.of(options))))
 
     async def arerank(
         self,
@@ -206,8 +212,11 @@ class Judge:
         strategy: str | Strategy | None = None,
         **options: Unpack[RankKeywords],
     ) -> Ranking:
-        """`rerank` for asynchronous code. Cancelling the task abandons the open calls and raises."""
-        job = self._job(query, docs, strategy, RankOptions.of(options))
+        """`rerank` for asynchronous code. Cancelling the task abandons the open calls and raises.
+
+        The first ranking loads what it needs in other threads; `awarm_up` loads it in advance.
+        """
+        job = await self._jobs.ajob(query, docs, strategy, RankOptions.of(options))
         return await asyncio.wrap_future(submit(self._engine.run(job)))
 
     def rerank_many(
@@ -230,7 +239,7 @@ class Judge:
                 its ranking.
             **options: as in `rerank`; `deadline_s` counts for each query from its own start.
         """
-        jobs = list(self._jobs(pairs, strategy, RankOptions.of(options)))
+        jobs = list(self._jobs.jobs(pairs, strategy, RankOptions.of(options)))
         if known_on_error(on_error) == "raise":
             for place, job in enumerate(jobs):
                 if isinstance(job, RerankError):
@@ -238,7 +247,8 @@ class Judge:
                     raise job
 
         async def collect() -> list[Ranking | RerankError]:
-            return [made async for made in run_many(self._engine, jobs, ahead=self._ahead, on_error=on_error)]
+            many = run_many(self._engine, one_by_one(jobs), ahead=self._ahead, on_error=on_error)
+            return [made async for made in many]
 
         return cast("list[Ranking]", run(collect()))
 
@@ -255,9 +265,9 @@ class Judge:
         `pairs` may be a generator: only enough queries are open at once to use the concurrency limit or, for a scorer,
         to fill a batch. A pair is therefore checked when its turn comes.
         """
-        jobs = self._jobs(pairs, strategy, RankOptions.of(options))
+        jobs = self._jobs.ajobs(pairs, strategy, RankOptions.of(options))
         many = run_many(self._engine, jobs, ahead=self._ahead, on_error=known_on_error(on_error))
-        async with aclosing(many):
+        async with aclosing(jobs), aclosing(many):
             async for made in many:
                 yield cast("Ranking", made)
 
@@ -287,7 +297,7 @@ class Judge:
 
         The strategy itself runs against neutral replies on the real prompts.
         """
-        return self._engine.estimate(self._job(query, docs, strategy, RankOptions()))
+        return self._engine.estimate(self._jobs.job(query, docs, strategy, RankOptions()))
 
     def plan(
         self,
@@ -332,6 +342,41 @@ class Judge:
         limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s or usual_latency_s(info))
         return recommend(self._engine, info, n_docs, tokens_per_doc, limits)
 
+    def warm_up(self, *strategies: str | Strategy) -> None:
+        """Load all that the first ranking would, so that it takes no longer than the next. Nothing is sent.
+
+        That is LiteLLM (about 4 s) or the model that runs here, the tokenizer, and the models of scorers.
+
+        Args:
+            strategies: as in `rerank`; none for the one that it uses when it is not told. Of "auto" and "cascade", all
+                that they may choose is loaded.
+
+        Raises:
+            InputError: a strategy or a model cannot be used.
+            SetupError: an extra or a model is missing.
+        """
+        from judge_rerank.routing import parts
+
+        for each in strategies or (None,):
+            for part in parts(self._jobs.chosen(each), judge_kind(self._channels.info)):
+                self._engine.warm_up(part)
+
+    async def awarm_up(self, *strategies: str | Strategy) -> None:
+        """`warm_up` for asynchronous code: the event loop goes on meanwhile."""
+        await in_thread(self.warm_up, *strategies)
+
+    def __reduce__(self) -> NoReturn:
+        """A judge holds connections, threads and open files, which no other process can have.
+
+        Raises:
+            InputError: what to do instead.
+        """
+        raise InputError(
+            "A Judge cannot be pickled: it holds connections and open files. Send its arguments to the other process, "
+            "and build it there: once a worker, as in an initializer. Judges share their cache and ledger by the files "
+            "that they name."
+        )
+
     def close(self) -> None:
         """Release connections and memory. The judge can be used again; it opens what it needs."""
         run(self._channels.close())
@@ -348,55 +393,6 @@ class Judge:
     ) -> None:
         self.close()
 
-    def _job(
-        self,
-        query: str | Query,
-        docs: DocumentsLike,
-        strategy: str | Strategy | None,
-        options: RankOptions,
-    ) -> Job:
-        """The ranking that is asked for, checked as far as that can be done without a call."""
-        asked, documents = as_query(query), as_documents(docs)
-        resolved = self._chosen(strategy, documents)
-        if options.min_score is not None and not gives_scores(resolved, judge_kind(self._channels.info)):
-            reason = "has no scores for min_score or for calibration; use 'score' or 'binary'."
-            raise InputError(f"Strategy {resolved.name!r} {reason}")
-        kept = fewest_kept(resolved)
-        if options.top_n is not None and kept is not None and options.top_n > kept:
-            raise InputError(
-                f"top_n is {options.top_n}, but {resolved.name!r} keeps only {kept}; "
-                f"keep more, or ask for at most {kept}."
-            )
-        return Job(
-            query=asked,
-            documents=documents,
-            strategy=resolved,
-            options=options,
-            caps=self._limits.here() + options.own_caps(),
-            on_exhausted=options.on_exhausted or self._on_exhausted,
-        )
-
-    def _jobs(
-        self, pairs: Iterable[Pair], strategy: str | Strategy | None, options: RankOptions
-    ) -> Generator[Job | RerankError]:
-        """The rankings that are asked for, one at a time; the error of a pair stands in its place."""
-        for place, pair in enumerate(as_pairs(pairs)):
-            try:
-                query, docs = as_pair(pair, place)
-                yield self._job(query, docs, strategy, options)
-            except RerankError as error:
-                yield error
-
     def _ahead(self, job: Job) -> int:
         """How many queries are open at once with such a job under way."""
         return _SCORED_AHEAD if asks_only_a_scorer(job.strategy) else 2 * self._channels.concurrency
-
-    def _chosen(self, strategy: str | Strategy | None, documents: Sequence[Document]) -> Strategy:
-        """The strategy that was given, the judge's own, or the one for its model, which no documents do not need."""
-        if strategy is not None:
-            return parse(strategy)
-        if self._strategy is not None:
-            return self._strategy
-        if self._channels.info is None and not documents:
-            return parse("none")
-        return parse(self._channels.own[0].info.strategy)

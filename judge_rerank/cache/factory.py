@@ -8,6 +8,7 @@ from pathlib import Path
 from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.core import Backend
 from judge_rerank.storage import cache_dir as cache_dir_of_user
+from judge_rerank.storage import storing
 
 DEFAULT_CACHE = "default"
 """The user's cache folder: $JUDGE_RERANK_CACHE_DIR, else the system's place for caches."""
@@ -29,4 +30,4 @@ def cache_folder(cache_dir: str | Path | None, models: Sequence[str | Backend | 
         return None if cache_dir is None else Path(cache_dir).expanduser()
     # What a backend of the caller's own answers may depend on what nobody here knows.
     named = all(each is None or isinstance(each, str) for each in models)
-    return cache_dir_of_user() if named else None
+    return cache_dir_of_user() if named and storing() else None

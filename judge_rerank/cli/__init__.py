@@ -70,7 +70,6 @@ def build() -> typer.Typer:
     app = typer.Typer(
         epilog=EXIT_CODES,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -36,7 +36,7 @@ def info(folder: Folder = None) -> None:
         found = cache.info()
     looked = found.hits + found.misses
     share = f" of {counted(looked, 'look-up')} ({found.hits / looked:.0%})" if looked else ""
-    emit(f"folder    {found.folder}\nreplies   {found.entries:,}\nsize      {_size(found.bytes)}\n")
+    emit(f"folder    {found.folder}\nreplies   {found.entries:,}\nsize      {size_text(found.bytes)}\n")
     emit(f"hits      {found.hits:,}{share}\n")
     for aside in found.set_aside:
         emit(f"set aside {aside}\n")
@@ -87,7 +87,8 @@ def _exists(path: Path) -> bool:
     return False
 
 
-def _size(size: float) -> str:
+def size_text(size: float) -> str:
+    """Bytes for people."""
     units = ["bytes", "kB", "MB", "GB", "TB"]
     while size >= 1000 and len(units) > 1:
         size /= 1000

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
+from judge_rerank.cli import options
+from judge_rerank.cli.cache import size_text
+from judge_rerank.cli.config import FILE, TABLE, config
+from judge_rerank.cli.judging import places
+from judge_rerank.cli.option_groups import SpendingOptions, configured, with_options
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, on_stdout
 from judge_rerank.cli.version import installed
@@ -53,17 +57,17 @@ _SETTINGS = (
     "JUDGE_RERANK_MODEL",
     "JUDGE_RERANK_MODELS",
     "JUDGE_RERANK_PLUGINS",
+    "JUDGE_RERANK_STORE",
     "JUDGE_RERANK_TRACE",
 )
+_SWITCH = "JUDGE_RERANK_STORE=off"
 _ENDPOINTS = ("AZURE_API_BASE", "HTTPS_PROXY", "OLLAMA_API_BASE", "OPENAI_API_BASE", "OPENAI_BASE_URL")
 """Only named, like the keys: an address may hold a password."""
 
 
-def doctor(
-    prompts: Prompts = None,
-    style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
-) -> None:
-    """Report what is installed, which keys are set (never their values), and which models are on this machine."""
+@with_options
+def doctor(prompts: Prompts = None, style: options.TableOrJson = "table") -> None:
+    """Report what is installed, which keys are set (never their values), which models are here, and what is kept."""
     found = examine(prompts)
     emit(json.dumps(found, indent=2, ensure_ascii=False) + "\n" if style == "json" else _as_table(found))
 
@@ -79,6 +83,8 @@ def examine(prompts: Path | None = None) -> dict[str, Any]:
         "keys": [name for name in _KEYS if os.environ.get(name)],
         "endpoints": [name for name in _ENDPOINTS if os.environ.get(name)],
         "settings": {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)},
+        "config": _config(),
+        "kept": _kept(),
         "models": _models(),
         "prompts": _prompts(prompts),
         "additions": _additions(),
@@ -109,6 +115,33 @@ def _cascade(info: ModelInfo | None) -> str:
         return spec_of(default_cascade(info))
     except RerankError as error:
         return str(error)
+
+
+def _config() -> dict[str, Any]:
+    """The file of options that counts in this folder, and what it sets."""
+    found = config()
+    return {"path": found.path and str(found.path), "sets": {name: str(value) for name, value in found.values.items()}}
+
+
+def _kept() -> dict[str, Any]:
+    """What commands keep on disk, and how much of it there is."""
+    from judge_rerank.core import SetupError
+
+    asked, named = configured(SpendingOptions), os.environ.get("JUDGE_RERANK_TRACE", "").strip()
+    try:
+        kept = places(replace(asked, trace=Path(named)) if named else asked)
+    except SetupError as error:
+        return {"replies": None, "trace": None, "switch": _SWITCH, "problem": str(error)}
+    replies = kept.replies and kept.replies / "replies"
+    return {
+        "replies": replies and _files(replies, replies.rglob("*")),
+        "trace": kept.trace and _files(kept.trace, kept.trace.parent.glob(f"{kept.trace.name}*")),
+        "switch": _SWITCH,
+    }
+
+
+def _files(path: Path, files: Iterable[Path]) -> dict[str, Any]:
+    return {"path": str(path), "bytes": sum(file.stat().st_size for file in files if file.is_file())}
 
 
 def _additions() -> list[dict[str, str]]:
@@ -160,6 +193,8 @@ def _as_table(found: Mapping[str, Any]) -> str:
         "Keys set": ", ".join(found["keys"]) or "none",
         "Endpoints set": ", ".join(found["endpoints"]) or "none",
         "Settings": "\n".join(f"{name}={value}" for name, value in found["settings"].items()) or "none",
+        "Options from": _options_from(found["config"]),
+        "Kept on disk": _kept_lines(found["kept"]),
         "Models here": "\n".join(f"{name}: {path}" for name, path in models["here"].items()) or "none",
         "Others": f"{', '.join(models['missing'])}. Run: judge-rerank models pull NAME"
         if models["missing"]
@@ -171,6 +206,29 @@ def _as_table(found: Mapping[str, Any]) -> str:
     for name, value in rows.items():
         table.add_row(name, Text(value))
     return on_stdout(table)
+
+
+def _options_from(found: Mapping[str, Any]) -> str:
+    if found["path"] is None:
+        return f"no {FILE} here or above, and no [{TABLE}] in pyproject.toml"
+    return "\n".join([found["path"], *(f"{name.replace('_', '-')} = {value}" for name, value in found["sets"].items())])
+
+
+def _kept_lines(kept: Mapping[str, Any]) -> str:
+    if "problem" in kept:
+        return kept["problem"]
+    what = {
+        "replies": "replies, so that none is paid for twice",
+        "trace": "what commands ask, with queries, documents and replies",
+    }
+    lines = [f"{text}: {_place(kept[name])}" for name, text in what.items()]
+    return "\n".join([*lines, f"To keep neither: {kept['switch']}, or --no-store on the command line"])
+
+
+def _place(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not kept"
+    return f"{found['path']} ({size_text(found['bytes']) if found['bytes'] else 'nothing yet'})"
 
 
 def _addition(each: Mapping[str, str]) -> str:

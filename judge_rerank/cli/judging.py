@@ -39,22 +39,49 @@ def open_judge(
         SetupError: there is no model, or an extra is missing.
     """
     from judge_rerank.judge import Judge
-    from judge_rerank.storage import cache_dir
+    from judge_rerank.tracing import Trace
 
     params = parameters(judging.param or ())
+    kept = places(spending)
     return Judge(
         judging.model,
         api_base=judging.api_base,
         params=params,
         budget=opened_budget(spending),
         prices=spending.prices,
-        cache_dir=(spending.cache_dir or cache_dir()) if spending.cache else None,
-        trace=None if spending.no_trace else spending.trace or default_trace(),
+        cache_dir=kept.replies,
+        trace=Trace(kept.trace),
         prompts=judging.prompts,
         strategy=_strategy(judging, strategy, params),
         concurrency=judging.concurrency,
         max_tokens_per_doc=judging.max_tokens_per_doc,
         calibration=calibration,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a command keeps what it asks and is answered.
+
+    Attributes:
+        replies: the folder; None for nowhere.
+        trace: the file; None for none.
+    """
+
+    replies: Path | None
+    trace: Path | None
+
+
+def places(spending: SpendingOptions) -> Places:
+    """Where options say, else in the user's cache folder, unless nothing is to be kept there."""
+    from judge_rerank.storage import cache_dir, storing
+
+    usual = storing() if spending.store is None else spending.store
+    replies = spending.cache_dir or (cache_dir() if usual else None)
+    trace = spending.trace or (default_trace() if usual else None)
+    return Places(
+        replies=replies.expanduser() if replies and spending.cache else None,
+        trace=trace.expanduser() if trace and not spending.no_trace else None,
     )
 
 

@@ -15,7 +15,14 @@ from judge_rerank.cli.output import emit, note, on_stdout
 
 app = typer.Typer(no_args_is_help=True, help="List, download and find models that run on this machine.")
 
-_Name = Annotated[str, typer.Argument(help="A name from the list.")]
+
+def _known(incomplete: str) -> list[str]:
+    from judge_rerank.models import REGISTRY
+
+    return [name for name in REGISTRY if name.startswith(incomplete)]
+
+
+_Name = Annotated[str, typer.Argument(help="A name from the list.", autocompletion=_known)]
 
 
 @app.command("list")

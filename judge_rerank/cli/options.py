@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from judge_rerank.cli import completion
 from judge_rerank.strategies import strategy_names
 
 _INPUT, _JUDGE, _SPEND = "Input", "The judge", "Cost and storage"
@@ -76,6 +77,7 @@ Model = Annotated[
         help="A LiteLLM model (openai/gpt-4.1-mini), local, or local/NAME. "
         "(default: $JUDGE_RERANK_MODEL, else the local model)",
         show_default=False,
+        autocompletion=completion.models,
         rich_help_panel=_JUDGE,
     ),
 ]
@@ -88,6 +90,7 @@ Strategy = Annotated[
         help=f"{', '.join(strategy_names())}; or with options: 'listwise(window_size=10)'. "
         "(default: depends on the model)",
         show_default=False,
+        autocompletion=completion.strategies,
         rich_help_panel=_JUDGE,
     ),
 ]
@@ -96,6 +99,7 @@ Prompt = Annotated[
     typer.Option(
         metavar="NAME",
         help="The name of a prompt (see: judge-rerank prompts list) or a .j2 file.",
+        autocompletion=completion.prompts,
         rich_help_panel=_JUDGE,
     ),
 ]
@@ -203,6 +207,16 @@ TraceFile = Annotated[
             "The file that records every call, with queries and document texts, for explain, logs and spend. "
             "(default: trace.db in the cache folder)"
         ),
+        show_default=False,
+        rich_help_panel=_SPEND,
+    ),
+]
+Store = Annotated[
+    bool | None,
+    typer.Option(
+        "--store/--no-store",
+        help="Keep replies and the trace on disk, also if no place is named for them. (default: yes, unless "
+        "$JUDGE_RERANK_STORE is off)",
         show_default=False,
         rich_help_panel=_SPEND,
     ),

@@ -10,14 +10,20 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from judge_rerank.cli import options
+from judge_rerank.cli import completion, options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import parameters
+from judge_rerank.cli.option_groups import with_options
 from judge_rerank.cli.options import Prompts
-from judge_rerank.cli.output import emit, error_line, on_stdout
+from judge_rerank.cli.output import emit, error_line, note, on_stdout
 from judge_rerank.core import InputError, PromptError, Query
 
 app = typer.Typer(no_args_is_help=True, help="List, show and check prompt templates.")
+
+FullName = Annotated[
+    str,
+    typer.Argument(help="A full name, such as score/rubric, or a .j2 file.", autocompletion=completion.prompts),
+]
 
 _BAD_INPUT = 2
 _QUERY = Query(text="who wrote Dune?")
@@ -30,6 +36,7 @@ _OPTIONS = ("factual", "semantic", "complex")
 
 
 @app.command("list")
+@with_options
 def list_prompts(prompts: Prompts = None) -> None:
     """List the prompts, each with the start of its hash. * marks the default of a task."""
     from judge_rerank.prompting import TASKS, Library
@@ -46,8 +53,9 @@ def list_prompts(prompts: Prompts = None) -> None:
 
 
 @app.command("show")
+@with_options
 def show(
-    name: Annotated[str, typer.Argument(help="The full name of a prompt, such as score/rubric, or a .j2 file.")],
+    name: FullName,
     prompts: Prompts = None,
     documents: Annotated[
         int | None,
@@ -55,11 +63,15 @@ def show(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the form that asks for reasons.")] = False,
     labels: Annotated[bool, typer.Option("--labels", help="Show the form that asks for a single word.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Print only the file of the prompt.")] = False,
 ) -> None:
     """Print the source of a prompt, and the messages that it produces for an example."""
     from judge_rerank.prompting import TASKS, Library, Shown
 
     template = Library([prompts] if prompts else []).find(name)
+    if raw:
+        emit(template.source)
+        return
     task = TASKS[template.task]
     n = task.shown and (documents or task.shown)
     options = task.letters(n) or _OPTIONS
@@ -79,9 +91,40 @@ def show(
         emit(f"\n──── {message.role} message, of an example ────\n{message.content}\n")
 
 
+@app.command("new")
+@with_options
+def new(
+    name: Annotated[str, typer.Argument(metavar="TASK/NAME", help="What it asks, and a word of your own: score/mine.")],
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where it is kept. (default: the folder prompts)", show_default=False),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The prompt to copy. (default: the one the task uses)", show_default=False),
+    ] = None,
+) -> None:
+    """Write a prompt to start from, a copy of another, and print where it is.
+
+    judge-rerank prompts new score/mine
+
+    Edit it, then: judge-rerank rerank -s score --prompts prompts --prompt mine -q "..." FILES
+    """
+    from judge_rerank.prompting import Library, start_prompt
+
+    folder = prompts or Path("prompts")
+    library = Library([folder] if any(folder.glob("*/*.j2")) else [])
+    template = start_prompt(name, folder, library, like=like)
+    emit(f"{template.path}\n")
+    own = template.path.stem
+    note(f"Edit it, check it with judge-rerank prompts check {template.path}, and use it with")
+    note(f"judge-rerank rerank -s {template.task} --prompts {folder} --prompt {own} -q TEXT FILES")
+
+
 @app.command("try")
+@with_options
 def try_prompt(
-    name: Annotated[str, typer.Argument(help="The full name of a prompt, such as score/rubric, or a .j2 file.")],
+    name: FullName,
     files: options.Files = None,
     query: options.Query = None,
     prompts: Prompts = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -59,6 +59,13 @@ def rerank(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
+    scores: Annotated[
+        Literal["rank"] | None,
+        typer.Option(
+            help="Score documents by rank, from 1 to 1/n, where the strategy gives only an order.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
     style: Annotated[
         Format,
         typer.Option(
@@ -85,7 +92,13 @@ def rerank(
     with open_judge(judging, spending, calibration=calibration) as judge:
         shown = top if top is not None or style != "table" else _ROWS
         printer = _Printer(style=style, many=inputs.many, explain=judging.explain)
-        asked: RankKeywords = {"top_n": shown, "min_score": min_score, "deadline_s": deadline, "max_usd": max_usd}
+        asked: RankKeywords = {
+            "top_n": shown,
+            "min_score": min_score,
+            "deadline_s": deadline,
+            "max_usd": max_usd,
+            "scores": scores,
+        }
         code = _ranked(judge, pairs, printer, asked)
     if code:
         raise typer.Exit(code)

@@ -10,6 +10,13 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from judge_rerank.core.documents import Candidate, Query
 from judge_rerank.core.redaction import public_repr
 
+HOSTED_STRATEGY = "score(batch_size=20)"
+"""What a hosted model does where no strategy is named: it gives scores, reads each document once, and needs one round.
+
+By `Judge.estimate` on 100-token passages and gpt-4.1-mini it costs 1.2 times as much as `listwise` for 20 documents,
+which is one call either way, and 0.65 times as much for 100 (5 calls in 1 round; `listwise` takes 9 in 9).
+"""
+
 FinishReason = Literal["stop", "length", "refusal", "filter", "other"]
 
 
@@ -113,7 +120,7 @@ class ModelInfo:
         input_tokens: the most tokens of one input (a text, or query and document together) that an API takes; None
             where it has not said.
         timeout_s: how long one attempt may take when the caller does not say.
-        strategy: the strategy that measured best with this kind of model.
+        strategy: the strategy that is used where none is named.
         local: whether it runs on this machine and costs nothing.
         exact_tokens: whether `count_tokens` counts by the model's own vocabulary. Elsewhere only the bytes of a text
             bound its tokens.
@@ -131,7 +138,7 @@ class ModelInfo:
     max_documents: int | None = None
     input_tokens: int | None = None
     timeout_s: float = 60.0
-    strategy: str = "listwise"
+    strategy: str = HOSTED_STRATEGY
     local: bool = False
     exact_tokens: bool = False
     endpoint: str | None = None

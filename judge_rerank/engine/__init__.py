@@ -6,9 +6,9 @@ from judge_rerank.engine.channels import ChannelSettings, ModelChannels
 from judge_rerank.engine.conformance import Run, check_strategy, drive, failing, perfect
 from judge_rerank.engine.driver import Engine
 from judge_rerank.engine.estimates import gives_scores, usual_latency_s
-from judge_rerank.engine.event_loop import run, submit
+from judge_rerank.engine.event_loop import in_thread, run, submit
 from judge_rerank.engine.job import Job, OnExhausted, Progress, RankKeywords, RankOptions
-from judge_rerank.engine.many import OnError, known_on_error, run_many
+from judge_rerank.engine.many import OnError, known_on_error, one_by_one, run_many
 
 __all__ = [
     "ChannelSettings",
@@ -25,7 +25,9 @@ __all__ = [
     "drive",
     "failing",
     "gives_scores",
+    "in_thread",
     "known_on_error",
+    "one_by_one",
     "perfect",
     "run",
     "run_many",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -16,6 +18,7 @@ from judge_rerank.core import (
     ModelInfo,
     PricingUnknown,
     ProviderError,
+    RerankError,
     SetupError,
     added,
 )
@@ -137,6 +140,7 @@ class ModelChannels:
         self._own, self._unavailable, self._open_model = tuple(own), unavailable, open_model
         self._settings = settings
         self._channels: dict[str | Endpoint | None, Channel] = {}
+        self._opening = threading.RLock()
         self._limiters: dict[tuple[str, str | None, int], ConcurrencyLimiter] = {}
 
     @property
@@ -167,7 +171,9 @@ class ModelChannels:
     def to(self, model: str | Endpoint | None) -> Channel:
         """The way to a model or an API; None is the judge's own model."""
         if model not in self._channels:
-            self._channels[model] = self._opened(model)
+            with self._opening:
+                if model not in self._channels:
+                    self._channels[model] = self._opened(model)
         return self._channels[model]
 
     def largest(self, call: JudgeCall, at_most: int) -> int:
@@ -181,6 +187,19 @@ class ModelChannels:
     def tokens(self, text: str, model: str | None = None) -> int:
         """As in `ContextLimits`: how many tokens a text takes."""
         return self.to(model).renderer.tokens(text)
+
+    def open(self, calls: Iterable[JudgeCall]) -> None:
+        """Open the ways that calls will take, which may load LiteLLM. Why one cannot be opened, its call says."""
+        for call in calls:
+            with suppress(RerankError):
+                self.of(call)
+
+    def warm_up(self, call: JudgeCall) -> None:
+        """Load what such a call needs, whichever model answers it; a backend may say what that is (`warm_up`)."""
+        channel = self.of(call)
+        channel.renderer.prepare(call)
+        for backend in channel.backends:
+            getattr(backend, "warm_up", lambda: None)()
 
     async def close(self) -> None:
         """Close every backend. They open again when they are needed."""

@@ -38,13 +38,14 @@ from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.embedding import perform_embedding
-from judge_rerank.engine.estimates import estimated, what_exceeds
+from judge_rerank.engine.estimates import estimated, requests_of, what_exceeds
 from judge_rerank.engine.job import Job, Progress
 from judge_rerank.engine.ranking_builder import RankingBuilder
 from judge_rerank.engine.result import CallResult
-from judge_rerank.engine.scoring import ScoringExecutor
+from judge_rerank.engine.scoring import ScoringExecutor, warmed_up
 from judge_rerank.engine.stop import Stop
 from judge_rerank.learning import Calibration
+from judge_rerank.prompting import neutral
 from judge_rerank.spending import Label, Ledger
 from judge_rerank.tracing import Trace, ranking_attributes, span
 
@@ -153,6 +154,24 @@ class Engine:
         )
         return Candidates(items, limits=self._channels, circumstances=circumstances)
 
+    def warm_up(self, strategy: Strategy) -> None:
+        """Load what the first ranking by a strategy would: models, tokenizers, scorers. Nothing is sent.
+
+        Raises:
+            SetupError: something has to be installed or downloaded first.
+            ScorerError: a scorer failed.
+        """
+        documents = [Document(text="one"), Document(text="another")]
+        job = Job(query=Query(text="query"), documents=documents, strategy=strategy)
+        runner = StrategyRunner(strategy, job.query, self._candidates(job, self._channels.info))
+        while not runner.done:
+            for effect in runner.round:
+                if isinstance(effect, ScorePairs):
+                    warmed_up(effect.scorer)
+            for request in requests_of(runner.round):
+                self._channels.warm_up(request)
+            runner.send([neutral(effect) for effect in runner.round])
+
     def close(self) -> None:
         """End the threads of scorers. They start again when they are needed."""
         self._scoring.close()
@@ -185,11 +204,20 @@ class Engine:
         self, job: Job, candidates: Candidates, builder: RankingBuilder, context: RankingContext
     ) -> Ordering:
         """Advance the plan to its end. It runs in a worker thread: counting tokens of long documents takes time."""
-        runner = await asyncio.to_thread(StrategyRunner, job.strategy, job.query, candidates)
+        runner = await asyncio.to_thread(self._begun, job, candidates)
         while not runner.done:
             outcomes = await self._round(job, runner.round, builder, context)
-            await asyncio.to_thread(runner.send, outcomes)
+            await asyncio.to_thread(self._advanced, runner, outcomes)
         return _checked(runner.result, candidates, job.spec)
+
+    def _begun(self, job: Job, candidates: Candidates) -> StrategyRunner:
+        runner = StrategyRunner(job.strategy, job.query, candidates)
+        self._channels.open(requests_of(runner.round))
+        return runner
+
+    def _advanced(self, runner: StrategyRunner, outcomes: Sequence[Outcome]) -> None:
+        runner.send(outcomes)
+        self._channels.open(requests_of(runner.round))
 
     async def _round(
         self, job: Job, effects: Round, builder: RankingBuilder, context: RankingContext

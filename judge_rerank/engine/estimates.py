@@ -56,7 +56,7 @@ def estimated(
     while not runner.done:
         rounds += bool(runner.round)
         scored += sum([len(call.candidates) for call in runner.round if isinstance(call, ScorePairs)])
-        for request in _requests(runner.round):
+        for request in requests_of(runner.round):
             asked.append(_of_one(request, channels))
         runner.send([answer(call) for call in runner.round])
     return replace(Estimate.together(asked), rounds=rounds, scored_pairs=scored)
@@ -77,7 +77,7 @@ def _of_one(request: JudgeCall, channels: ModelChannels) -> Estimate:
     )
 
 
-def _requests(effects: Round) -> Iterator[JudgeCall]:
+def requests_of(effects: Round) -> Iterator[JudgeCall]:
     """The requests that a round takes; a query's vector is asked for once."""
     queries: set[JudgeCall] = set()
     for effect in effects:

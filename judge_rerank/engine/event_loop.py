@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -59,3 +59,11 @@ _thread = _LoopThread()
 
 run = _thread.run
 submit = _thread.submit
+
+
+async def in_thread(work: Callable[..., T], *args: object) -> T:
+    """The result of `work`, which may take long, done in a thread that is no event loop's.
+
+    It is one of this package's own, so that a pool of the caller's that is full does not hold it up.
+    """
+    return await asyncio.wrap_future(submit(asyncio.to_thread(work, *args)))

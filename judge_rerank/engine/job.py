@@ -20,6 +20,9 @@ from judge_rerank.core import (
 )
 from judge_rerank.spending import Amount, Cap
 
+ScoresWanted = Literal["rank"]
+"""Scores for a ranking that has none of its own: by rank, from 1 at the top to 1/n for the last of n documents."""
+
 OnExhausted = Literal["partial", "raise"]
 """What happens when a cap is reached: the best order so far, or an error that holds it."""
 
@@ -54,6 +57,7 @@ class RankKeywords(TypedDict, total=False):
     on_exhausted: OnExhausted | None
     progress: Callable[[Progress], None] | None
     cancel: CancelToken | None
+    scores: ScoresWanted | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +74,10 @@ class RankOptions:
             `BudgetExceeded`, which holds it. None for the judge's own.
         progress: called after every call, in another thread.
         cancel: ends the ranking early when its `cancel()` is called, from any thread.
+        scores: "rank" gives documents scores by their rank where the strategy gives only an order: from 1 for the
+            first in equal steps to 1/n for the last of n documents. They say nothing of relevance, and cannot be cut
+            by `min_score` or calibrated. A document that was asked about in vain has none. None leaves such rankings
+            without scores; strategies with scores of their own keep those in any case.
 
     Raises:
         InputError: an option is out of range, or not what is expected.
@@ -82,6 +90,7 @@ class RankOptions:
     on_exhausted: OnExhausted | None = None
     progress: Callable[[Progress], None] | None = None
     cancel: CancelToken | None = None
+    scores: ScoresWanted | None = None
 
     def __post_init__(self) -> None:
         require_above_zero("top_n", self.top_n, whole=True)
@@ -92,6 +101,8 @@ class RankOptions:
                 raise InputError(f"min_score is {self.min_score}; it must be from 0 to 1.")
         if self.on_exhausted not in (None, "partial", "raise"):
             raise InputError(f"on_exhausted is {self.on_exhausted!r}; expected 'partial' or 'raise'.")
+        if self.scores not in (None, "rank"):
+            raise InputError(f"scores is {self.scores!r}; expected 'rank', or None for the strategy's own.")
         given: dict[str, Any] = {"progress": self.progress, "cancel": self.cancel}
         if given["progress"] is not None and not callable(given["progress"]):
             raise InputError(f"progress is {self.progress!r}; expected a function.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import Future
 from typing import Literal, TypeAlias
 
@@ -31,13 +31,13 @@ def known_on_error(on_error: OnError) -> OnError:
 
 
 async def run_many(
-    engine: Engine, jobs: Iterable[Job | RerankError], *, ahead: Callable[[Job], int], on_error: OnError
+    engine: Engine, jobs: AsyncIterable[Job | RerankError], *, ahead: Callable[[Job], int], on_error: OnError
 ) -> AsyncGenerator[Ranking | RerankError]:
     """Rankings in the order of the jobs, each as soon as it and those before it are made.
 
     Args:
         engine: what makes them.
-        jobs: what is asked for; an error stands for a job that could not be one. May be a generator.
+        jobs: what is asked for; an error stands for a job that could not be one.
         ahead: how many are open at once with such a job under way.
         on_error: "raise" raises the error of a job, which then names its place (`pair`) and holds, by place, what was
             made before and beside it (`rankings_made`); "return" yields it in the place of the ranking.
@@ -59,8 +59,10 @@ async def run_many(
         return made[place]
 
     try:
-        for place, job in enumerate(jobs):
+        place = 0
+        async for job in jobs:
             waiting.append((place, job if isinstance(job, RerankError) else submit(engine.run(job))))
+            place += 1
             if isinstance(job, Job) and len(waiting) > ahead(job):
                 yield await first()
         while waiting:
@@ -69,6 +71,12 @@ async def run_many(
         for _, under_way in waiting:
             if isinstance(under_way, Future):
                 under_way.cancel()
+
+
+async def one_by_one(jobs: Iterable[Job | RerankError]) -> AsyncGenerator[Job | RerankError]:
+    """Jobs that are made already, as `run_many` takes them."""
+    for job in jobs:
+        yield job
 
 
 def _finished(waiting: Iterable[tuple[int, _Waiting]]) -> dict[int, Ranking]:

@@ -43,6 +43,9 @@ _WORDS = {
 }
 
 
+_RANK_NOTE = "scores: the strategy gives only an order, so the scores are derived from the ranks, as was asked for"
+
+
 class RankingBuilder:
     """What happened in one ranking, call by call."""
 
@@ -143,6 +146,17 @@ class RankingBuilder:
     def _was_judged(self, index: int) -> bool:
         return any(j.failure is None for j in self._judgments[index])
 
+    def _by_rank(self, ordering: Ordering) -> Ordering:
+        """The same order with scores in equal steps from 1 for the first to 1/n for the last."""
+        order = ordering.order
+        scores = {index: (len(order) - place) / len(order) for place, index in enumerate(order)}
+        known = {index: score for index, score in scores.items() if not self._asked_in_vain(index)}
+        return replace(ordering, scores=known, notes=(*ordering.notes, _RANK_NOTE))
+
+    def _asked_in_vain(self, index: int) -> bool:
+        """Whether it was asked about, and no judgment came of it: a failure is no score, not even by rank."""
+        return bool(self._judgments.get(index)) and not self._was_judged(index)
+
     def _has_unread(self, candidate: Candidate) -> bool:
         """Whether only the first of its passages were asked about."""
         end = self._passages.get(candidate.index)
@@ -173,6 +187,8 @@ class RankingBuilder:
         options, reasons = job.options, self.reasons()
         cut = _below(options.min_score, ordering) if options.min_score is not None else set[int]()
         kept = [index for index in ordering.order if index not in cut]
+        if options.scores == "rank" and not ordering.scores:
+            ordering = self._by_rank(ordering)
         return Ranking(
             [
                 RankedDocument(

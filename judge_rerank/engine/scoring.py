@@ -6,8 +6,9 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from judge_rerank.core import Failed, Group, Outcome, RerankError, ScorePairs, Scorer, ScorerError, Scores, Usage
@@ -132,14 +133,32 @@ class _Queue:
                 item.done.set_result(scores)
 
 
-def _run(scorer: Scorer, groups: Sequence[Group]) -> Raw:
+def warmed_up(scorer: Scorer) -> None:
+    """Let a scorer load what its first score would, where it can say so (`warm_up`).
+
+    Raises:
+        SetupError: the scorer has to be installed or downloaded first.
+        ScorerError: it failed.
+    """
+    with _failing(scorer):
+        getattr(scorer, "warm_up", lambda: None)()
+
+
+@contextmanager
+def _failing(scorer: Scorer) -> Generator[None]:
+    """What a scorer raises, as an error of ours."""
     try:
-        raw = [[float(score) for score in scores] for scores in scorer.score(groups)]
+        yield
     except RerankError:
         raise
     except Exception as error:
         logger.debug("scorer %s failed", scorer.name, exc_info=True)
         raise ScorerError(f"Scorer {scorer.name!r} failed: {type(error).__name__}: {error}") from error
+
+
+def _run(scorer: Scorer, groups: Sequence[Group]) -> Raw:
+    with _failing(scorer):
+        raw = [[float(score) for score in scores] for scores in scorer.score(groups)]
     expected, got = [len(candidates) for _, candidates in groups], [len(scores) for scores in raw]
     if got != expected:
         raise ScorerError(

@@ -30,8 +30,8 @@ from judge_rerank.providers.errors import said, status_of, translated
 from judge_rerank.providers.features import unexplained
 from judge_rerank.providers.http_transport import Exchange, watched
 from judge_rerank.providers.litellm_connection import LiteLLMConnection
-from judge_rerank.providers.litellm_module import is_loaded
 from judge_rerank.providers.litellm_module import load as _litellm
+from judge_rerank.providers.litellm_module import load_client
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class LiteLLMBackend(LiteLLMConnection):
         super().__init__(model, api_base=api_base, api_key=api_key, params=sent)
         self._failures: dict[tuple[Message, ...], int] = {}
         self._asked_context = 0
+        self._warm = False
 
     def __repr__(self) -> str:
         return f"LiteLLMBackend({self._model!r})"
@@ -114,6 +115,12 @@ class LiteLLMBackend(LiteLLMConnection):
         """Tokens in `text`: exact for OpenAI's models, for others a little above."""
         return self._counter(text)
 
+    def warm_up(self) -> None:
+        """Load LiteLLM, what it loads at its first request, and the vocabulary. Nothing is sent."""
+        load_client(own=self._takes_client)
+        self.count_tokens("")
+        self._warm = True
+
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One attempt at one request.
 
@@ -121,8 +128,8 @@ class LiteLLMBackend(LiteLLMConnection):
             ProviderError: of the kind that `judge_rerank.providers.errors` lists.
             InputError: LiteLLM refused it before it was sent, and would again.
         """
-        if not is_loaded():
-            await asyncio.to_thread(_litellm)
+        if not self._warm:
+            await asyncio.to_thread(self.warm_up)
         self._check_setup()
         self._check_key()
         exchange = Exchange()

@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from judge_rerank.core import MissingExtra
@@ -54,9 +55,15 @@ def load() -> Any:
     return litellm
 
 
-def is_loaded() -> bool:
-    """Whether `load` has been called, so that it returns at once."""
-    return load.cache_info().currsize > 0
+def load_client(*, own: bool) -> None:
+    """LiteLLM, and the client that it asks a provider through, which it would import in the event loop.
+
+    Args:
+        own: whether it has one of its own for the provider; else that is OpenAI's package (1 s).
+    """
+    load()
+    if not own:
+        import_module("openai.resources")
 
 
 def forget_clients(litellm: Any, loop: asyncio.AbstractEventLoop) -> None:

@@ -120,6 +120,10 @@ class LocalBackend:
         """Tokens in `text` by the model's own tokenizer, which loads the model if it is not."""
         return self._opened().count_tokens(self._quoted(text))
 
+    def warm_up(self) -> None:
+        """Load the model."""
+        self._opened().count_tokens("")
+
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One answer, without a price. See `llm.base.Backend`."""
         body, name = self._body(request), self._info.name

@@ -11,6 +11,7 @@ from judge_rerank.routing.auto import (
     ClassIs,
     DefaultCascade,
     default_cascade,
+    parts,
     prefilter,
     resolved,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "asks",
     "default_cascade",
     "features",
+    "parts",
     "prefilter",
     "recommend",
     "resolved",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -120,6 +121,20 @@ def resolved(text: str, scorer: str | None = None) -> Strategy:
     if any(isinstance(each, (Auto, DefaultCascade)) for each in nested(found)):
         raise InputError(f"A route cannot use {text!r}, which chooses again.")
     return found
+
+
+def parts(strategy: Strategy, kind: JudgeKind) -> Iterator[Strategy]:
+    """The strategies that ask for themselves when this one ranks with such a judge: of `auto` and `cascade`, all that
+    they may choose.
+    """
+    for each in nested(strategy):
+        if isinstance(each, DefaultCascade):
+            yield from parts(resolved(CASCADES[kind]), kind)
+        elif isinstance(each, Auto):
+            for text in each.table.of_judge(kind):
+                yield from parts(resolved(text), kind)
+        elif not any(True for inner in nested(each) if inner is not each):
+            yield each
 
 
 def _first_that_fits(route: Route, candidates: Candidates, scorer: str) -> tuple[Strategy, list[str]]:

@@ -68,6 +68,11 @@ class Routes:
         """The row for a query of this class with `n` candidates."""
         return next((row for row in self.rows if row.fits(label, judge, n)), _LAST)
 
+    def of_judge(self, judge: JudgeKind) -> tuple[str, ...]:
+        """The strategies that a query may lead to with such a judge, each once."""
+        rows = [*(row for row in self.rows if row.judge in {ANY, judge}), _LAST]
+        return tuple(dict.fromkeys(text for row in rows for text in row.strategies))
+
     def labels(self) -> tuple[str, ...]:
         """The classes that rows are for."""
         return tuple(sorted({row.label for row in self.rows} - {ANY}))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from judge_rerank.core import (
+    Candidate,
     Candidates,
     Document,
     Group,
@@ -55,6 +56,14 @@ class LocalScorer(Composable, ABC):
     def remarks(self, raw: Mapping[int, float]) -> tuple[str, ...]:  # noqa: ARG002
         """What there is to say of raw scores by `index`, one sentence each."""
         return ()
+
+    def warm_up(self) -> None:
+        """Load what the first score would, by giving one.
+
+        Raises:
+            SetupError: a library or the model is not on this machine.
+        """
+        self.score([(Query(text="query"), (Candidate(index=0, document=Document(text="document")),))])
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of one effect; candidates without a score follow all that have one."""

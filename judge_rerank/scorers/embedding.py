@@ -76,6 +76,12 @@ class Embedding(LocalScorer):
         """Those of the model; None for vectors that another model has made."""
         return None if self.vector_key is not None else languages_of_model(self.model)
 
+    def warm_up(self) -> None:
+        """Load the model, unless all vectors are given: `query_vector` may ask somebody."""
+        if self.query_vector is None:
+            with TURN:
+                self._encode(["query"])
+
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Cosines; what all groups need is encoded together."""
         numpy: Any = needed_weights("Comparing vectors", "embedding", _numpy)

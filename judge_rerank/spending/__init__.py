@@ -12,6 +12,7 @@ from judge_rerank.spending.budget import (
     to_decimal,
     to_micro_usd,
 )
+from judge_rerank.spending.cost_map import chat_models
 from judge_rerank.spending.ledger import Label, Ledger, Reservation
 from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
 from judge_rerank.spending.open_limits import OpenLimits
@@ -33,6 +34,7 @@ __all__ = [
     "Pricing",
     "Reservation",
     "bill",
+    "chat_models",
     "metered",
     "plausible_count",
     "read_usage",

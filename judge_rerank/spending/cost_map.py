@@ -56,6 +56,12 @@ def bundled() -> Mapping[str, Entry]:
     return {}
 
 
+def chat_models() -> tuple[str, ...]:
+    """The chat models of the LiteLLM that is installed, as a user names them: provider first, sorted."""
+    chats = ((name, entry) for name, entry in bundled().items() if entry.get("mode") == "chat")
+    return tuple(sorted({name if "/" in name else f"{entry.get('litellm_provider')}/{name}" for name, entry in chats}))
+
+
 def _by_lower_name(entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
     return {name.lower(): entry for name, entry in entries.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judge_rerank.storage.folders import cache_dir, claimed_folder, private_folder
+from judge_rerank.storage.folders import STORE_VARIABLE, cache_dir, claimed_folder, private_folder, storing
 from judge_rerank.storage.leases import LEASE_S, Leases
 from judge_rerank.storage.process_locks import claim_process_lock, owner_is_gone
 from judge_rerank.storage.sqlite import (
@@ -17,6 +17,7 @@ from judge_rerank.storage.sqlite import (
 
 __all__ = [
     "LEASE_S",
+    "STORE_VARIABLE",
     "Database",
     "Leases",
     "as_ours",
@@ -30,4 +31,5 @@ __all__ = [
     "our_error",
     "owner_is_gone",
     "private_folder",
+    "storing",
 ]

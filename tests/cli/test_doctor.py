@@ -33,7 +33,7 @@ def test_what_judge_would_use(command: Command, monkeypatch: pytest.MonkeyPatch)
     found = json.loads(command("doctor", "-f", "json").out)
     assert found["judge"] == {
         "model": "openai/gpt-4.1-mini",
-        "strategy": "listwise",
+        "strategy": "score(batch_size=20)",
         "cascade": "bm25 % 20 >> listwise",
     }
     assert found["settings"]["JUDGE_RERANK_MODEL"] == "openai/gpt-4.1-mini"

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from judge_rerank.cli.prompts import app
 from judge_rerank.core.errors import InputError, UnknownName
 from judge_rerank.prompting import TASKS, Library
+from tests.cli.conftest import Command
 
 GOOD = """---
 task: score
@@ -93,3 +94,38 @@ def test_check_says_that_nothing_is_there(tmp_path: Path) -> None:
     assert (said.exit_code, said.stdout) == (2, "")
     assert "no such file" in said.stderr
     assert "no templates" in str(run("check", str(tmp_path)).exception)
+
+
+def test_a_prompt_to_start_from(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for task in ("score", "binary", "listwise", "first", "setwise", "pairwise", "grade", "classify"):
+        ran = command("prompts", "new", f"{task}/mine")
+        assert (ran.code, ran.out) == (0, f"prompts/{task}/mine.j2\n")
+        assert command("prompts", "check", f"prompts/{task}/mine.j2").code == 0
+        assert "--prompt mine" in ran.err
+    text = (tmp_path / "prompts" / "score" / "mine.j2").read_text()
+    assert "name: mine\ndescription: A copy of " in text
+    assert command("prompts", "new", "score/other", "--like", "rubric").code == 0
+    assert command("prompts", "new", "score/third", "--like", "mine").code == 0
+    assert command("prompts", "show", "score/other", "--prompts", "prompts", "--raw").out == (
+        (tmp_path / "prompts" / "score" / "other.j2").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mine", "is no name for a prompt"),
+        ("score/../mine", "is no name for a prompt"),
+        ("scroe/mine", "Did you mean 'score'"),
+        ("score/mine", "already"),
+    ],
+)
+def test_no_prompt_is_started_over_another(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command("prompts", "new", "score/mine")
+    ran = command("prompts", "new", name)
+    assert ran.code == 2
+    assert said in ran.err
