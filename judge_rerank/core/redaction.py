@@ -19,7 +19,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 REDACTED = "[redacted]"
 
@@ -71,7 +71,7 @@ def secrets_in(params: Mapping[str, Any], url: str | None = None) -> tuple[str, 
     headers included, and the user and password in the address."""
     found = [text for name, value in params.items() for text in _secret_texts(str(name), value)]
     if url:
-        parts = urlsplit(url)
+        parts = _split(url)
         found += [text for part in (parts.username, parts.password) if part for text in {part, unquote(part)}]
         found += [text for header in basic_auth(url).values() for text in (header, header.rpartition(" ")[2])]
         found += [value for name, value in parse_qsl(parts.query) if _is_secret(name)]
@@ -80,7 +80,7 @@ def secrets_in(params: Mapping[str, Any], url: str | None = None) -> tuple[str, 
 
 def basic_auth(url: str) -> dict[str, str]:
     """The header that says the user and password in an address; none where it has none."""
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.username is None and parts.password is None:
         return {}
     named = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -89,13 +89,21 @@ def basic_auth(url: str) -> dict[str, str]:
 
 def without_user(url: str) -> str:
     """The address without the user and the password in it."""
-    parts = urlsplit(url)
+    parts = _split(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address; of one that is none, such as an open bracket, those that it has without brackets."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit(re.sub(r"[\[\]]", "", url))
 
 
 def public_url(url: str) -> str:
     """The address without the user, the password and the keys in it."""
-    parts = urlsplit(without_user(url))
+    parts = _split(without_user(url))
     pairs = parts.query.split("&")
     public = [pair for pair in pairs if not _is_secret(pair.partition("=")[0])]
     return url if public == pairs and "@" not in url else urlunsplit(parts._replace(query="&".join(public)))

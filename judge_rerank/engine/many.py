@@ -40,7 +40,8 @@ async def run_many(
         jobs: what is asked for; an error stands for a job that could not be one.
         ahead: how many are open at once with such a job under way.
         on_error: "raise" raises the error of a job, which then names its place (`pair`) and holds, by place, what was
-            made before and beside it (`rankings_made`); "return" yields it in the place of the ranking.
+            made before and beside it (`rankings_made`); "return" yields it in the place of the ranking. What a backend
+            or a scorer raises without having to becomes a `RerankError`, since the other rankings are paid for.
     """
     waiting: deque[tuple[int, _Waiting]] = deque()
     made: dict[int, Ranking] = {}
@@ -48,15 +49,17 @@ async def run_many(
     async def first() -> Ranking | RerankError:
         place, under_way = waiting.popleft()
         try:
-            if isinstance(under_way, RerankError):
-                raise under_way
-            made[place] = await asyncio.wrap_future(under_way)
-        except RerankError as error:
-            error.at_pair(place, made | _finished(waiting))
-            if on_error == "raise":
-                raise
-            return error
-        return made[place]
+            if isinstance(under_way, Future):
+                made[place] = await asyncio.wrap_future(under_way)
+                return made[place]
+            cause: Exception = under_way
+        except Exception as error:
+            cause = error
+        known = cause if isinstance(cause, RerankError) else RerankError(f"{type(cause).__name__}: {cause}")
+        known.at_pair(place, made | _finished(waiting))
+        if on_error == "return":
+            return known
+        raise known from None if known is cause else cause
 
     try:
         place = 0

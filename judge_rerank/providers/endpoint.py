@@ -24,6 +24,7 @@ _STEMS: Mapping[str, tuple[str, ...]] = {
     "custom_openai": ("OPENAI",),
     "huggingface": ("HF", "HUGGINGFACE"),
     "meta_llama": ("LLAMA",),
+    "mistral": ("MISTRAL", "MISTRAL_AZURE"),
     "text-completion-openai": ("OPENAI",),
     "vertex_ai": ("VERTEXAI", "VERTEX"),
     "vertex_ai_beta": ("VERTEXAI", "VERTEX"),

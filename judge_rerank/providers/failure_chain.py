@@ -34,14 +34,18 @@ _NEVER_SENT = frozenset(
         ("httpcore", "UnsupportedProtocol"),
         ("aiohttp", "InvalidURL"),
         ("litellm", "UnsupportedParamsError"),
+        ("botocore", "NoCredentialsError"),
+        ("botocore", "PartialCredentialsError"),
+        ("botocore", "NoRegionError"),
         ("builtins", "ModuleNotFoundError"),
         ("builtins", "ImportError"),
         ("builtins", "UnicodeEncodeError"),
     }
 )
 _SAYS_NEVER_SENT = re.compile(
-    r"(?i)unmapped llm provider|no module named|does not support param|\bmissing (?:required )?\w+|"
-    r"invalid \w+ api[ _]base|environment variable|chat completions require|unexpected keyword argument"
+    r"(?i)unmapped llm provider|unsupported provider|no module named|does not support param|"
+    r"\bmissing (?:required )?\w+|invalid \w+ api[ _]base|environment variable|"
+    r"chat completions require|unexpected keyword argument"
 )
 
 

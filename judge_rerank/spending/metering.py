@@ -67,8 +67,8 @@ def read_usage(block: Mapping[str, Any], *, worded: bool = False) -> Metered | N
 
     Where the numbers leave room for doubt, the reading that costs more is taken. What cannot be is no number: None
     stands for a block that counts no input (nothing is answered without any), none of the words that came, or where a
-    count is negative, not finite, beyond any model, or no number at all. Nothing can be concluded from such a block,
-    and least of all that nothing was used.
+    count is negative, not finite, beyond any model, or no number at all, or more of the input was cached than there
+    was. Nothing can be concluded from such a block, and least of all that nothing was used.
 
     Args:
         block: as the provider sent it.
@@ -91,7 +91,8 @@ def _read(block: Mapping[str, Any]) -> Metered:
     input_tokens = given_input or max(0, (total or 0) - (given_output or 0))
     if _counts_cache_apart(block):
         input_tokens += cached + write_5m + write_1h
-    input_tokens = max(input_tokens, cached + write_5m + write_1h)
+    if cached + write_5m + write_1h > input_tokens:
+        raise _NoCount
 
     answer = _part(block, "completion_tokens_details") or _part(block, "output_tokens_details")
     reasoning = _first(answer, "reasoning_tokens") or _first(block, "thoughtsTokenCount") or 0

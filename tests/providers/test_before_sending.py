@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from judge_rerank import Judge, Price
+from judge_rerank import Judge, Price, RerankAPI
 from judge_rerank.core import Backend
 from judge_rerank.core.errors import AuthenticationError, InputError, ProviderError, ProviderUnavailable, RateLimited
 from judge_rerank.providers import open_backend
 from judge_rerank.providers.litellm import LiteLLMBackend
+from judge_rerank.testing import FakeBackend
 from tests.provider import Fault, Provider
 from tests.providers.asking import KEY, OPENAI, ask, backend_for, failure
 
@@ -25,6 +26,8 @@ BAD_ADDRESSES = [
     "htp://host/v1",
     "https://",
     "http://host:port/v1",
+    "http://[::1/v1",
+    "http://user:secret-password@[::1/v1",
 ]
 BAD_KEYS = [
     "sk-0123456789\n",
@@ -105,6 +108,27 @@ def test_what_litellm_refuses_is_raised_at_once_and_not_charged(provider: Provid
 
     assert spent(model, provider, run) == 0
     assert provider.requests == 0
+
+
+def test_credentials_that_are_missing_are_said_at_once_and_not_charged(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("boto3")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    def run(judge: Judge) -> None:
+        with pytest.raises(InputError, match="nothing was sent"):
+            judge.rerank("alpha", ["alpha", "beta"], strategy="listwise")
+
+    assert spent("sagemaker/m", provider, run) == 0
+
+
+@pytest.mark.parametrize("model", ["openai/m", "ollama/m", "gemini/m"])
+def test_a_provider_without_reranking(provider: Provider, model: str):
+    with Judge(FakeBackend("no")) as judge, judge.limit(calls=9) as cap:
+        with pytest.raises(InputError, match="Unsupported provider"):
+            judge.rerank("alpha", ["alpha", "beta"], RerankAPI(model, api_base=provider.url, api_key=KEY))
+        assert (cap.spent.micro_usd, cap.spent.calls, provider.requests) == (0, 0, 0)
 
 
 UNWATCHED = ["azure/gpt-4.1-mini", "amazon_nova/m", "compactifai/m", "lemonade/m", "maritalk/m", "ovhcloud/m"]

@@ -21,6 +21,7 @@ VARIABLES = [
     ("ollama/m", "OLLAMA_API_BASE"),
     ("ollama_chat/m", "OLLAMA_API_BASE"),
     ("groq/m", "GROQ_API_BASE"),
+    ("mistral/m", "MISTRAL_AZURE_API_BASE"),
     ("together_ai/m", "TOGETHER_AI_API_BASE"),
     ("fireworks_ai/m", "FIREWORKS_API_BASE"),
     ("huggingface/m", "HF_API_BASE"),

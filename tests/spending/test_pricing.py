@@ -275,6 +275,11 @@ WORDS = {"completion_tokens": 9, "total_tokens": 9}
         *({"promptTokenCount": 0, "candidatesTokenCount": 3}, {"candidatesTokenCount": 3}, {"prompt_tokens": 50}),
         *({"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": count} for count in (-1, "55", math.nan)),
         {"prompt_tokens": 50, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": -3}},
+        *(
+            {"prompt_tokens": 50, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": count}}
+            for count in (51, 100, 10**9)
+        ),
+        {"prompt_tokens": 50, "completion_tokens": 5, "prompt_cache_hit_tokens": 60},
         {"total_tokens": 0},
     ],
     ids=str,

@@ -142,12 +142,20 @@ def _stands_alone(text: str, chain: Chain) -> bool:
 
 def choose(chains: list[Chain], text: str) -> Chain | None:
     """The one ranking among `chains`: the one that is called final, or the longest if all others agree with it."""
+    if any(_stated_twice(chain.ids) for chain in chains):
+        return None
     last = chains[-1]
     called_final = is_final(text[: last.start])
     chain = last if called_final else max(chains, key=lambda each: len(set(each.ids)))
     if not called_final and not all(agree(each.ids, chain.ids) for each in chains):
         return None
     return None if REVERSED.search(text[max(0, chain.start - _NEARBY) : chain.end + _NEARBY]) else chain
+
+
+def _stated_twice(ids: Sequence[int]) -> bool:
+    """Whether a run of ids is two rankings of the same documents that disagree: `[1] > [2] -> [2] > [1]`."""
+    half = next((place for place, number in enumerate(ids) if number in ids[:place]), len(ids))
+    return set(ids[:half]) <= set(ids[half:]) and not agree(ids[half:], ids[:half])
 
 
 def is_final(before: str) -> bool:

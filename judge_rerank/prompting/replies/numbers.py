@@ -14,6 +14,7 @@ from functools import cached_property
 
 from judge_rerank.core import ChatReply, Failed, OutputSchema, Scores
 from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.corrections import CORRECTS
 from judge_rerank.prompting.replies.json_text import without_objects
 from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
@@ -27,7 +28,7 @@ _WRAP = r"[\s*_\"'`“”‘(\[{<]{0,8}"
 _ANNOUNCED = re.compile(
     r"(?:<(?:answer|score|rating)>|\\boxed\{(?:\\text\{)?"
     r"|\b(?:score|rating|rate|rated|grade|relevance|answer|verdict|judge?ment|scale)\b[^\n\d.;]{0,40}?"
-    r"(?:[:=]|\b(?:is|of|as|an?|at)\b)|\b(?:give|rate)\s{1,3}(?:it|this)\s{1,3}(?:an?\s{1,3})?)"
+    r"(?:[:=]|\b(?:is|of|as|an?|at)\b)|\b(?:give|rate)\s{1,3}(?:it|(?:this|the)(?:\s{1,3}(?:document|passage|text))?)\s{1,3}(?:an?\s{1,3})?)"
     rf"{_WRAP}{_NUMBER}{_END}(?P<after>[^\n]{{0,40}})",
     re.IGNORECASE,
 )
@@ -46,7 +47,17 @@ _CLAIMED = re.compile(
     r"(?=[\s*_\"'`”’)\]}]{0,8}(?:$|[.,;:!?\n)–—-]|\b(?:because|since|as|for|is|and|but|here|overall)\b))",
     re.IGNORECASE,
 )
-_LAST = re.compile(rf"(?:^|[\n>\]▷.!?:;…])[\s*_]{{0,4}}{_NUMBER}[\s.!*_)]{{0,6}}$", re.IGNORECASE)
+_CORRECTED = re.compile(
+    rf"{CORRECTS}{_WRAP}{_NUMBER}(?=[\s*_\"'`”’)\]}}]{{0,8}}(?:$|[.,;:!?\n)–—-]))"
+    rf"|{_NUMBER.replace('?P<', '?P<bare_')}\s{{1,3}}(?:on\s(?:reflection|second\sthought)|after\sall)\b",
+    re.IGNORECASE,
+)
+_LAST = re.compile(rf"(?:^|[\n>\]}}▷.!?:;…])[\s*_]{{0,4}}{_NUMBER}[\s.!*_)]{{0,6}}$", re.IGNORECASE)
+# Nothing but numbers: "3 8", "Score: 3, 8".
+_BARE = re.compile(
+    r"\W*(?:(?:score|rating|grade)\W+)?\d{1,6}(?:\.\d{1,6})?(?:[^\w/]+\d{1,6}(?:\.\d{1,6})?)+\W*", re.IGNORECASE
+)
+_EACH = re.compile(_NUMBER, re.IGNORECASE)
 _DENIED = re.compile(r"(?:\bnot|n't|never|instead of|rather than|than|no(?=\s))\b[^.\n]{0,30}$", re.IGNORECASE)
 _LIST_MARK = re.compile(r"\s{0,8}1[.)]\s{1,3}\D")
 _SUPPOSED = re.compile(r"\b(?:would|could|if|means|meaning|being|where|reserved)\b", re.IGNORECASE)
@@ -142,7 +153,7 @@ class Numbers:
         return [found for found in _ANNOUNCED.finditer(text) if not _SUPPOSED.search(found["after"])]
 
     def _claimed(self, text: str, *, cut: bool) -> set[float]:
-        """The numbers that a text states in any way: claimed, opening it, alone on a line, or at its end."""
+        """The numbers that a text states: claimed, opening it, alone on a line, at its end, or in place of another."""
         found = [
             claim
             for claim in _CLAIMED.finditer(text)
@@ -155,6 +166,8 @@ class Numbers:
         found += [] if cut else _LINE.finditer(text)
         last = None if cut else _LAST.search(text[-60:])
         found += [last] if last else []
+        found += _CORRECTED.finditer(text)
+        found += _EACH.finditer(text) if not cut and _BARE.fullmatch(text[:60]) and len(text) <= 60 else []
         return self._in_range(found)
 
     def _in_range(self, found: Iterable[re.Match[str]]) -> set[float]:

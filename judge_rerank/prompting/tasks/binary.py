@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema
 
 from judge_rerank.core import ChatReply, Failed, OutputSchema, Scores
 from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.corrections import CORRECTS
 from judge_rerank.prompting.replies.json_text import without_objects
 from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
@@ -45,7 +46,8 @@ _FINAL = re.compile(r"[\W_]{0,8}(?:final|revised|corrected)", re.IGNORECASE)
 _FIRST = re.compile(rf"{_WRAP}(?:{_SUBJECT})?{_VERDICT}{_AFTER}", re.IGNORECASE)
 _LINE = re.compile(rf"^{_WRAP}{_VERDICT}[\s.*_\"'`”’)\]}}!]{{0,8}}$", re.IGNORECASE | re.MULTILINE)
 _ALONE = re.compile(
-    r"(?:^|[.,;:!?…\n–—(]|\b(?:and|or|is|but|actually|say|maybe)\b|/)[\s\"'*_`]{0,6}(?:(?P<yes>yes|true)|(?P<no>no|false))"
+    rf"(?:^|[.,;:!?…\n–—(]|\b(?:and|or|is|but|say|maybe)\b|/|{CORRECTS})[\s\"'*_`]{{0,6}}"
+    r"(?:(?P<yes>yes|true)|(?P<no>no|false|(?<=rather\s)not))"
     r"[\"'*_`]{0,3}(?=\s*$|[.,;!?…\n)])",
     re.IGNORECASE,
 )

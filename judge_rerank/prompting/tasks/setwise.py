@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
 from judge_rerank.core import ChatReply, Choice, Failed, OutputSchema
 from judge_rerank.prompting.replies.citations import own_words
+from judge_rerank.prompting.replies.corrections import CORRECTS
 from judge_rerank.prompting.replies.json_text import json_values, objects, repaired_json, without_objects
 from judge_rerank.prompting.replies.labels import distribution
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
@@ -61,6 +62,7 @@ _PREFERRED = re.compile(
     rf"\b(?:[Cc]hoose|[Cc]hose|[Pp]ick(?:ed)?|[Ss]elect(?:ed)?|[Pp]refer|[Gg]o\s{{1,3}}with)\s{{1,3}}(?i:{_NOUN}){_WRAP}(?P<first>[A-Z])(?![\w'’-])"
     rf"|\b(?P<second>[A-Z]){_CLOSE}\s{{1,3}}(?:is|was|seems)\s{{1,3}}(?:(?:clearly|actually|really|the)\s{{1,3}}){{0,2}}(?:best|better|more|most)\b"
 )
+_CORRECTED = re.compile(rf"(?i:{CORRECTS}{_NOUN}){_WRAP}(?P<letter>[A-Z])(?=[\s*_\"'`”’)\]}}>]{{0,8}}(?:$|[.,;:!?\n]))")
 _FIRST_SENTENCE = re.compile(rf"{_WRAP}(?i:{_NOUN}){_WRAP}(?P<letter>[A-Z])(?![\w'’-]){_CLOSE}\s{{0,3}}[.!]")
 _NEGATED = re.compile(r"\b(?:not|least|less|worse|worst|neither|none|both|equally|tie)\b", re.IGNORECASE)
 _NEARBY = 12  # characters after an opening letter in which a "not" would turn it round
@@ -207,7 +209,8 @@ def _announced(text: str) -> list[str]:
 
 
 def _named(text: str, options: tuple[str, ...], *, cut: bool) -> list[str]:
-    """Every letter that a text names as its choice, however it is put: announced, preferred, or alone on a line.
+    """Every letter that a text names as its choice, however it is put: announced, preferred, alone on a line, or in
+    place of another.
 
     The letter of a first sentence counts too, if no other line begins with another, as in notes on each passage.
     """
@@ -215,6 +218,7 @@ def _named(text: str, options: tuple[str, ...], *, cut: bool) -> list[str]:
     alone = [_ALONE.fullmatch(line[:80]) for line in (lines[:1] if cut else [*lines[:1], *lines[-1:]])]
     named = [*_announced(text), *(found["letter"].upper() for found in alone if found is not None)]
     named += [found["first"] or found["second"] for found in _PREFERRED.finditer(text)]
+    named += [found["letter"] for found in _CORRECTED.finditer(text)]
     notes = {found["letter"] for line in lines if (found := _OPENING.match(line)) is not None}
     opening = _FIRST_SENTENCE.match(text)
     if opening is not None and notes <= {opening["letter"]} and not _NEGATED.search(text[: opening.end() + _NEARBY]):
