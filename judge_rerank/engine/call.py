@@ -161,8 +161,12 @@ class _CallUnderWay:
         if cache is None:
             return await self._judged(prepared)
         read: _Read | None = None
+        info, version = self._info, PARSER_VERSION
+        key = request_key(
+            prepared.request, model=info.name, endpoint=info.endpoint, params=info.params, parser_version=version
+        )
         try:
-            async with cache.single_flight(self._key(prepared)) as turn:
+            async with cache.single_flight(key) as turn:
                 if turn.reply is not None:
                     self._cached.append(turn.reply)
                     outcome = self._outcome(prepared, turn.reply)
@@ -322,16 +326,6 @@ class _CallUnderWay:
         if reply.input_cut:
             return Failed(reason="truncated", message=_INPUT_CUT)
         return prepared.task.read(reply, len(call.candidates), options=call.options, explain=call.explain)
-
-    def _key(self, prepared: Prepared) -> str:
-        info = self._info
-        return request_key(
-            prepared.request,
-            model=info.name,
-            endpoint=info.endpoint,
-            params=info.params,
-            parser_version=PARSER_VERSION,
-        )
 
     def _count(self, cost: int | None) -> None:
         """Add to the bill, which is unknown once any part of it is."""
