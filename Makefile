@@ -10,7 +10,7 @@ demo: $(READY) ## rerank real documents with models that run here: a bi-encoder,
 	$(BIN)/judge-rerank models pull qwen2.5-coder-1.5b
 	$(BIN)/judge-rerank models pull all-minilm-l6-v2
 	$(BIN)/python eval/package_docs.py .venv/package-docs
-	$(BIN)/judge-rerank rerank -m local -s cascade -q "$(QUESTION)" .venv/package-docs --candidates 40
+	$(BIN)/judge-rerank --verbose rerank -m local -s cascade -q "$(QUESTION)" .venv/package-docs --candidates 40
 
 test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull smollm2-135m

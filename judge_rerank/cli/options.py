@@ -211,6 +211,13 @@ TraceFile = Annotated[
         rich_help_panel=_SPEND,
     ),
 ]
+Scores = Annotated[
+    Literal["rank"] | None,
+    typer.Option(
+        help="Score documents by rank, from 1 to 1/n, where the strategy gives only an order.",
+        rich_help_panel="Output",
+    ),
+]
 Store = Annotated[
     bool | None,
     typer.Option(

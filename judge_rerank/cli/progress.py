@@ -1,8 +1,10 @@
-"""The progress bar: on standard error, and only where somebody can see it."""
+"""The progress bar, on standard error; where there is no terminal to show it, with --verbose, a line now and then."""
 
 from __future__ import annotations
 
+import logging
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -17,6 +19,10 @@ from judge_rerank.core import Query
 
 if TYPE_CHECKING:
     from judge_rerank.engine import Progress as RankingProgress
+
+
+_LOG = logging.getLogger(__name__)
+_LINE_EVERY_S = 5
 
 
 class Bar:
@@ -35,6 +41,7 @@ class Bar:
             disable=not self.visible(),
         )
         self._task = self._bar.add_task("judging", total=total)
+        self._told = time.monotonic()
         self._calls: dict[Query, int] = {}
         self._costs: dict[Query, Decimal | None] = {}
 
@@ -58,9 +65,11 @@ class Bar:
         self._costs[progress.query] = progress.cost_usd
         costs = [cost for cost in self._costs.values() if cost]
         spent = f", {dollars(sum(costs, Decimal(0)))}" if costs else ""
-        self._bar.update(
-            self._task, completed=sum(self._calls.values()), description=f"judging, round {progress.round}{spent}"
-        )
+        done, description = sum(self._calls.values()), f"judging, round {progress.round}{spent}"
+        self._bar.update(self._task, completed=done, description=description)
+        if self._bar.disable and time.monotonic() - self._told >= _LINE_EVERY_S:
+            self._told = time.monotonic()
+            _LOG.info("%s: %d calls done", description, done)
 
     @contextmanager
     def paused(self) -> Generator[None]:

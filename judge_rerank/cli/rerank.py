@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,13 +59,7 @@ def rerank(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    scores: Annotated[
-        Literal["rank"] | None,
-        typer.Option(
-            help="Score documents by rank, from 1 to 1/n, where the strategy gives only an order.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
+    scores: options.Scores = None,
     style: Annotated[
         Format,
         typer.Option(
