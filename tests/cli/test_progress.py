@@ -28,4 +28,4 @@ def test_without_a_terminal_a_line_now_and_then_reports_the_calls(
         assert not caplog.messages, "it has only begun"
         monkeypatch.setattr(progress, "_LINE_EVERY_S", 0)
         bar.update(news[-1])
-    assert caplog.messages == ["judging, round 1, $0.03: 3 calls done"]
+    assert caplog.messages == ["judging, round 1, $0.030: 3 calls done"]
