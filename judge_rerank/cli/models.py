@@ -32,23 +32,23 @@ def list_models() -> None:
 
     here = installed_models()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "size", "here", "licence", "languages"):
+    for heading in ("model", "size", "here", "licence"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "size" else "left")
     table.add_column("description", min_width=24)
     for model in REGISTRY.values():
         mark = " *" if model.name == DEFAULT_JUDGE else ""
         size, present = megabytes(model.size_bytes), "yes" if model.name in here else "no"
-        cells = (model.name + mark, size, present, model.licence, _languages(model.name), model.description)
+        cells = (model.name + mark, size, present, model.licence, model.description + _languages(model.name))
         table.add_row(*(Text(cell) for cell in cells))
     emit(on_stdout(table))
 
 
 def _languages(model: str) -> str:
-    """In a word; "" for a judge, of which nobody says so."""
+    """The end of the description; "" for a judge, of which nobody says so."""
     from judge_rerank.models import ENGLISH, languages_of_model
 
     known = languages_of_model(model)
-    return "" if known is None else "English" if known == ENGLISH else "many"
+    return "" if known is None else "; English" if known == ENGLISH else "; many languages"
 
 
 @app.command("pull")

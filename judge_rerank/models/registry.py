@@ -245,7 +245,7 @@ _MODELS = (
     Model(
         name="multilingual-e5-small-q4",
         task="embedding",
-        description="multilingual-e5-small, four-bit weights: for texts that are not English",
+        description="multilingual-e5-small, four-bit weights",
         licence="MIT",
         files=(
             ModelFile(
