@@ -59,11 +59,15 @@ class _Torch:
         ]
 
 
-class _Onnx:
-    def __init__(self, folder: Path, max_length: int | None) -> None:
-        from judge_rerank.scorers.onnx import OnnxModel
+class _Model(Protocol):
+    def run(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]: ...
 
-        self._model = OnnxModel(folder, max_length)
+
+class _Pooled:
+    """A model that gives a vector for each token: their mean, or the first where the folder says so."""
+
+    def __init__(self, model: _Model, folder: Path) -> None:
+        self._model = model
         pooling = folder / "1_Pooling" / "config.json"
         record: dict[str, Any] = json.loads(pooling.read_text(encoding="utf-8")) if pooling.is_file() else {}
         self._first = bool(record.get("pooling_mode_cls_token"))
@@ -103,14 +107,20 @@ def _kind(folder: Path, backend: Backend) -> tuple[Callable[[Path, int | None], 
     if backend == "torch" or (backend == "auto" and weights.found(folder, weights.TORCH_WEIGHTS)):
         return _Torch, "cross-encoder"
     if backend == "onnx" or weights.found(folder, weights.ONNX_WEIGHTS):
-        return _Onnx, "embedding"
+        return _onnx, "embedding"
     return _packed, "embedding"
+
+
+def _onnx(folder: Path, max_length: int | None) -> Encoder:
+    from judge_rerank.scorers.onnx import OnnxModel
+
+    return _Pooled(OnnxModel(folder, max_length), folder)
 
 
 def _packed(folder: Path, max_length: int | None) -> Encoder:
     from judge_rerank.scorers.packed import PackedModel
 
-    return PackedModel(folder, weights.found(folder, weights.PACKED_WEIGHTS)[0], max_length)
+    return _Pooled(PackedModel(folder, weights.found(folder, weights.PACKED_WEIGHTS)[0], max_length), folder)
 
 
 def normalised(vectors: Vectors) -> Vectors:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from judge_rerank.core import ModelUnavailable
 from judge_rerank.scorers.computing import in_batches
-from judge_rerank.scorers.encoders import normalised
 
 Array = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -52,11 +51,7 @@ class PackedModel:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(min(packed.longest, max_length or packed.longest))
 
-    def encode(self, texts: Sequence[str], batch_size: int) -> Array:
-        """One row a text: the mean of its tokens' vectors, of length 1."""
-        return normalised(np.stack([vectors.mean(axis=0) for _, vectors in self.tokens(texts, batch_size)]))
-
-    def tokens(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Array]]:
+    def run(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Array]]:
         """For each text the ids of its tokens and the vector of each, not normalised."""
         encoded: list[Any] = self._tokenizer.encode_batch(list(texts))
         return in_batches([list(one.ids) for one in encoded], batch_size, len, self._batch)
