@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {
-        "am": "a language in Ethiopic script",
+        "am": "Amharic",
         "ar": "a language in Arabic script",
         "bn": "Bengali",
         "ca": "Catalan",
@@ -64,7 +64,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "zh": "Chinese",
     }
 )
-"""Every language that is told apart, by its ISO 639-1 code. A script that several write goes by its commonest one."""
+"""Every language that is distinguished, by its ISO 639-1 code. A script of several goes by its commonest one."""
 
 _SCRIPTS = {
     "Arabic": "ar",
@@ -98,33 +98,33 @@ _SCRIPTS = {
 _DENSE = {"Han": 3, "Hangul": 2, "Hiragana": 2, "Katakana": 2}
 
 _COMMON_WORDS = {
-    "ca": "el la els les de del dels i que en una amb per no és són com més però aquest aquesta seva va ser",
-    "cs": "a v na se je že to s z do pro si jako byl byla které nebo jsou ale při jeho také po který",
-    "da": "og i at er en et den det til på for af med som ikke der var har fra blev også eller deres",
-    "de": "der die das und ist in den von mit zu für auf nicht ein eine des dem im sich als auch wird sind oder nach",
-    "en": "the of and to in is that for was on with as by it are at from this be or an which not have what how who",
-    "es": "el la los las de del y en que un una se por con para es no su al como más fue está son qué lo",
-    "et": "ja on ei et see oma ta ka kui mis oli aga või kes selle ning tema siis",
-    "fi": "ja on ei se että oli hän mutta kun joka tai myös ovat ole sen niin kuin jotka hänen mikä",
-    "fr": "le la les de des du et est en un une que qui dans pour pas sur au aux par avec il ce plus sont cette ou",
-    "hr": "i u je na se da su za od s kao koji koja koje ili ali bio bila nije što iz po ne to",
-    "hu": "a az és hogy nem is egy van volt meg ez de ha vagy mint csak már azt amely aki",
-    "id": "yang dan di dari untuk dengan ini itu pada adalah dalam tidak akan ke oleh sebagai juga atau telah",
-    "it": "il lo la i gli le di del della e è che in un una per non con si da al dei nel sono anche come più ha",
-    "lt": "ir yra kad į iš su tai bei buvo kaip bet ar jo ne apie nuo po pagal",
-    "lv": "un ir ka no uz ar par kas tas bija kā arī vai bet lai to viņš tika",
-    "nl": "de het een en van in is dat op te zijn met voor niet die aan er door als bij ook wordt of naar uit",
-    "no": "og i det er på en et som til for av med den ikke å var har fra ble også eller han seg",
-    "pl": "i w na z do się nie jest że to o jak po od przez dla oraz jego był była które lub a są",
-    "pt": "o a os as de do da dos das e em que um uma no na por com para é não se ao mais foi são como sua ou",
-    "ro": "și în de la a cu pe că nu este o un din pentru care mai au fost sunt al sau prin ca",
-    "sk": "a v na sa je že to s z do pre si ako bol bola ktoré alebo sú ale pri jeho aj po ktorý",
-    "sl": "in v je na se da so za ki z pa kot ali ne bil bila tudi od po iz kar to",
-    "sv": "och i att det är en ett som på för av med den till inte har var från om också eller blev de",
-    "sw": "na ya wa kwa ni katika la za kuwa cha hii kama au yake wake pia hiyo",
-    "tl": "ang ng sa na mga at ay hindi ito para ni kay si may isang kung",
-    "tr": "ve bir bu için ile olarak da de ne gibi daha olan en çok ise veya ancak sonra kadar değil",
-    "vi": "và của là các có được trong cho một không những người với này để khi từ đã như về",
+    "ca": "el|la|els|les|de|del|dels|i|que|en|una|amb|per|no|és|són|com|més|però|aquest|aquesta|seva|va|ser",
+    "cs": "a|v|na|se|je|že|to|s|z|do|pro|si|jako|byl|byla|které|nebo|jsou|ale|při|jeho|také|po|který",
+    "da": "og|i|at|er|en|et|den|det|til|på|for|af|med|som|ikke|der|var|har|fra|blev|også|eller|deres",
+    "de": "der|die|das|und|ist|in|den|von|mit|zu|für|auf|nicht|ein|eine|des|dem|im|sich|als|auch|wird|sind|oder|nach",
+    "en": "the|of|and|to|in|is|that|for|was|on|with|as|by|it|are|at|from|this|be|or|an|which|not|have|what|how|who",
+    "es": "el|la|los|las|de|del|y|en|que|un|una|se|por|con|para|es|no|su|al|como|más|fue|está|son|qué|lo",
+    "et": "ja|on|ei|et|see|oma|ta|ka|kui|mis|oli|aga|või|kes|selle|ning|tema|siis",
+    "fi": "ja|on|ei|se|että|oli|hän|mutta|kun|joka|tai|myös|ovat|ole|sen|niin|kuin|jotka|hänen|mikä",
+    "fr": "le|la|les|de|des|du|et|est|en|un|une|que|qui|dans|pour|pas|sur|au|aux|par|avec|il|ce|plus|sont|cette|ou",
+    "hr": "i|u|je|na|se|da|su|za|od|s|kao|koji|koja|koje|ili|ali|bio|bila|nije|što|iz|po|ne|to",
+    "hu": "a|az|és|hogy|nem|is|egy|van|volt|meg|ez|de|ha|vagy|mint|csak|már|azt|amely|aki",
+    "id": "yang|dan|di|dari|untuk|dengan|ini|itu|pada|adalah|dalam|tidak|akan|ke|oleh|sebagai|juga|atau|telah",
+    "it": "il|lo|la|i|gli|le|di|del|della|e|è|che|in|un|una|per|non|con|si|da|al|dei|nel|sono|anche|come|più|ha",
+    "lt": "ir|yra|kad|į|iš|su|tai|bei|buvo|kaip|bet|ar|jo|ne|apie|nuo|po|pagal",
+    "lv": "un|ir|ka|no|uz|ar|par|kas|tas|bija|kā|arī|vai|bet|lai|to|viņš|tika",
+    "nl": "de|het|een|en|van|in|is|dat|op|te|zijn|met|voor|niet|die|aan|er|door|als|bij|ook|wordt|of|naar|uit",
+    "no": "og|i|det|er|på|en|et|som|til|for|av|med|den|ikke|å|var|har|fra|ble|også|eller|han|seg",
+    "pl": "i|w|na|z|do|się|nie|jest|że|to|o|jak|po|od|przez|dla|oraz|jego|był|była|które|lub|a|są",
+    "pt": "o|a|os|as|de|do|da|dos|das|e|em|que|um|uma|no|na|por|com|para|é|não|se|ao|mais|foi|são|como|sua|ou",
+    "ro": "și|în|de|la|a|cu|pe|că|nu|este|o|un|din|pentru|care|mai|au|fost|sunt|al|sau|prin|ca",
+    "sk": "a|v|na|sa|je|že|to|s|z|do|pre|si|ako|bol|bola|ktoré|alebo|sú|ale|pri|jeho|aj|po|ktorý",
+    "sl": "in|v|je|na|se|da|so|za|ki|z|pa|kot|ali|ne|bil|bila|tudi|od|po|iz|kar|to",
+    "sv": "och|i|att|det|är|en|ett|som|på|för|av|med|den|till|inte|har|var|från|om|också|eller|blev|de",
+    "sw": "na|ya|wa|kwa|ni|katika|la|za|kuwa|cha|hii|kama|au|yake|wake|pia|hiyo",
+    "tl": "ang|ng|sa|na|mga|at|ay|hindi|ito|para|ni|kay|si|may|isang|kung",
+    "tr": "ve|bir|bu|için|ile|olarak|da|de|ne|gibi|daha|olan|en|çok|ise|veya|ancak|sonra|kadar|değil",
+    "vi": "và|của|là|các|có|được|trong|cho|một|không|những|người|với|này|để|khi|từ|đã|như|về",
 }
 _CHARACTERS, _TEXTS = 400, 40
 _SHARE = 0.2
@@ -200,7 +200,7 @@ def _by_words(text: str) -> str:
 def _languages_by_word() -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = {}
     for language, words in _COMMON_WORDS.items():
-        for word in words.split():
+        for word in words.split("|"):
             found.setdefault(word, []).append(language)
     return found
 
