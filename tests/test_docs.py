@@ -26,6 +26,7 @@ NOT_RUN = {
     "before-the-judge.md needs files of your own": 3,
     "before-the-judge.md needs the network": 2,
     "index.md needs the network": 2,
+    "languages.md needs the network": 1,
     "models.md needs the model that the line above downloads": 1,
     "models.md needs the network": 1,
 }

@@ -50,10 +50,11 @@ NOT_OURS = (
     "QuantifierNumeralConflict",
     "TheirToTheyre",
     "ThereIsAgreement",
+    "YehToYeah",
     "YourPredicateAdjective",
 )
 """Rules of Harper that are not applied."""
-NOT_PROSE = ("prompting/tasks", "prompting/replies", "routing/features.py", "scorers/features.py")
+NOT_PROSE = ("prompting/tasks", "prompting/replies", "routing/features.py", "scorers/features.py", "core/languages.py")
 """Modules whose texts are for models, or lists of words."""
 
 

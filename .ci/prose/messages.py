@@ -15,7 +15,8 @@ _NOT_PROSE = re.compile(
 """SQL, regular expressions and HTML."""
 _WORD = r"(?<!\S)[A-Za-z][a-z']*(?!\S)"
 _CODE = re.compile(
-    r"judge-rerank(?: [\w-]+){1,2}(?: [A-Z-][\w-]*)*"  # a command
+    r"iconv -f \S+ -t \S+|jq -c \S+"
+    r"|judge-rerank(?: [\w-]+){1,2}(?: [A-Z-][\w-]*)*"  # a command
     r"|(?<![\w`])--?[a-z][\w-]*(?: [A-Z]{2,})*"  # an option
     r"|(?<![\w`])\$?[\w./-]*[\w)\]][_/=(\[][\w./=()\[\]'…,-]*[\w)\]]"  # names, paths, calls
     r"|(?<![\w`])\w*\.(?:j2|json|jsonl|csv|tsv|trec|yaml|html|gguf|db)\b"  # files

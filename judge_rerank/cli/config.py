@@ -73,13 +73,13 @@ def _read(path: Path, changed: int) -> Config | None:
     except OSError as error:
         raise DataError(f"The file cannot be read: {error.strerror}.", path=path) from None
     except UnicodeDecodeError:
-        raise DataError("The file is no UTF-8, as TOML has to be.", path=path) from None
+        raise DataError("The file is not UTF-8, which TOML requires.", path=path) from None
     if path.name == PROJECT and TABLE.partition(".")[2] not in text:
         return None
     try:
         whole = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"This is no TOML: {error}.", path=path) from None
+        raise DataError(f"This is not TOML: {error}.", path=path) from None
     table = whole if path.name == FILE else whole.get("tool", {}).get("judge-rerank")
     return None if table is None else _Reader(path, text).config(table)
 
@@ -92,7 +92,7 @@ class _Reader:
 
     def config(self, table: Any) -> Config:
         if not isinstance(table, dict):
-            raise self._error("", f"[{TABLE}] has to be a table of options.")
+            raise self._error("", f"[{TABLE}] must be a table of options.")
         values: dict[str, Any] = {}
         known = _hints()
         for key, value in cast("dict[str, Any]", table).items():
@@ -112,7 +112,7 @@ class _Reader:
         kind = kinds[0] if kinds else hint
         if get_origin(kind) is list:
             if not isinstance(value, list) or not all(isinstance(each, str) for each in cast("list[Any]", value)):
-                raise self._error(key, f'{key} has to be a list of text, such as {key} = ["reasoning_effort=low"].')
+                raise self._error(key, f'{key} must be a list of text, such as {key} = ["reasoning_effort=low"].')
             if key == "param" and secrets_in(parameters(cast("list[str]", value))):
                 raise self._secret(key)
             return cast("list[str]", value)

@@ -197,7 +197,7 @@ class Engine:
         for difference in calibration.differences(model=model, strategy=spec, prompts=builder.prompts):
             if difference not in self._warned:
                 self._warned.add(difference)
-                logger.warning("the calibration may not hold: %s", difference)
+                logger.warning("the calibration may not apply: %s", difference)
         return replace(ordering, scores={i: calibration.apply(score) for i, score in ordering.scores.items()})
 
     async def _drive(

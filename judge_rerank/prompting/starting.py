@@ -27,7 +27,7 @@ def start_prompt(name: str, folder: Path, library: Library, *, like: str | None 
     """
     task, slash, own = name.partition("/")
     if not slash or not _NAME.fullmatch(own):
-        raise InputError(f"{name!r} is no name for a prompt; expected the task and a word of your own: score/mine.")
+        raise InputError(f"{name!r} is not a name for a prompt; expected the task and a word of your own: score/mine.")
     if task not in TASKS:
         raise UnknownName("task", task, TASKS)
     source = library.get(task, like).source

@@ -191,4 +191,4 @@ def test_a_cascade_shows_what_its_cuts_leave(command: Command, experiment: Path,
     assert ran.code == 0, ran.err
     assert "nDCG@10 at best" in ran.out
     assert "none % 2" in ran.out
-    assert "With 2 queries no difference can be told from chance" in ran.err
+    assert "With 2 queries no difference can be distinguished from chance" in ran.err

@@ -103,7 +103,7 @@ def test_bad_input(command: Command, run_files: list[object], tmp_path: Path) ->
     assert "Unknown metric 'nDCQ'" in ran.err
     ran = command("grade", *run_files, "-o", tmp_path / "no" / "folder")
     assert ran.code == 2
-    assert "no folder" in ran.err
+    assert "does not exist" in ran.err
 
 
 def test_a_judge_that_knows_the_grades_on_a_wire_with_batches(

@@ -115,8 +115,8 @@ def test_a_prompt_to_start_from(command: Command, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("mine", "is no name for a prompt"),
-        ("score/../mine", "is no name for a prompt"),
+        ("mine", "is not a name for a prompt"),
+        ("score/../mine", "is not a name for a prompt"),
         ("scroe/mine", "Did you mean 'score'"),
         ("score/mine", "already"),
     ],

@@ -171,13 +171,13 @@ def test_a_refused_key_is_a_matter_of_setup(
         (["D"], "There is no query"),
         ([*QUERY, "D", "-s", "listwize"], "Did you mean 'listwise'"),
         ([*QUERY, "D", "-s", "score", "--prompt", "rubrik"], "Did you mean 'rubric'"),
-        ([*QUERY, "D", "-s", "none", "--explain"], "--explain does not go with the strategy 'none'"),
+        ([*QUERY, "D", "-s", "none", "--explain"], "--explain cannot be used with the strategy 'none'"),
         ([*QUERY, "D", "--prompts", "nowhere"], "nowhere: "),
         ([*QUERY, "nowhere.jsonl"], "nowhere.jsonl: There is no such file"),
         ([*QUERY, "nowhere"], "nowhere: There is no such file"),
         ([*QUERY, "old.trec"], "Name a run with --run"),
-        ([*QUERY, "D", "--corpus", "c"], "--corpus goes with --run"),
-        ([*QUERY, "D", "--limit", "3"], "--limit goes with --run"),
+        ([*QUERY, "D", "--corpus", "c"], "--corpus needs --run"),
+        ([*QUERY, "D", "--limit", "3"], "--limit needs --run"),
         ([*QUERY, "D", "--run", "r"], "leave out -q and FILES"),
         (["--run", "r", "--corpus", "c"], "--queries is missing"),
         ([*QUERY, "D", "--deadline", "0"], "deadline_s is 0"),
@@ -210,7 +210,7 @@ def test_bad_lines_on_standard_input(command: Command, judge: list[str], line: s
 
 def test_trec_output_needs_ids_that_can_stand_in_it(command: Command, judge: list[str], provider: Provider) -> None:
     for records, message in (
-        ([{"text": "a", "id": "one two"}, {"text": "b"}], "'one two' holds a space"),
+        ([{"text": "a", "id": "one two"}, {"text": "b"}], "'one two' contains a space"),
         ([{"text": "a", "id": "x"}, {"text": "b", "id": "x"}], "Two documents have the id 'x'"),
     ):
         text = "".join(json.dumps(record) + "\n" for record in records)

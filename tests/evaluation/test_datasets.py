@@ -172,7 +172,7 @@ GOOD = {"query": "q", "candidates": [{"text": "a", "grade": 1}]}
         ([1], 'An object with a "query"'),
         ({"query": "q", "candidates": [3]}, "A candidate is neither"),
         ({"query": "q", "candidates": [{"grade": 1}]}, '"text" is missing'),
-        ({"query": "q", "candidates": [{"text": "a", "grade": 0.5}]}, "'grade' is 0.5; a whole number"),
+        ({"query": "q", "candidates": [{"text": "a", "grade": 0.5}]}, "'grade' is 0.5; expected a whole number"),
         ({"query": "q", "candidates": [{"text": "a", "clicks": True}]}, "'clicks' is True"),
         ({"query": "q", "candidates": [{"text": "a", "clicks": 1, "rating": 2}]}, "both 'rating' and 'clicks'"),
         ({"query": "q", "candidates": [{"id": "x", "text": "a"}, {"id": "x", "text": "a"}]}, "listed twice"),

@@ -119,7 +119,7 @@ class TestVerdict:
         assert "10 queries find a difference of" in said(run)
 
     def test_a_loss_is_called_one(self) -> None:
-        assert "No variant is better than the first stage: a comes nearest" in said(
+        assert "No variant is better than the first stage: a is closest" in said(
             run_of({"first-stage": HIGH, "a": LOW})
         )
 

@@ -119,5 +119,5 @@ def test_errors_say_where(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(DataError, match="Cannot be written"):
         RunFolder(tmp_path / "file" / "run").write_info(INFO)

@@ -391,7 +391,7 @@ def test_a_race_stops_a_variant_that_cannot_win(tmp_path: Path) -> None:
     )
     assert RunFolder(tmp_path / "run").info().stopped == again.stopped == found.stopped
     shown = texts.run_as_markdown(scopes(again.info, again.results))
-    assert "- Mind: none was stopped after " in shown
+    assert "- Note: none was stopped after " in shown
     whole = evaluate(experiment, output=tmp_path / "run", backends={"fake": judge}, resume=True)
     assert whole.stopped == [], "without a race it ran to its end"
 

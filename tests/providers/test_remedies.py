@@ -21,7 +21,7 @@ PAGE = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h
     ("path", "advice"),
     [
         ("", "/v1'"),
-        ("/v1/v1", "stands twice"),
+        ("/v1/v1", "appears twice"),
         ("/v1/chat/completions", "before the API's path"),
         ("/v2", "missing or superfluous"),
     ],

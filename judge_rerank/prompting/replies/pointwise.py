@@ -85,7 +85,7 @@ def read_scores(reply: ChatReply, n: int, scale: Scale, *, explain: bool) -> Sco
 
 def _expected(spread: LabelDistribution, scale: Scale) -> Scores:
     mark = scale.expected(spread)
-    repairs = () if spread.exact else ("answers that begin alike were told apart by an estimate",)
+    repairs = () if spread.exact else ("answers with the same beginning were distinguished by an estimate",)
     return Scores(values=(mark.value,), labels=(mark.label,), reasons=(None,), repairs=repairs)
 
 
