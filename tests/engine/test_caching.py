@@ -259,6 +259,7 @@ def test_an_empty_cache_is_opened_once(tmp_path: Path) -> None:
         assert len(list(Path("/dev/fd").iterdir())) <= opened + 2
 
 
+@pytest.mark.slow
 def test_identical_requests_of_four_processes_reach_the_provider_once(tmp_path: Path) -> None:
     judged = QrelsJudge(dict.fromkeys(SHARED_DOCS, 2.0))
     with Provider(judged, faults=Faults(1, {}, latency_s=(0.3, 0.3))) as provider, Nursery() as nursery:
@@ -269,6 +270,7 @@ def test_identical_requests_of_four_processes_reach_the_provider_once(tmp_path: 
         assert len(asked) == len(set(asked)) == len(SHARED_DOCS), "64 times each, sent once"
 
 
+@pytest.mark.slow
 def test_kills_lose_no_money_and_no_answers(tmp_path: Path) -> None:
     trial = Trial(tmp_path, kills=6, processes=3, pause_s=0.4, budget_usd=Decimal("0.05"))
     assert trial.run().violations == []

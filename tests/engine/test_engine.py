@@ -177,6 +177,22 @@ def test_a_refusal_is_no_score_and_not_asked_again() -> None:
     assert len(backend.requests) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "times"),
+    [
+        (ChatReply(text='{"ranking": [2', finish_reason="length"), 2),
+        (ChatReply(text="what a question"), 1),
+    ],
+    ids=["truncated", "unreadable"],
+)
+def test_a_reply_that_was_cut_off_gets_twice_the_room(first: ChatReply, times: int) -> None:
+    backend = FakeBackend([first, '{"ranking": [2, 1]}'])
+    ranking = Judge(backend).rerank("q", ["a", "b"], "listwise")
+    assert (ranking.order, ranking.usage.reasks) == ((1, 0), 1)
+    asked, again = (request.max_output_tokens for request in backend.requests)
+    assert again == times * asked
+
+
 # --- providers that fail -----------------------------------------------------------------------------------------
 
 
@@ -188,6 +204,24 @@ def test_a_fatal_error_is_raised_and_stops_the_rest(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):
         Judge(backend).rerank("q", DOCS, "binary")
     assert len(backend.requests) <= 4
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AuthenticationError("no key"), QuotaExhausted("no credit"), RequestRejected("no such model", status=404)],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_every_call_would_hear_is_asked_once(error: Exception) -> None:
+    backend = FakeBackend(error, concurrency=1)
+    with pytest.raises(type(error)):
+        Judge(backend).rerank("q", DOCS, "binary")
+    assert len(backend.requests) == 1
+
+
+def test_a_rejection_of_one_document_stops_no_other() -> None:
+    backend = FakeBackend([RequestRejected("bad text", status=400), '{"relevant": true}'], concurrency=1)
+    ranking = Judge(backend).rerank("q", DOCS, "binary")
+    assert (len(backend.requests), ranking.integrity.unjudged) == (12, (0,))
 
 
 def test_a_fatal_error_after_judgments_keeps_them() -> None:
@@ -402,6 +436,7 @@ def test_a_prompt_that_fills_the_context_says_so() -> None:
         Judge(FakeBackend("", context_tokens=150)).rerank("word " * 1000, ["a"], "binary")
 
 
+@pytest.mark.slow
 def test_ten_thousand_documents_and_one_of_five_megabytes() -> None:
     docs = ["x"] * 10_000
     assert Judge(always({"relevant": True})).rerank("q", docs, "binary(batch_size=1)").usage.calls == 10_000

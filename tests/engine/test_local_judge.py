@@ -24,6 +24,7 @@ needs_the_model = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_the_model
 @pytest.mark.parametrize("strategy", ["score", "listwise", "binary(explain=True)"])
 def test_every_document_comes_back_whatever_a_tiny_model_says(strategy: str) -> None:

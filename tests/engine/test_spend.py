@@ -576,6 +576,7 @@ def test_a_cap_holds_against_a_provider_that_misbehaves() -> None:
 # --- everything at once ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(start, start + 15) for start in (0, 15, 30, 45)])
 def test_no_run_ever_overshoots(seeds: range) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from judge_rerank import Judge, Listwise
-from judge_rerank.core import Candidate, ContextTooLong, Document, JudgeCall, Query
+from judge_rerank.core import (
+    Candidate,
+    ContextTooLong,
+    Document,
+    EmbedTexts,
+    Endpoint,
+    JudgeCall,
+    ModelInfo,
+    Query,
+    RerankCall,
+)
 from judge_rerank.core.backend import ChatRequest
-from judge_rerank.prompting import Library, Renderer
+from judge_rerank.prompting import ApiRenderer, Library, Renderer
 from judge_rerank.testing import FakeBackend
 
 QUERY = Query(text="who wrote Dune?")
@@ -65,3 +76,30 @@ def test_a_document_cut_to_almost_nothing_is_not_judged() -> None:
         shown.append(min(text.count("word") for text in documents if "word" in text))
     assert shown
     assert shown[0] >= 10  # 16 tokens, less what is cut to end with a word
+
+
+class Narrow(FakeBackend):
+    """An API that takes few tokens, the query's among them."""
+
+    @property
+    def info(self) -> ModelInfo:
+        return replace(super().info, input_tokens=64)
+
+
+@pytest.mark.parametrize("beside", ["who wrote Dune?", "who wrote Dune? " * 40])
+@pytest.mark.parametrize("halvings", [0, 3, 30])
+def test_an_api_is_shown_some_of_every_document(beside: str, halvings: int) -> None:
+    candidates = asking("word " * 300, "short").candidates
+    endpoint = Endpoint(model="api")
+    calls = [
+        RerankCall(task="api", query=Query(text=beside), candidates=candidates, api=endpoint, halvings=halvings),
+        EmbedTexts(
+            task="embed", query=QUERY, candidates=candidates, api=endpoint, prefix=beside + " ", halvings=halvings
+        ),
+    ]
+    for call in calls:
+        prepared = ApiRenderer(Narrow(""), max_tokens_per_doc=200).prepare(call)
+        *_, long, short = [message.content.removeprefix(beside).strip() for message in prepared.request.messages]
+        assert 10 <= long.count("word") <= 50  # 16 tokens at least, less what is cut to end with a word
+        assert short == "short"
+        assert prepared.truncated == (0,)

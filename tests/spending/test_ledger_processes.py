@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from judge_rerank.spending.budget import Budget
 from judge_rerank.spending.ledger import Ledger
 
@@ -89,6 +91,7 @@ def test_processes_share_a_budget(tmp_path: Path) -> None:
     assert not {"reserved", "sent", "orphaned"} & states(tmp_path).keys()
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_cost_no_more_than_the_cap(tmp_path: Path) -> None:
     chance = random.Random(20)
     workers = {seed: start(tmp_path, seed) for seed in range(4)}

@@ -146,6 +146,17 @@ def test_a_budget_holds(judge: OpenJudge) -> None:
         assert ranking.order == (0, 1, 2)
 
 
+def test_a_budget_has_room_for_the_query_with_every_document(judge: OpenJudge) -> None:
+    model, folder = "hosted_vllm/BAAI/bge-reranker-v2-m3", "/vllm"
+    query, docs = "who wrote Dune? " * 30, [f"d{number}" for number in range(60)]
+    with Provider(QrelsJudge({}), default_price=Charge(input=1_000_000, output=0)) as provider:
+        asking = judge(prices={model: Price(input_usd_per_mtok=1)})
+        most = asking.estimate(query, docs, api(provider, model, folder)).cost_usd
+        assert asking.rerank(query, docs, api(provider, model, folder)).status == "complete"
+        assert most is not None
+        assert 60 * len(query) // 4 < provider.bill.microusd <= most * 1_000_000
+
+
 def test_faults_are_retried_and_garbage_is_no_judgment(judge: OpenJudge) -> None:
     with Provider(QrelsJudge(DOCS)) as provider:
         provider.misbehave(Fault(kind="status", status=503))

@@ -91,6 +91,13 @@ def test_an_unreadable_window_stays_as_it_was() -> None:
     assert run.order == (3, 2, 1, 0, 4, 5)
 
 
+def test_what_the_judge_leaves_out_keeps_its_order_behind_what_it_names() -> None:
+    run = drive(Listwise(), ["d"] * 6, lambda _call: Order(order=(4, 1, 0, 2, 3, 5), stated=2, missing=4))
+    assert run.order == (4, 1, 0, 2, 3, 5)
+    windows = iter([Order(order=(3, 2, 0, 1), stated=2, missing=2), Order(order=(2, 3, 0, 1), stated=2, missing=2)])
+    assert drive(Listwise(window_size=4, stride=2), ["d"] * 6, lambda _call: next(windows)).order == (5, 4, 0, 1, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -65,6 +65,7 @@ assert parse(ranking.strategy) == overlap.Overlap(least=3) % 5 >> Split(parts=1)
     assert run(folder, check + code) == "overlap(least=3) % 5 >> split(parts=1) (4, 2, 0, 1, 3, 5) 1\n"
 
 
+@pytest.mark.slow
 def test_on_the_command_line(folder: Path) -> None:
     arguments = ["rerank", "--query", "fleas", "docs.jsonl", "--format", "jsonl", "-s", "overlap(least=3) % 3"]
     out = run(folder, "", *arguments, plugins="./overlap.py, split")

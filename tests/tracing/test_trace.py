@@ -136,6 +136,21 @@ def test_a_ranking_comes_back_with_every_judgment(tmp_path: Path) -> None:
     )
 
 
+def test_of_several_rankings_the_last_comes_back(tmp_path: Path) -> None:
+    with Trace(tmp_path / "t.db") as trace:
+        for model in ("openai/first", "openai/second"):
+            ranking = trace.begin(QUERY, DOCUMENTS, strategy="score", model=model)
+            order = range(5) if model == "openai/first" else reversed(range(5))
+            results = [
+                RankedDocument(rank=rank, index=index, relevance_score=None, document=DOCUMENTS[index])
+                for rank, index in enumerate(order, 1)
+            ]
+            trace.finish(ranking, Ranking(results, query=QUERY, strategy="score", model=model))
+        again = trace.ranking("last", "q1")
+        assert (again.model, again.order) == ("openai/second", (4, 3, 2, 1, 0))
+        assert trace.path("last", "q1", "d4").result.rank == 1
+
+
 def test_every_call_holds_all_that_its_number_came_from(tmp_path: Path) -> None:
     with Trace(tmp_path / "t.db") as trace:
         cascade(trace)
