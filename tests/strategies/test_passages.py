@@ -164,6 +164,20 @@ def test_in_a_ranking() -> None:
     assert "place 1" in ranking.explain(index=1).path
 
 
+def test_an_explanation_places_a_document_by_the_passage_that_decided() -> None:
+    def graded(request: ChatRequest) -> str:
+        assert request.subject is not None
+        (candidate,) = request.subject.candidates
+        return json.dumps({"score": {"best": 10, "fair": 5}.get(candidate.document.text[:4], 2)})
+
+    with Judge(FakeBackend(graded)) as judge:
+        docs = [text_of("fair"), text_of("best", "bad", "bad"), text_of("bad", "best", "bad")]
+        ranking = judge.rerank("q", docs, "passages(max_tokens=16, overlap_tokens=0)")
+    assert ranking.order == (1, 2, 0)
+    for place, index in enumerate(ranking.order, start=1):
+        assert f"(place {place}) → rank {place} of 3" in ranking.explain(index=index).path
+
+
 def test_a_passage_that_was_not_judged_makes_the_ranking_partial() -> None:
     def failing(request: ChatRequest) -> str:
         return "no idea" if any("best x" in message.content for message in request.messages) else '{"score": 5}'
