@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 QUESTION ?= how do I show a progress bar for a loop?
 
-.PHONY: demo test lint format clean
+.PHONY: demo test mutants lint format clean
 
 demo: $(READY) ## rerank real documents with models that run here: a bi-encoder, then an LLM
 	$(BIN)/judge-rerank models pull qwen2.5-coder-1.5b
@@ -16,6 +16,9 @@ test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull smollm2-135m
 	$(BIN)/judge-rerank models pull all-minilm-l6-v2
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered
+
+mutants: $(READY) ## whether the tests notice when the code is wrong; at most an hour on two cores
+	$(BIN)/python eval/bench/mutants.py
 
 lint: $(READY) ## style, types, and which room may import which
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_rerank.cache.reply_cache import ReplyCache
-from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk
+from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk, Store
 from judge_rerank.cache.serialisation import request_key
 from judge_rerank.core import Query
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Subject
@@ -102,6 +102,30 @@ def test_a_reply_is_not_served_under_another_key(tmp_path: Path) -> None:
         assert cache.get("other") is None
         assert cache.verify().bad == 1
         assert cache.verify().checked == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reply": None},
+        {"reply": {"text": "7"}},
+        {"reply": {"text": "7", "cost_usd": "a lot"}},
+        {"reply": {"text": "7", "cost_usd": None, "of_a_later_version": 1}},
+        {"stored": "yesterday"},
+        {"stored": None},
+    ],
+    ids=json.dumps,
+)
+def test_what_is_no_entry_of_ours_is_a_miss(tmp_path: Path, changed: dict[str, object]) -> None:
+    entry = {"key": "k", "stored": time.time(), "reply": {"text": "7", "cost_usd": "0.1"}}
+    store = Store(tmp_path / "replies", size_limit_bytes=2**20)
+    for key, value in (("k", entry), ("other", entry | {"key": "other"} | changed)):
+        assert store.set(key, value)
+    store.close()
+    with ReplyCache(tmp_path) as cache:
+        assert cache.get("k") == ChatReply(text="7", cost_usd=Decimal("0.1"))
+        assert cache.get("other") is None
+        assert (cache.verify().bad, cache.verify().bad, cache.info().entries) == (1, 0, 1)
 
 
 def test_old_replies_are_not_served(tmp_path: Path) -> None:
@@ -349,6 +373,29 @@ def test_a_corrupt_file_is_set_aside_and_a_new_one_begun(
         assert not cache.info().set_aside
 
 
+def test_a_database_of_somebody_else_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database(tmp_path).parent.mkdir(mode=0o700)
+    with closing(sqlite3.connect(database(tmp_path))) as connection, connection:
+        connection.execute("CREATE TABLE Cache (name TEXT)")
+    with ReplyCache(tmp_path) as cache:
+        cache.put("k", REPLY)
+        assert cache.get("k") == REPLY
+        aside, *_ = cache.info().set_aside
+    with closing(sqlite3.connect(aside)) as connection:
+        assert [row[1] for row in connection.execute("PRAGMA table_info(Cache)")] == ["name"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_folder_is_given_up_at_the_third_damage(tmp_path: Path) -> None:
+    store = Store(tmp_path, size_limit_bytes=2**20)
+    for times in range(1, 4):
+        (tmp_path / "cache.db").write_bytes(b"no database" * 100)
+        assert store.set("k", times) == (times < 3)
+        assert store.get("k") == (times if times < 3 else None)
+        store.close()
+    assert len(store.set_aside()) == 3
+
+
 def test_a_file_damaged_while_it_is_open_is_no_failure(tmp_path: Path) -> None:
     with ReplyCache(tmp_path) as cache:
         cache.put("k", REPLY)
@@ -556,6 +603,26 @@ async def test_a_reply_that_is_not_stored_still_answers_those_who_wait(tmp_path:
 
         assert sorted(map(str, await asyncio.gather(ask(), ask(), ask()))) == ["None", "shared", "shared"]
         assert cache.get("k") is None
+
+
+@in_a_loop
+async def test_who_comes_when_the_reply_is_there_and_not_stored_asks_once_more_and_only_one(tmp_path: Path) -> None:
+    with ReplyCache(tmp_path) as cache:
+        log: list[str] = []
+
+        async def ask(name: str) -> None:
+            async with cache.single_flight("k") as flight:
+                if flight.reply is None:
+                    log.append(name)
+                    await asyncio.sleep(0.05)
+                    flight.complete(REPLY, store=False)
+
+        async with cache.single_flight("k") as first:
+            first.complete(REPLY, store=False)
+            late = [asyncio.create_task(ask(name)) for name in ("second", "third", "fourth")]
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*late)
+        assert log == ["second"]
 
 
 ASK = """
