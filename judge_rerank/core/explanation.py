@@ -114,18 +114,7 @@ def _said(judgment: Judgment) -> str:
         return f"{_ordinal(judgment.position)} of {len(judgment.window)}"
     if judgment.score is None:
         return judgment.label or "judged"
-    if judgment.label is None:
-        return f"{judgment.score:.3g}"
-    scale = _scale(judgment.label, judgment.score)
-    return f"{judgment.label}/{scale}" if scale else f"{judgment.label} ({judgment.score:.3g})"
-
-
-def _scale(label: str, score: float) -> int | None:
-    """10 for a "7" that counts as 0.7; None where the label is not such a number."""
-    if not label.isdecimal() or not score:
-        return None
-    scale = int(label) / score
-    return round(scale) if abs(scale - round(scale)) < 1e-6 and round(scale) > 1 else None
+    return f"{judgment.score:.3g}" if judgment.label is None else f"{judgment.label} ({judgment.score:.3g})"
 
 
 def _details(judgment: Judgment) -> list[str]:

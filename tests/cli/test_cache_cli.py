@@ -124,7 +124,7 @@ def test_no_cache_is_said_and_none_is_made(command: str, tmp_path: Path, monkeyp
 
 def test_explain(trace: Path) -> None:
     shown = run(logs.app, "explain", "last", "--query", "q1", "--doc", "b", "--trace", trace)
-    assert "first stage 2 → score 9/10 (place 1) → rank 1 of 2" in shown.out
+    assert "first stage 2 → score 9 (0.9) (place 1) → rank 1 of 2" in shown.out
     assert "$0.000123" in shown.out
     assert "\x1b" not in run(logs.app, "explain", "2026", "-q", "who wrote Dune?", "-d", "a", "--trace", trace).out
     as_json = run(logs.app, "explain", "last", "-q", "q1", "-d", "b", "-f", "json", "--trace", trace)

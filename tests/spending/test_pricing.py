@@ -295,6 +295,8 @@ def test_what_a_block_does_say_is_read() -> None:
     )
     told = ChatReply(text="yes", input_tokens=7, output_tokens=2, cached_input_tokens=3, usage={"queue_time": 0.1})
     assert metered(told) == Metered(input_tokens=7, output_tokens=2, cached_input_tokens=3)
+    averaged = read_usage({"prompt_tokens": 10.2, "completion_tokens": 3.0})
+    assert averaged == Metered(input_tokens=11, output_tokens=3), "rounded up"
     scores = ChatReply(text="[...]", usage={"meta": {"billed_units": {"search_units": 1}}})
     assert metered(scores, documents=4) == Metered(search_units=1, documents=4)
 

@@ -174,6 +174,8 @@ def test_an_explanation_places_a_document_by_the_passage_that_decided() -> None:
         docs = [text_of("fair"), text_of("best", "bad", "bad"), text_of("bad", "best", "bad")]
         ranking = judge.rerank("q", docs, "passages(max_tokens=16, overlap_tokens=0)")
     assert ranking.order == (1, 2, 0)
+    # A grade of 2 from 1 to 10 counts as 1/9; what it is out of is not to be guessed from that.
+    assert ranking.explain(index=1).path.startswith("first stage 2 → score 10 (1), 2 (0.111), 2 (0.111) (place 1)")
     for place, index in enumerate(ranking.order, start=1):
         assert f"(place {place}) → rank {place} of 3" in ranking.explain(index=index).path
 

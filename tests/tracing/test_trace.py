@@ -183,7 +183,7 @@ def test_the_path_of_a_document_reads_like_a_sentence(tmp_path: Path) -> None:
         made = cascade(trace)
         from_trace = trace.path("last", "what is topic 3?", "d3")
     assert from_trace == explain(made, index=3)
-    assert from_trace.path == "first stage 4 → score 7/10 (place 2) → listwise 1st of 3 → rank 1 of 5"
+    assert from_trace.path == "first stage 4 → score 7 (0.7) (place 2) → listwise 1st of 3 → rank 1 of 5"
     text = str(from_trace)
     for part in ("score/default (abababababab)", "openai/m", "$0.000021", "[2] > [1]", "1, 3, 2", "d3", "left out"):
         assert part in text
