@@ -77,3 +77,21 @@ def test_a_cap_holds_to_the_last_token(count: Callable[[str], int], exact: bool)
             ranking = judge.rerank("who wrote Dune?", DOCS)
         assert backend.billed <= cap + 1
         assert ranking.usage.calls == len(backend.requests)
+
+
+class Thinking(FakeBackend):
+    """A model that may think long before it answers."""
+
+    @property
+    def info(self) -> ModelInfo:
+        return replace(super().info, reasoning_tokens=8_000)
+
+
+def test_a_judge_is_not_expected_to_think_as_long_as_it_may() -> None:
+    prices = {"fake": Price(input_usd_per_mtok=0, output_usd_per_mtok=1)}
+    with Judge(Thinking("", local=False), prices=prices, strategy="score") as judge:
+        estimate = judge.estimate("who wrote Dune?", DOCS)
+    assert estimate.output_tokens > 3 * 8_000
+    assert 3 * 8_000 * 0.05 < estimate.expected_output_tokens < 3 * 8_000 * 0.3
+    assert estimate.expected_cost_usd == Decimal(estimate.expected_output_tokens).scaleb(-6)
+    assert estimate.cost_usd == Decimal(estimate.output_tokens).scaleb(-6)

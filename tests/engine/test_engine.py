@@ -486,6 +486,16 @@ def test_bad_input_is_named_before_anything_is_sent(
     assert backend.requests == []
 
 
+@pytest.mark.parametrize(("min_score", "kept"), [(0, 3), (0.5, 2), (1, 1)])
+def test_a_least_score_may_be_anything_from_0_to_1_and_keeps_what_has_it(min_score: float, kept: int) -> None:
+    judge = Judge(FakeBackend([f'{{"score": {grade}}}' for grade in (1, 6, 10)], concurrency=1), strategy="score")
+    ranking = judge.rerank("q", ["a", "b", "c"], min_score=min_score)
+    assert [result.index for result in ranking] == [2, 1, 0][:kept]
+    for outside in (-0.01, 1.01, float("nan")):
+        with pytest.raises(InputError, match="min_score"):
+            judge.rerank("q", ["a"], min_score=outside)
+
+
 @pytest.mark.parametrize("option", ["concurrency", "max_tokens_per_doc", "timeout_s", "max_attempts"])
 def test_judge_options_out_of_range(option: str) -> None:
     with pytest.raises(InputError, match=option):
