@@ -131,6 +131,8 @@ def test_what_is_no_entry_of_ours_is_a_miss(tmp_path: Path, changed: dict[str, o
 def test_old_replies_are_not_served(tmp_path: Path) -> None:
     with ReplyCache(tmp_path) as cache:
         cache.put("k", REPLY)
+    with ReplyCache(tmp_path, expire_s=3600) as cache:
+        assert cache.get("k") == REPLY
     time.sleep(0.02)
     with ReplyCache(tmp_path, expire_s=0.01) as cache:
         assert cache.get("k") is None
@@ -283,13 +285,27 @@ def test_a_planted_file_name_is_never_read_or_deleted(tmp_path: Path, name: str)
     assert victim.read_text() == "precious"
 
 
-def test_planted_settings_are_dropped_before_they_are_applied(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "columns", [{"value": text} for text in ("text", 7, 7.5, None)] + [{"mode": 2}], ids=json.dumps
+)
+def test_an_odd_row_is_dropped_and_the_others_stay(tmp_path: Path, columns: dict[str, object]) -> None:
+    with ReplyCache(tmp_path) as cache:
+        cache.put("good", REPLY)
+    plant(tmp_path, key="odd", **({"value": b"7" * 40} | columns))
+    with ReplyCache(tmp_path) as cache:
+        assert cache.get("odd") is None
+        assert cache.get("good") == REPLY
+        assert (cache.info().entries, cache.info().set_aside) == (1, ())
+
+
+@pytest.mark.parametrize("size", [0, 9e18])
+def test_planted_settings_are_dropped_before_they_are_applied(tmp_path: Path, size: float) -> None:
     with ReplyCache(tmp_path) as cache:
         cache.put("good", REPLY)
     with closing(sqlite3.connect(database(tmp_path))) as connection, connection:
         for name, value in (("get", "x"), ("sqlite_mmap_size", 1 << 40), ("sqlite_writable_schema", 1), ("disk_x", 1)):
             connection.execute("INSERT OR REPLACE INTO Settings VALUES (?, ?)", (name, value))
-        connection.execute("UPDATE Settings SET value = 9e18 WHERE key = 'size'")
+        connection.execute("UPDATE Settings SET value = ? WHERE key = 'size'", (size,))
     with ReplyCache(tmp_path) as cache:
         assert cache.get("good") is not None
         cache.put("k", REPLY)
