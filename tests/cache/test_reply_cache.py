@@ -715,6 +715,30 @@ def test_a_lease_runs_out_and_can_be_renewed(tmp_path: Path) -> None:
     others.close()
 
 
+class Hurried(asyncio.SelectorEventLoop):
+    """Seconds are short here."""
+
+    def time(self) -> float:
+        return 200 * super().time()
+
+
+def test_a_turn_that_takes_long_keeps_its_lease(tmp_path: Path) -> None:
+    def expires() -> float:
+        with closing(sqlite3.connect(tmp_path / "replies" / "leases.db")) as connection:
+            ((when,),) = connection.execute("SELECT expires FROM leases")
+        return when
+
+    async def hold() -> None:
+        async with cache.single_flight("k"):
+            first, patience = expires(), time.monotonic() + 30
+            while expires() == first and time.monotonic() < patience:
+                await asyncio.sleep(0)
+            assert first < expires() < time.time() + LEASE_S
+
+    with ReplyCache(tmp_path) as cache, asyncio.Runner(loop_factory=Hurried) as runner:
+        runner.run(hold())
+
+
 @pytest.mark.parametrize("content", [b"garbage" * 2000, b"SQLite format 3\x00" + b"\x00" * 4080])
 def test_a_corrupt_file_of_locks_holds_up_nobody(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "leases.db").write_bytes(content)
