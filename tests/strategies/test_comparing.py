@@ -249,6 +249,13 @@ def test_options_out_of_range(wrong: Callable[[], Strategy]) -> None:
         wrong()
 
 
+def test_as_many_as_there_are_letters_can_be_compared() -> None:
+    for strategy in (Setwise(c=25), First(window_size=26)):
+        asked = run(strategy)
+        assert max(len(call.candidates) for call in asked.calls) == 26
+        check_strategy(strategy)
+
+
 def test_names_in_spec_strings() -> None:
     assert {"adaptive", "blitz", "first", "joint", "pairwise", "partition", "self-consistent", "setwise"} <= set(
         strategy_names()
