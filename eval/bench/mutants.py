@@ -333,12 +333,12 @@ def share(found: Sequence[Mutant], ends: dict[str, str]) -> float:
     """How many of the mutants that were run were noticed, of those that anything could notice."""
     known = verdicts()
     run = [m for m in found if ends[m.name] != "not run" and not equivalent(m, ends, known)]
-    return sum(ends[m.name] != "survived" for m in run) / len(run) if run else 1.0
+    return sum(ends[m.name] in NOTICED for m in run) / len(run) if run else 1.0
 
 
 def equivalent(mutant: Mutant, ends: dict[str, str], known: dict[str, str]) -> bool:
     """Whether a survivor was found to change nothing."""
-    return ends[mutant.name] == "survived" and known.get(mutant.name, "").lower().startswith("equivalent")
+    return ends[mutant.name] == "survived" and known.get(mutant.name, "").startswith("Equivalent")
 
 
 def table(drawn: dict[str, list[Mutant]], ends: dict[str, str], seed: int) -> str:
@@ -348,16 +348,19 @@ def table(drawn: dict[str, list[Mutant]], ends: dict[str, str], seed: int) -> st
         "# Do the tests notice when the code is wrong?",
         "",
         f"`make mutants`, seed {seed}: a random sample of changes in each room, each judged by the tests that run the",
-        "changed line. Noticed are the killed and those that never end. Equivalent survivors change nothing that a",
-        "promise covers, and do not count in the last column.",
+        "changed line. A change is noticed where a test fails, or never ends. An equivalent survivor changes nothing that a",
+        "promise covers.",
         "",
-        "| room | drawn | killed | timed out | survived | of these equivalent | not run | noticed |",
-        "|---|---|---|---|---|---|---|---|",
+        "| room | drawn | killed | timed out | survived | not run | noticed | equivalent | noticed of the others |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for room, found in drawn.items():
-        counts = [sum(ends[m.name] == end for m in found) for end in ("killed", "timed out", "survived")]
-        same, unrun = sum(equivalent(m, ends, known) for m in found), sum(ends[m.name] == "not run" for m in found)
-        figures = " | ".join(map(str, [len(found), *counts, same, unrun]))
+        killed, late, survived, unrun = (
+            sum(ends[m.name] == end for m in found) for end in ("killed", "timed out", "survived", "not run")
+        )
+        noticed = (killed + late) / max(1, len(found) - unrun)
+        same = sum(equivalent(m, ends, known) for m in found)
+        figures = f"{len(found)} | {killed} | {late} | {survived} | {unrun} | {noticed:.0%} | {same}"
         lines.append(f"| {room} | {figures} | {share(found, ends):.0%} |")
     survivors = [m for found in drawn.values() for m in found if ends[m.name] == "survived"]
     lines += ["", "## Survivors", ""]
