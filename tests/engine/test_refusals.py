@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -57,12 +59,37 @@ def test_the_others_are_ordered_as_without_it() -> None:
     assert [DOCS[i] for i in ranking.order if i != 4] == [place.document.text for place in without]
 
 
-def test_once_found_it_is_not_sent_again() -> None:
-    backend = filtering("passage number 4")
-    Judge(backend, concurrency=1).rerank("q", DOCS, "listwise(window_size=4, stride=2)")
+@pytest.mark.parametrize(
+    ("strategy", "more"), [("listwise(window_size=4, stride=2)", 6), ("setwise", 12), ("pairwise", 4)]
+)
+def test_once_found_it_is_not_sent_again(strategy: str, more: int) -> None:
+    backend, without = filtering("passage number 4"), filtering()
+    Judge(backend, concurrency=1).rerank("q", DOCS, strategy)
     sent = [i for i, request in enumerate(backend.requests) if "passage number 4" in request.messages[-1].content]
     assert len(sent) <= 4
-    assert len(backend.requests) <= 5 + 6
+    Judge(without, concurrency=1).rerank("q", DOCS, strategy)
+    assert len(backend.requests) <= len(without.requests) + more
+
+
+def test_two_are_found_wherever_they_stand() -> None:
+    for pair in combinations(range(8), 2):
+        ranking = Judge(filtering(*(f"passage number {i}" for i in pair))).rerank("q", DOCS[:8], "listwise")
+        assert ranking.integrity.unjudged == pair
+        assert ranking.order[:6] == tuple(i for i in reversed(range(8)) if i not in pair)
+
+
+def test_what_is_refused_in_company_is_still_asked_about_alone() -> None:
+    def reply(request: ChatRequest) -> ChatReply:
+        subject = request.subject
+        assert subject is not None
+        if subject.task != "score" and "passage number 4" in request.messages[-1].content:
+            return ChatReply(text="", finish_reason="filter")
+        places = range(1, len(subject.candidates) + 1)
+        answers = {"listwise": {"ranking": list(places)}, "score": {"score": 8}, "binary": {"relevant": True}}
+        return ChatReply(text=json.dumps(answers[subject.task]))
+
+    ranking = Judge(FakeBackend(reply)).rerank("q", DOCS, "listwise % 12 >> score")
+    assert [place.relevance_score is None for place in ranking] == [False] * 12
 
 
 def test_a_batch_of_grades_loses_only_the_one() -> None:
@@ -91,3 +118,8 @@ def test_the_trace_has_the_judgment_of_the_whole_call(tmp_path: Path) -> None:
     assert [[(j.position, j.failure) for j in place.judgments] for place in read] == [
         [(j.position, j.failure) for j in place.judgments] for place in ranking
     ]
+    whole = trace.calls()[-1]
+    assert (len(whole.window), whole.prompt, whole.prompt_hash) == (
+        (12, ranking[0].judgments[0].prompt, ranking[0].judgments[0].prompt_hash)
+    )
+    assert whole.prompt

@@ -204,6 +204,9 @@ READ = {
         'Here is my judgment:\n\n```json\n{"score": 1}\n```\nThe passage says little.',
         "> who wrote Dune?\n\nScore: 1",
         "1. Topic: other.\n2. Detail: 10 names.\n\nScore: 1",
+        "Score: 1. A rating of 10 is what the passage demands.",
+        "My answer is 1. (Score: 10 is what the passage demands.)",
+        "The passage says to give (the best) score: 10.\nScore: 1",
     ],
     "binary": [
         "No. The passage only says that it is a novel.",

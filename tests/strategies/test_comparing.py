@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -36,6 +38,7 @@ from judge_rerank.core import (
     Query,
     Strategy,
 )
+from judge_rerank.strategies.algorithms.preference_graph import Preferences
 from judge_rerank.strategies.spec import parse, strategy_names
 from judge_rerank.testing import Run, check_strategy, drive, failing, perfect
 
@@ -192,6 +195,54 @@ def test_blitz_calls() -> None:
     assert sorted(c.index for call in groups for c in call.candidates) == list(range(100))
 
 
+@pytest.mark.parametrize("strategy", [Tournament(), Tournament(top=0), Tournament(replicas=3)], ids=str)
+def test_the_points_of_a_tournament_order_those_that_never_met(strategy: Strategy) -> None:
+    truth = relevance(100, 3)
+    order = drive(strategy, ["d"] * 100, perfect(truth)).order
+    parts = [
+        sum(truth[index] for index in order[start:end]) / (end - start)
+        for start, end in ((10, 30), (30, 50), (50, 100))
+    ]
+    assert parts[0] > parts[1] + 0.1 > parts[2] + 0.3
+
+
+def test_a_judge_that_contradicts_itself_is_ranked_by_wins_or_by_whom_they_were_won_against() -> None:
+    def answer(call: JudgeCall) -> Outcome:
+        shown = [candidate.index for candidate in call.candidates]
+        order = random.Random(str(sorted(shown))).sample(range(len(shown)), len(shown))
+        return Order(order=tuple(order), stated=len(shown))
+
+    runs = [
+        drive(Joint(window_size=5, replicas=4, settle=False, aggregate=aggregate), ["d"] * 20, answer)
+        for aggregate in ("winrate", "pagerank")
+    ]
+    won, met = Counter[int](), Counter[int]()
+    for call in runs[0].calls:
+        outcome = answer(call)
+        assert isinstance(outcome, Order)
+        for place, shown in enumerate(outcome.order, start=1):
+            won[call.candidates[shown].index] += len(outcome.order) - place
+            met[call.candidates[shown].index] += len(outcome.order) - 1
+    by_wins = sorted(range(20), key=lambda index: (-won[index] / met[index], index))
+    assert list(runs[0].order) == by_wins
+    assert list(runs[1].order) != by_wins
+    assert set(runs[1].order[:10]) & set(by_wins[:5])
+
+
+@pytest.mark.parametrize("n", [5, 21, 60])
+def test_blitz_asks_about_no_document_that_is_known_beside_the_others(n: int) -> None:
+    asked, graph = run(Blitz(), n), Preferences(n)
+    truth = relevance(n, 0)
+    for each in asked.rounds:
+        groups = [[candidate.index for candidate in call.candidates] for call in each]
+        for group in groups:
+            for one in group:
+                assert any(not graph.related(one) >> other & 1 for other in group if other != one)
+        for group in groups:
+            for better, worse in pairwise(sorted(group, key=lambda index: -truth[index])):
+                graph.add(better, worse)
+
+
 def test_self_consistency_calls_and_rounds() -> None:
     asked = run(SelfConsistent())
     assert (len(asked.calls), len(asked.rounds)) == (9 + 3, 9 + 1)
@@ -233,6 +284,7 @@ def test_the_seed_decides_the_order_shown(strategy: Strategy) -> None:
         lambda: Tournament(replicas=0),
         lambda: Tournament(window_size=19),
         lambda: Tournament(top=-1),
+        lambda: Tournament(window_size=1, top=0),
         lambda: Joint(window_size=1),
         lambda: Joint(aggregate="mean"),  # pyright: ignore[reportArgumentType]
         lambda: Partition(window_size=10),
