@@ -74,6 +74,19 @@ def test_a_reply_that_follows_the_schema_is_read_without_repair(name: str, n: in
     assert len(text) / 3 <= asked.output_tokens(n, options=OPTIONS, explain=explain)
 
 
+@pytest.mark.parametrize("name", ["score", "grade", "binary"])
+@pytest.mark.parametrize("explain", [True, False])
+def test_a_batch_is_asked_for_by_number_and_a_document_alone_is_not(name: str, explain: bool) -> None:
+    alone, batch = (dict(task(name).schema(n, explain=explain).schema) for n in (1, 2))
+    entry = batch["properties"]["judgments"]["items"]
+    reason = ["reason"] if explain else []
+    assert list(entry["properties"])[: 1 + explain] == ["id", *reason]
+    assert list(alone["properties"]) == list(entry["properties"])[1:]
+    for each in (alone, entry):
+        assert each["required"] == list(each["properties"])
+        assert each["additionalProperties"] is False
+
+
 def _reasons(outcome: Outcome) -> set[str | None]:
     if isinstance(outcome, Scores):
         return set(outcome.reasons)

@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -195,15 +195,12 @@ def test_blitz_calls() -> None:
     assert sorted(c.index for call in groups for c in call.candidates) == list(range(100))
 
 
-@pytest.mark.parametrize("strategy", [Tournament(), Tournament(top=0), Tournament(replicas=3)], ids=str)
-def test_the_points_of_a_tournament_order_those_that_never_met(strategy: Strategy) -> None:
-    truth = relevance(100, 3)
-    order = drive(strategy, ["d"] * 100, perfect(truth)).order
-    parts = [
-        sum(truth[index] for index in order[start:end]) / (end - start)
-        for start, end in ((10, 30), (30, 50), (50, 100))
-    ]
-    assert parts[0] > parts[1] + 0.1 > parts[2] + 0.3
+@pytest.mark.parametrize("seed", range(3))
+def test_the_points_of_a_tournament_order_those_that_never_met(seed: int) -> None:
+    truth = relevance(100, seed)
+    order = drive(Tournament(window_size=8, top=3), ["d"] * 100, perfect(truth)).order
+    right = sum(truth[better] > truth[worse] for better, worse in combinations(order, 2))
+    assert right > 0.86 * math.comb(100, 2)  # with the first stage's order in place of points it is .79 to .82
 
 
 def test_a_judge_that_contradicts_itself_is_ranked_by_wins_or_by_whom_they_were_won_against() -> None:

@@ -1,0 +1,72 @@
+"""Many rankings side by side: what is made when one of them cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from judge_rerank import AuthenticationError, InputError, Judge, Ranking, RerankError
+from judge_rerank.core.backend import ChatReply, ChatRequest
+from judge_rerank.testing import FakeBackend
+
+
+class Told(FakeBackend):
+    """Does what the query says: fails, fails after a second, or never answers."""
+
+    def __init__(self) -> None:
+        super().__init__(json.dumps({"score": 7}), concurrency=16)
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        assert request.subject is not None
+        said = request.subject.query.text
+        if said == "never":
+            await asyncio.sleep(3_600)
+        if said == "late":
+            await asyncio.sleep(1)
+        if said in {"fail", "late"}:
+            raise AuthenticationError("no key")
+        return await super().complete(request)
+
+
+def pairs(*queries: str) -> list[tuple[str, list[str]]]:
+    return [(query, ["a", "b"]) for query in queries]
+
+
+def test_an_error_names_its_place_and_what_was_made_and_waits_for_nobody() -> None:
+    with Judge(Told(), strategy="score") as judge, pytest.raises(AuthenticationError, match="no key") as raised:
+        judge.rerank_many(pairs("good", "fail", "never", "fail"))
+    assert raised.value.pair == 1
+    assert set(raised.value.rankings_made) == {0}
+    assert raised.value.rankings_made[0].status == "complete"
+
+
+def test_an_error_holds_what_was_made_beside_it() -> None:
+    with Judge(Told(), strategy="score") as judge, pytest.raises(AuthenticationError) as raised:
+        judge.rerank_many(pairs("good", "late", "good", "fail", "good"))
+    assert raised.value.pair == 1
+    assert set(raised.value.rankings_made) == {0, 2, 4}
+
+
+def test_an_error_can_stand_in_the_place_of_its_ranking() -> None:
+    with Judge(Told(), strategy="score") as judge:
+        made = judge.rerank_many(pairs("good", "fail", "late", "good"), on_error="return")
+    assert [isinstance(each, Ranking) for each in made] == [True, False, False, True]
+    assert [each.pair for each in made if isinstance(each, RerankError)] == [1, 2]
+    with Judge(Told()) as judge, pytest.raises(InputError, match="expected 'raise' or 'return'"):
+        judge.rerank_many(pairs("good"), on_error="ignore")  # type: ignore[call-overload]
+
+
+def test_rankings_come_as_soon_as_those_before_them_are_made() -> None:
+    async def first_two() -> list[str]:
+        with Judge(Told(), strategy="score") as judge:
+            stream = judge.arerank_many(pairs("one", "two", "never"))
+            found = [(await anext(stream)).query.text for _ in range(2)]
+            await stream.aclose()
+            return found
+
+    started = time.monotonic()
+    assert asyncio.run(first_two()) == ["one", "two"]
+    assert time.monotonic() - started < 60
