@@ -78,7 +78,7 @@ class Mutant:
         room: the folder that holds it.
         spec: the change, as cosmic-ray names it.
         name: the change for people: file, function, old and new text. It outlives a change elsewhere in the file.
-        lines: that it touches.
+        lines: that it touches; none where they run on import, whoever imports first.
     """
 
     room: str
@@ -128,8 +128,9 @@ def main() -> int:
     last = json.loads(LAST.read_text()) if arguments.again and LAST.is_file() else {}
     turns = [mutant for turn in zip_longest(*drawn.values()) for mutant in turn if mutant is not None]
     ends = dict.fromkeys((mutant.name for mutant in turns), "not run") | last
-    left = [mutant for mutant in turns if ends[mutant.name] not in NOTICED]
-    for mutant, end in run(left, arguments.rooms, arguments.workers, deadline):
+    known = verdicts()
+    left = [mutant for mutant in turns if ends[mutant.name] not in NOTICED and not equivalent(mutant, ends, known)]
+    for mutant, end in run(left, arguments.rooms, arguments.workers, deadline) if left else ():
         ends[mutant.name] = end
         LAST.parent.mkdir(exist_ok=True)
         LAST.write_text(json.dumps(ends, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -199,7 +200,16 @@ def mutant(room: str, spec: MutationSpec, source: str, changed: str) -> Mutant:
     old, new = (" ".join(" ".join(line[2:] for line in diff if line[0] == sign).split()) for sign in "-+")
     file = spec.module_path.relative_to("judge_rerank")
     name = f"{file} {spec.definition_name or 'at the top'}: `{old}` → `{new or 'nothing'}`"
-    return Mutant(room=room, spec=spec, name=name, lines=range(spec.start_pos[0], spec.end_pos[0] + 1))
+    lines = range(spec.start_pos[0], spec.end_pos[0] + 1)
+    return Mutant(room=room, spec=spec, name=name, lines=lines if in_a_function(source, lines.start) else range(0))
+
+
+def in_a_function(source: str, line: int) -> bool:
+    """Whether a line runs when a function is called, and not on import."""
+    functions = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return any(node.body[0].lineno <= line <= (node.end_lineno or 0) for node in functions)
 
 
 def differs(source: str, changed: str) -> bool:

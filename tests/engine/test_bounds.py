@@ -95,3 +95,18 @@ def test_a_judge_is_not_expected_to_think_as_long_as_it_may() -> None:
     assert 3 * 8_000 * 0.05 < estimate.expected_output_tokens < 3 * 8_000 * 0.3
     assert estimate.expected_cost_usd == Decimal(estimate.expected_output_tokens).scaleb(-6)
     assert estimate.cost_usd == Decimal(estimate.output_tokens).scaleb(-6)
+
+
+@pytest.mark.parametrize(("said", "billed"), [(None, 52), (Decimal(0), 0), (Decimal("0.5"), 52)])
+def test_what_a_filter_refused_is_free_only_where_the_provider_says_so(said: Decimal | None, billed: int) -> None:
+    reply = ChatReply(text="", finish_reason="filter", input_tokens=50, output_tokens=2, cost_usd=said)
+    with Judge(FakeBackend(reply, local=False), prices=PRICES, strategy="score", budget=Budget(usd=1)) as judge:
+        ranking = judge.rerank("q", ["a"])
+    assert ranking.integrity.failed == {"refused": 1}
+    assert ranking.usage.cost_usd == Decimal(billed).scaleb(-6)
+
+
+def test_a_reply_that_cost_nothing_by_its_providers_word_is_priced_by_ours() -> None:
+    reply = ChatReply(text='{"score": 7}', input_tokens=50, output_tokens=2, cost_usd=Decimal(0))
+    with Judge(FakeBackend(reply, local=False), prices=PRICES, strategy="score") as judge:
+        assert judge.rerank("q", ["a"]).usage.cost_usd == Decimal(52).scaleb(-6)

@@ -193,6 +193,14 @@ def test_models_of_one_provider_share_its_limit(names: tuple[str, str], limit: i
     assert 2 <= Counted.most <= limit
 
 
+def test_a_judge_closes_every_model_that_it_opened() -> None:
+    models = [FakeBackend(ProviderUnavailable("503", retry_after_s=0.001)), FakeBackend('{"relevant": true}')]
+    with Judge(models, max_attempts=1) as judge:
+        assert judge.rerank("q", ["a"], "binary").status == "complete"
+        assert not any(model.closed for model in models)
+    assert [model.closed for model in models] == [True, True]
+
+
 def test_an_empty_list_of_models_is_refused() -> None:
     with pytest.raises(InputError, match="list of models is empty"):
         Judge([])

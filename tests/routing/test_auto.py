@@ -42,6 +42,7 @@ def test_every_query_has_a_route() -> None:
                 assert resolved(route.strategies[-1]).name == prefilter()
 
 
+@pytest.mark.slow
 def test_the_ranking_says_which_route_and_why() -> None:
     ranking = judge().rerank(FACT, DOCS, "auto")
     assert ranking.notes[0].startswith("auto: a factual query (")
