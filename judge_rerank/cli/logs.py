@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_DOCUMENT = "The document's id, or its index (place in the input, from 0), as in the table of rerank."
+
 TraceFile = Annotated[
     Path | None,
     typer.Option(
@@ -43,7 +45,7 @@ TraceFile = Annotated[
 def explain(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run, the beginning of its name, or 'last'.")],
     query: Annotated[str, typer.Option("--query", "-q", metavar="TEXT", help="The query's id, or its whole text.")],
-    doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help="The document's id, or its index.")],
+    doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help=_DOCUMENT)],
     trace: TraceFile = None,
     style: options.TableOrJson = "table",
 ) -> None:
@@ -62,7 +64,9 @@ def logs(
     query: Annotated[
         str | None, typer.Option("--query", "-q", help="Only this query: id, or part of its text.")
     ] = None,
-    doc: Annotated[str | None, typer.Option("--doc", "-d", metavar="ID", help="Only calls that showed it.")] = None,
+    doc: Annotated[
+        str | None, typer.Option("--doc", "-d", metavar="ID", help="Only calls that showed it, by id or index.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Only this model.")] = None,
     stage: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stage.")] = None,
     failed: Annotated[

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _WORTH = (
     "Ranks are by a table from simulated judges on TREC DL 2019, with the places that a strategy has four times in "
-    "five. On other collections the order of such forecasts agreed little with the measured one (Kendall's tau .33). "
-    "Calls, rounds and tokens are the strategy's own. To plan by your own data: judge-rerank plan --from RUN"
+    "five. With simulated judges its order holds on other collections (Kendall's tau .70 to .94 on three); with a real "
+    "judge it agreed little with the measured one (.33). Calls, rounds and tokens are the strategy's own. To plan by "
+    "your own data: judge-rerank plan --from RUN"
 )
 
 

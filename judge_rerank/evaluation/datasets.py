@@ -123,7 +123,10 @@ def selected(
     dropped = {t.id for t in poor if no_relevant == "skip" or not dataset.grades.get(t.id)}
     kept = [topic for topic in cut if topic.id not in dropped]
     if not kept:
-        raise DataError("No query of it has a relevant candidate; nothing can be measured.", path=dataset.source)
+        raise DataError(
+            f"No query of it has a candidate of grade {min_grade:g} or more; nothing can be measured.",
+            path=dataset.source,
+        )
     if queries is not None and queries < len(kept):
         drawn = Random(f"queries/{seed}").sample(range(len(kept)), queries)  # noqa: S311
         kept = [kept[place] for place in drawn]

@@ -43,8 +43,9 @@ def check_complete(partial: int, wanted: int, made: Sequence[Ranking]) -> None:
     reasons = Counter(reason for ranking in made for reason in ranking.reasons)
     why = f" The most frequent reason: {reasons.most_common(1)[0][0]}." if reasons else ""
     raise IncompleteRankings(
-        f"{partial} of {wanted} queries have partial rankings; at most {MOST_PARTIAL:.0%} may. Documents that were "
-        f"never judged are no data, so nothing was learnt from them.{why} Raise the budget, or see to the provider, "
+        f"{partial} of {wanted} queries have partial rankings by now; at most {MOST_PARTIAL:.0%} may. Documents that "
+        "were never judged are no data, so no more were asked about, and nothing was learnt."
+        f"{why} Raise the budget, or see to the provider, "
         "and run it again; replies in the cache are not paid for twice.",
         made,
     )
