@@ -3,7 +3,8 @@
     python eval/bench/overshoot.py [--runs 2000] [--socket-runs 40] [--seed 0]
 
 Each run draws everything from its seed: strategies, documents, up to 256 calls at once, latency, faults (429, 5xx,
-resets, hangs, half answers, missing usage, truncated and malformed replies), deadlines, cancelled tasks and tokens,
+resets, hangs, half answers, missing usage, truncated and malformed replies), usage blocks with numbers in them that
+can be none, texts in scripts of which a small vocabulary makes a token a byte, deadlines, cancelled tasks and tokens,
 and caps within caps. Afterwards the provider's own meter must not be above any cap, nor the ledger below the meter.
 The meter counts tokens in its own way and prices them in whole pico-dollars; it goes on charging for what the caller
 has given up. Ends with 1 if any run breaks a rule.
@@ -43,6 +44,7 @@ from judge_rerank.core import (
     RateLimited,
 )
 from tests.provider import Faults, Provider, QrelsJudge
+from tests.provider.meter import quarter_of_bytes
 
 # Of the provider below, in pico-dollars a token; `PRICES` says the same in the library's words.
 INPUT, CACHED, OUTPUT = 150_000, 75_000, 600_000
@@ -54,8 +56,21 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 KINDS = (
     *("ok",) * 7,
     *("status", "reset", "unreachable", "hang", "drop", "half_body", "gateway"),
-    *("no_usage", "truncated", "malformed", "refusal"),
+    *("no_usage", "odd_usage", "odd_usage", "truncated", "malformed", "refusal"),
 )
+
+PLAIN = ("alpha", "beta", "gamma", "沙丘", "delta")
+SCRIPTS: tuple[tuple[str, ...], ...] = (
+    PLAIN,
+    ("დიუნა", "ფრენკ", "ჰერბერტი", "რომანი"),  # Georgian
+    ("డూన్", "నవలను", "ఫ్రాంక్", "హెర్బర్ట్"),  # Telugu
+    ("டூன்", "நாவலை", "பிராங்க்", "எழுதினார்"),  # Tamil
+    ("ഡ്യൂൺ", "എഴുതിയത്", "ഫ്രാങ്ക്", "ഹെർബെർട്ട്"),  # Malayalam
+    ("ዱን", "የጻፈው", "ፍራንክ", "ኸርበርት"),  # Amharic
+    ("🏜️", "👨‍👩‍👧‍👦", "🪱", "📖"),
+    ("沙丘", "弗兰克", "赫伯特", "砂の惑星"),
+)
+ODD_COUNTS: tuple[Any, ...] = (0, None, -7, 10**15, float("nan"), float("inf"), "12", "", True, [], {}, 1e300)
 
 
 class Meter:
@@ -145,6 +160,7 @@ class Double:
             status = {"drop": None, "half_body": 200, "gateway": chance.choice([502, 504])}[kind]
             raise ProviderUnavailable(kind, status=status, retry_after_s=0.002)
         block = {} if kind == "no_usage" else used.block(chance)
+        block = spoilt(block, used, chance) if kind == "odd_usage" else block
         return ChatReply(text=text, finish_reason=finish, usage=block, model="double")
 
 
@@ -166,11 +182,32 @@ class Used:
         return {"input_tokens": fresh, "cache_read_input_tokens": self.cached, "output_tokens": self.output}
 
 
+def spoilt(block: dict[str, Any], used: Used, chance: random.Random) -> dict[str, Any]:
+    """A usage block in which a count is missing, no number, or more of the input was cached than there was."""
+    counts = [name for name in block if isinstance(block[name], int)]
+    name = chance.choice(counts)
+    kind = chance.random()
+    if kind < 0.2:
+        return {other: count for other, count in block.items() if other != name}
+    if kind < 0.4:
+        details = {"cached_tokens": used.input + chance.choice([1, used.input, 10**8])}
+        return {"prompt_tokens": used.input, "completion_tokens": used.output, "prompt_tokens_details": details}
+    if kind < 0.6:
+        return {**dict.fromkeys(counts, chance.choice(ODD_COUNTS)), "total_tokens": chance.choice(ODD_COUNTS)}
+    return {**block, name: chance.choice(ODD_COUNTS)}
+
+
 def usage(request: ChatRequest, text: str, chance: random.Random) -> Used:
-    """By a tokenizer unlike the caller's: up to a third more tokens, and some for each message and the schema."""
-    letters = sum(len(message.content) for message in request.messages)
+    """By a tokenizer unlike the caller's: up to a third more tokens, and some for each message and the schema.
+
+    Of what is not ASCII it makes up to a token a byte, as one does that does not know the script.
+    """
+    texts = [message.content for message in request.messages]
+    letters = sum(len(each) for each in texts)
+    foreign = sum(len(each.encode()) for each in texts) - letters
     schema = len(json.dumps(request.schema.schema)) // 3 if request.schema is not None else 0
-    read = int(letters / chance.uniform(3.0, 5.0)) + 7 * len(request.messages) + schema
+    read = int(letters / chance.uniform(3.0, 5.0) + foreign * chance.uniform(0.2, 1.0))
+    read += 7 * len(request.messages) + schema
     written = min(request.max_output_tokens, max(1, len(text) // 2) + chance.choice([0, 0, 40]))
     return Used(input=read, cached=int(read * chance.choice([0, 0, 0.5])), output=written)
 
@@ -296,8 +333,8 @@ def one_call() -> Decimal:
     return cost
 
 
-def document(chance: random.Random, number: int, words: int) -> str:
-    return f"{number} " + " ".join(chance.choice(("alpha", "beta", "gamma", "沙丘", "delta")) for _ in range(words))
+def document(chance: random.Random, number: int, words: int, script: Sequence[str] = PLAIN) -> str:
+    return f"{number} " + " ".join(chance.choice(script) for _ in range(words))
 
 
 def clean_plans(chance: random.Random, calls: int) -> list[Plan]:
@@ -310,7 +347,7 @@ def mixed_plans(chance: random.Random, concurrency: int, probe: Decimal) -> list
     plans: list[Plan] = []
     for n in range(chance.randint(1, 6)):
         many = 280 if concurrency == 256 and n == 0 else chance.choice([1, 5, 12, 25, 50])
-        docs = [document(chance, number, chance.randint(1, 120)) for number in range(many)]
+        docs = [document(chance, number, chance.randint(1, 120), chance.choice(SCRIPTS)) for number in range(many)]
         token = None
         if chance.random() < 0.15:
             token = CancelToken()
@@ -463,18 +500,34 @@ RATES: dict[Any, float] = {
 }
 
 
+def nine_tenths_of_bytes(text: str) -> int:
+    """Tokens of a vocabulary that does not know the script."""
+    return -(-9 * len(text.encode()) // 10)
+
+
 def socket_run(seed: int, folder: Path) -> Result:
     """One run through LiteLLM and real sockets, against the loopback provider and its meter."""
     chance = random.Random(seed)
-    docs = [document(chance, number, chance.randint(5, 80)) for number in range(30)]
+    known = chance.random() < 0.5
+    # The texts that OpenAI's own vocabulary counts are plain: the provider counts bytes, and no more than it would.
+    scripts = (PLAIN,) if known else SCRIPTS
+    docs = [document(chance, number, chance.randint(5, 80), chance.choice(scripts)) for number in range(30)]
+    model = "openai/gpt-4o-mini" if known else "hosted_vllm/a-small-model"
     judged = QrelsJudge({text: place % 4 for place, text in enumerate(docs)}, seed=seed, noise=0.5)
     schedule = Faults(seed, RATES, latency_s=(0.0, 0.05), statuses=(429, 500, 503, 529), retry_after_s=0.01)
     cap = chance.choice([300, 1_000, 3_000, 8_000])
     path = folder / f"socket-{seed}.db"
     with (
-        Provider(judged, faults=schedule, cached_share=chance.choice([0, 0.5])) as provider,
+        Provider(
+            judged,
+            faults=schedule,
+            cached_share=chance.choice([0, 0.5]),
+            count=quarter_of_bytes if known else nine_tenths_of_bytes,
+        ) as provider,
         Judge(
-            "openai/gpt-4o-mini",
+            model,
+            prices=None if known else {model: PRICES["double"]},
+            params={} if known else {"context_tokens": 16_384},
             api_base=f"{provider.url}/v1",
             api_key="sk-loopback-0123456789",
             budget=Budget(usd=Decimal(cap).scaleb(-6), path=path),
@@ -555,7 +608,7 @@ def main() -> int:
     broken: defaultdict[str, int] = defaultdict(int)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        sets = [
+        sets: list[tuple[str, int, Callable[[int], Result]]] = [
             ("in process", arguments.runs, lambda seed: in_process_run(seed, folder)),
             ("in process, no faults", arguments.clean_runs, lambda seed: in_process_run(seed, folder, clean=True)),
             ("over sockets", arguments.socket_runs, lambda seed: socket_run(seed, folder)),

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from judge_rerank.cli.output import counted, emit, on_stdout
 from judge_rerank.core import InputError
-from judge_rerank.evaluation import Agreement, kendalls_tau, measure_agreement, shared, system_scores
+from judge_rerank.evaluation import Agreement, Metrics, kendalls_tau, measure_agreement, shared, system_scores
 from judge_rerank.readers import read_qrels, read_run
 
 Systems = dict[str, tuple[float, float]]
@@ -52,7 +52,10 @@ def agreement(
     tau: float | None = None
     systems: Systems = {}
     if runs:
-        by_people, by_model = (system_scores(runs, grades, metric) for grades in shared(people, model))
+        by_people, by_model = (
+            system_scores(runs, grades, metric, min_grade=min_grade) for grades in shared(people, model)
+        )
+        (metric,) = Metrics([metric], min_grades=[min_grade]).names
         tau = kendalls_tau(by_people, by_model)
         systems = {name: (by_people[name], by_model[name]) for name in runs}
     if style == "json":
@@ -80,6 +83,8 @@ def _as_tables(found: Agreement, metric: str, systems: Systems, tau: float | Non
         table.add_column(f"{level:g}", justify="right", no_wrap=True)
     for level, row in zip(found.levels, found.confusion, strict=True):
         table.add_row(f"{level:g}", *(f"{count:,}" for count in row))
+    if found.kappa_binary is None and found.documents > 1:
+        head += f"From grade {found.min_grade:g} on (--min-grade) both find all of them relevant, or none.\n"
     text = head + on_stdout(table)
     if tau is None:
         return text

@@ -78,4 +78,5 @@ def _write(qrels: Qrels, output: Path | None) -> None:
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}.") from error
     count = sum(map(len, qrels.values()))
-    emit(f"{counted(count, 'grade')} of {counted(len(qrels), 'query', 'queries')} written to {output}\n")
+    graded = sum(bool(grades) for grades in qrels.values())
+    emit(f"{counted(count, 'grade')} of {counted(graded, 'query', 'queries')} written to {output}\n")

@@ -32,6 +32,14 @@ class JudgedData:
         str,
         typer.Option(metavar="NAME", help="The metric to maximise, by its ir-measures name.", rich_help_panel=_PANEL),
     ] = "nDCG@10"
+    min_grade: Annotated[
+        float,
+        typer.Option(
+            metavar="GRADE",
+            help="The lowest grade that is relevant: 2 in TREC's Deep Learning tracks.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = 1.0
     seed: Annotated[
         int,
         typer.Option(metavar="N", help="The seed of the order in which candidates are given.", rich_help_panel=_PANEL),
@@ -47,5 +55,18 @@ class JudgedData:
         """
         from judge_rerank.evaluation import load, selected
 
-        dataset, _ = selected(load(self.data), queries=self.limit, depth=self.candidates, no_relevant="skip")
+        dataset, _ = selected(
+            load(self.data),
+            queries=self.limit,
+            depth=self.candidates,
+            min_grade=self.min_grade,
+            no_relevant="skip",
+        )
         return dataset
+
+    @property
+    def measure(self) -> str:
+        """The metric by its whole name: one that knows only relevant and not gets the lowest grade that is."""
+        from judge_rerank.evaluation import Metrics
+
+        return Metrics([self.metric], min_grades=[self.min_grade]).names[0]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_DOCUMENT = "The document: its id, or its index (the place in the input, from 0), as in the table of rerank."
+
 TraceFile = Annotated[
     Path | None,
     typer.Option(
@@ -43,7 +45,7 @@ TraceFile = Annotated[
 def explain(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run: its name, the beginning of its name, or 'last'.")],
     query: Annotated[str, typer.Option("--query", "-q", metavar="TEXT", help="The query: its id, or its whole text.")],
-    doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help="The document: its id, or its index.")],
+    doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help=_DOCUMENT)],
     trace: TraceFile = None,
     style: options.TableOrJson = "table",
 ) -> None:
@@ -63,7 +65,8 @@ def logs(
         str | None, typer.Option("--query", "-q", help="Only this query, by its id or by a part of its text.")
     ] = None,
     doc: Annotated[
-        str | None, typer.Option("--doc", "-d", metavar="ID", help="Only calls that showed this document.")
+        str | None,
+        typer.Option("--doc", "-d", metavar="ID", help="Only calls that showed this document, by its id or index."),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="Only this model.")] = None,
     stage: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stage.")] = None,

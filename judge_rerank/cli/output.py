@@ -163,7 +163,7 @@ def jsonl(ranking: Ranking, *, explain: bool) -> str:
 
 
 def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: bool = False) -> Table:
-    """The ranking for people: place, place before, score, document, judgment."""
+    """The ranking for people: rank (from 1), index in the first stage (from 0), score, document, judgment."""
     title = f"{ranking.query.id}: {printable(ranking.query.text)}" if many else None
     table = Table(
         box=SIMPLE_HEAD,
@@ -176,7 +176,7 @@ def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: 
     scored = any(result.relevance_score is not None for result in ranking)
     judged = any(result.judgments for result in ranking)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("was", justify="right", no_wrap=True)
+    table.add_column("index", justify="right", no_wrap=True)
     if scored:
         table.add_column("score", justify="right", no_wrap=True)
     table.add_column("document", ratio=1, overflow="fold")
@@ -184,7 +184,7 @@ def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: 
         table.add_column("judgment", max_width=20)
     room = 2 * max(20, width - 24 - 8 * scored - 4)
     for result in ranking:
-        cells = [Text(str(result.rank)), _was(result)]
+        cells = [Text(str(result.rank)), _index(result)]
         if scored:
             cells.append(Text("" if result.relevance_score is None else f"{result.relevance_score:.3f}"))
         cells.append(_document(result, room, explain=explain))
@@ -194,10 +194,10 @@ def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: 
     return table
 
 
-def _was(result: RankedDocument) -> Text:
-    before = result.index + 1
-    cell = Text(str(before))
-    moved = before - result.rank
+def _index(result: RankedDocument) -> Text:
+    """The place in the caller's list, from 0, and how many places the document moved."""
+    cell = Text(str(result.index))
+    moved = result.index + 1 - result.rank
     if moved > 0:
         cell.append(f" ↑{moved}", "green")
     elif moved < 0:
@@ -264,8 +264,13 @@ def _verdict(judgments: Sequence[Judgment]) -> Text:
 def report(rankings: Sequence[Ranking], seconds: float | None = None) -> None:
     """Cost, integrity and what went wrong, on standard error; `seconds` is how long it took, where that is known."""
     costs(rankings, seconds)
-    for reason, count in Counter(reason for ranking in rankings for reason in ranking.reasons).items():
-        warning_line(f"partial: {reason}" + (f" ({count} queries)" if count > 1 else ""))
+    alike: dict[str, list[str]] = {}
+    for reason in (reason for ranking in rankings for reason in ranking.reasons):
+        alike.setdefault(re.sub(r"\d[\d.,]*", "0", reason).replace("documents", "document"), []).append(reason)
+    for reasons in alike.values():
+        also = f" ({len(reasons)} rankings, all alike but for the numbers)" if len(set(reasons)) > 1 else ""
+        also = also or (f" ({len(reasons)} rankings)" if len(reasons) > 1 else "")
+        warning_line(f"partial: {reasons[0]}{also}")
 
 
 def costs(rankings: Sequence[Ranking], seconds: float | None = None) -> None:
@@ -280,7 +285,7 @@ def summary(rankings: Sequence[Ranking], seconds: float | None = None) -> str:
     calls, cached = sum(u.calls for u in usages), sum(u.cached_calls for u in usages)
     parts = [
         _who(rankings),
-        *([counted(len(rankings), "query", "queries")] if len(rankings) > 1 else []),
+        *([_how_many(rankings)] if len(rankings) > 1 else []),
         f"{counted(calls, 'call')} in {counted(max(u.rounds for u in usages), 'round')}"
         + (f", {cached} more from the cache" if cached else "")
         + (f", which saves {dollars(saved)}" if (saved := total_usd(usage.saved_usd for usage in usages)) else ""),
@@ -289,6 +294,12 @@ def summary(rankings: Sequence[Ranking], seconds: float | None = None) -> str:
         *([f"{seconds:.1f} s"] if seconds is not None else []),
     ]
     return " · ".join(parts) + "\n" + _integrity(rankings)
+
+
+def _how_many(rankings: Sequence[Ranking]) -> str:
+    """Queries, or rankings where several strategies ranked the same ones."""
+    several = len({ranking.strategy for ranking in rankings}) > 1
+    return counted(len(rankings), "ranking") if several else counted(len(rankings), "query", "queries")
 
 
 def _who(rankings: Sequence[Ranking]) -> str:

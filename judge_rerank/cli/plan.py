@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _WORTH = (
     "Ranks come from a table of simulated judges on TREC DL 2019. The places in brackets are those that a strategy "
-    "reaches four times in five. On other collections, the forecast order agreed little with the measured one "
-    "(Kendall's tau .33). Calls, rounds and tokens are exact. To plan from your own data: judge-rerank plan --from "
-    "RUN"
+    "reaches four times in five. With simulated judges the order holds on other collections (Kendall's tau .70 to .94 "
+    "on three). With a real judge it agreed little with the measured order (.33). Calls, rounds and tokens are exact. "
+    "To plan from your own data: judge-rerank plan --from RUN"
 )
 
 

@@ -90,13 +90,13 @@ def fit(
             TrainedClassifier(),
             routes=Routes.load(file) if file is not None else Routes(),
             kind=judge_kind_of(judging),
-            metric=data.metric,
+            metric=data.measure,
             seed=data.seed,
         )
     report(fitted.rankings, time.perf_counter() - started)
     left_out(fitted.left_out)
     fitted.routes.save(output)
-    emit(_as_json(fitted, data.metric) if style == "json" else _as_tables(fitted, data.metric, output))
+    emit(_as_json(fitted, data.measure) if style == "json" else _as_tables(fitted, data.measure, output))
 
 
 def _as_json(fitted: FittedRoutes, metric: str) -> str:

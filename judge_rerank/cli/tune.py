@@ -51,7 +51,7 @@ def tune(
 
     dataset, started = data.read(), time.perf_counter()
     with open_judge(judging, spending, strategy="none") as judge:
-        found = tune(judge, dataset, signal, norm=norm, metric=data.metric, seed=data.seed)
+        found = tune(judge, dataset, signal, norm=norm, metric=data.measure, seed=data.seed)
     report(found.rankings, time.perf_counter() - started)
     left_out(found.left_out)
     if not found.better:

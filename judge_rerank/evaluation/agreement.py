@@ -31,7 +31,7 @@ class Agreement:
         confusion: how many documents have the human grade `levels[row]` and the model's `levels[column]`.
         same: the share of documents with the same grade.
         kappa: Cohen's κ over the grades: agreement beyond chance, 1 if complete, 0 for chance; None where it is not
-            defined, as for a single document.
+            defined: for a single document, or where all grades are the same.
         min_grade: from where on a document counts as relevant.
         kappa_binary: Cohen's κ over relevant or not.
         mean_human, mean_model: the mean grade; the difference says who is stricter.
@@ -102,15 +102,16 @@ def shared(human: Qrels, model: Qrels) -> tuple[Qrels, Qrels]:
 def cohens_kappa(pairs: Sequence[tuple[object, object]]) -> float | None:
     """Agreement beyond what the two would reach by chance (Cohen, 1960).
 
-    1 where both always give the same one label; None for fewer than two pairs, of which chance says nothing.
+    None, as undefined, for fewer than two pairs, and where both always give the same one label: they agree whatever
+    they think, and a 1 would say that they had been told apart.
     """
     n = len(pairs)
-    if n < 2:
+    if n < 2 or len({label for pair in pairs for label in pair}) < 2:
         return None
     left, right = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
     chance = sum(count * right[label] for label, count in left.items()) / n**2
     observed = sum(a == b for a, b in pairs) / n
-    return (observed - chance) / (1 - chance) if chance < 1 else 1.0
+    return (observed - chance) / (1 - chance)
 
 
 def kendalls_tau(a: Mapping[str, float], b: Mapping[str, float]) -> float:
@@ -126,17 +127,20 @@ def kendalls_tau(a: Mapping[str, float], b: Mapping[str, float]) -> float:
     return sum(s * t for s, t in signs) / (decided_a * decided_b) ** 0.5
 
 
-def system_scores(runs: Mapping[str, Run], qrels: Qrels, metric: str = "nDCG@10") -> dict[str, float]:
+def system_scores(
+    runs: Mapping[str, Run], qrels: Qrels, metric: str = "nDCG@10", *, min_grade: float = 1
+) -> dict[str, float]:
     """The mean of a metric for each system over all queries that have grades; 0 for one that a system did not answer.
 
-    To compare two sets of grades, give either its half of `shared`.
+    To compare two sets of grades, give either its half of `shared`. `min_grade` is the lowest grade that is relevant
+    to a metric that knows only that.
 
     Raises:
         UnknownName: there is no such metric.
         InputError: the metric cannot be read, or a grade is not a whole number.
         MissingExtra: ir-measures is not installed.
     """
-    measure = Metrics([metric])
+    measure = Metrics([metric], min_grades=[min_grade])
     (name,) = measure.names
     return {
         system: fmean(measure.of(run.get(query, ()), grades)[name] for query, grades in qrels.items())

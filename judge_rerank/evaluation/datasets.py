@@ -124,7 +124,8 @@ def selected(
     kept = [topic for topic in cut if topic.id not in dropped]
     if not kept:
         raise DataError(
-            "None of its queries has a relevant candidate, so nothing can be measured.", path=dataset.source
+            f"None of its queries has a candidate of grade {min_grade:g} or more, so nothing can be measured.",
+            path=dataset.source,
         )
     if queries is not None and queries < len(kept):
         drawn = Random(f"queries/{seed}").sample(range(len(kept)), queries)  # noqa: S311

@@ -108,7 +108,9 @@ class LiteLLMBackend(LiteLLMConnection):
             reasoning_tokens=self._reasoning_tokens,
             concurrency=int(self._own.get("concurrency", 8)),
             endpoint=self._public_address,
-            params=self._params,
+            # With what keeps it from reasoning, a part of what is asked; also where a server was found to refuse it, so
+            # that the same question is still known by the same key.
+            params=request_shape.merged(self._quiet, self._params),
         )
 
     def count_tokens(self, text: str) -> int:

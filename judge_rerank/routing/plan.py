@@ -170,16 +170,17 @@ def _ranked(forecasts: Sequence[Forecast]) -> list[Forecast]:
         for place, number in enumerate(sorted(range(n), key=lambda number: -drawn[number]), start=1):
             places[number].append(place)
     by_ndcg = sorted(forecasts, key=lambda forecast: -forecast.ndcg)
+    ranks = [by_ndcg.index(forecast) + 1 for forecast in forecasts]
     return [
-        replace(forecast, rank=by_ndcg.index(forecast) + 1, likely_ranks=_middle(sorted(found)))
-        for forecast, found in zip(forecasts, places, strict=True)
+        replace(forecast, rank=rank, likely_ranks=_middle(sorted(found), rank))
+        for forecast, rank, found in zip(forecasts, ranks, places, strict=True)
     ]
 
 
-def _middle(places: Sequence[int]) -> tuple[int, int]:
-    """The first and the last place of the middle four fifths."""
+def _middle(places: Sequence[int], rank: int) -> tuple[int, int]:
+    """The first and the last place of the middle four fifths, and as far as the place that is expected."""
     tenth = len(places) // 10
-    return places[tenth], places[-1 - tenth]
+    return min(rank, places[tenth]), max(rank, places[-1 - tenth])
 
 
 def _weight(forecast: Forecast, enough: float) -> float:

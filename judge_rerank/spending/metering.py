@@ -90,6 +90,8 @@ def _read(block: Mapping[str, Any]) -> Metered:
     cached, write_5m, write_1h = _cache(block)
     input_tokens = given_input or max(0, (total or 0) - (given_output or 0))
     if _counts_cache_apart(block):
+        if not given_input:  # the rest of the input, of which there always is some
+            raise _NoCount
         input_tokens += cached + write_5m + write_1h
     if cached + write_5m + write_1h > input_tokens:
         raise _NoCount

@@ -69,7 +69,7 @@ def test_a_budget_that_runs_out_in_the_middle(which: str, command: Command, judg
     assert ran.code == 3, ran.err
     assert ran.out == ""
     assert not (folder / "out").exists()
-    assert "queries have partial rankings; at most 20% may" in ran.err
+    assert "queries have partial rankings by now; at most 20% may" in ran.err
     assert "--budget is used up" in ran.err
     assert " by openai/test" in ran.err, "what was spent is told"
     assert command("spend", "--ledger", folder / "ledger.db").code == 0
@@ -139,3 +139,10 @@ def test_too_few_queries_of_every_class(command: Command, folder: Path) -> None:
     ran = command("routes", "fit", "--data", folder, "-s", "nnoe", "-o", folder / "out")
     assert ran.code == 2
     assert "Did you mean 'none'" in ran.err
+
+
+@pytest.mark.parametrize("which", ["tune", "routes"])
+def test_the_lowest_relevant_grade_counts(which: str, command: Command, judge: list[str], folder: Path) -> None:
+    ran = command(*asked(which, folder), *judge, "--metric", "RR@10", "--min-grade", "2")
+    assert ran.code == 2
+    assert "grade 2 or more" in ran.err

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from judge_rerank.cli.first_stage import by_bm25, distinct
-from judge_rerank.cli.output import dollars, jsonl, order_reasons, printable, ranking_table, summary
+from judge_rerank.cli.output import dollars, jsonl, order_reasons, printable, ranking_table, report, summary
 from judge_rerank.core import Document, Integrity, Judgment, Query, RankedDocument, Ranking, Usage
 
 
@@ -67,8 +67,8 @@ def test_moves_scores_and_verdicts() -> None:
     judgment = Judgment(stage="score", round=1, failure="refused")
     lines = drawn(ranking(Document(text="a"), Document(text="b"), judgment=judgment, score=0.5), 80).splitlines()
     rows = [line.split() for line in lines]
-    assert ["1", "2", "↑1", "0.500", "b", "refused"] in rows
-    assert ["2", "1", "↓1", "0.500", "a", "refused"] in rows
+    assert ["1", "1", "↑1", "0.500", "b", "refused"] in rows
+    assert ["2", "0", "↓1", "0.500", "a", "refused"] in rows
 
 
 def test_jsonl_puts_the_rankings_own_keys_first() -> None:
@@ -122,3 +122,22 @@ def test_bm25_orders_by_shared_words_and_keeps_ties_in_order() -> None:
 def test_repeated_texts_are_kept_once_where_they_stood_first() -> None:
     documents = [Document(text=text, id=str(n)) for n, text in enumerate("abac")]
     assert [document.id for document in distinct(documents)] == ["0", "1", "3"]
+
+
+def test_reasons_that_differ_only_in_their_numbers_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def partial(documents: int, spent: str) -> Ranking:
+        reason = f"budget: the last judgment of {documents} documents was not asked for ($0.00{spent} of $1 spent)"
+        return Ranking((), query=Query(text="q"), strategy="score", status="partial", reasons=(reason,))
+
+    report([partial(8, "12"), partial(10, "13"), partial(1, "14"), partial(8, "12")])
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert "8 documents" in warnings[0]
+    assert "(4 rankings, all alike but for the numbers)" in warnings[0]
+    report([partial(8, "12"), partial(8, "12")])
+    assert capsys.readouterr().err.splitlines()[-1].endswith("spent) (2 rankings)")
+
+
+def test_rankings_by_several_strategies_are_not_called_queries() -> None:
+    made = [Ranking((), query=Query(text="q"), strategy=name) for name in ("bm25", "score", "score")]
+    assert summary(made).startswith("2 strategies · 3 rankings · ")

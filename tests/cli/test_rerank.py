@@ -27,9 +27,9 @@ def test_the_judge_decides_the_order(command: Command, judge: list[str], documen
 def test_the_table_shows_places_before_and_after(command: Command, judge: list[str], documents: Path) -> None:
     ran = command("rerank", *QUERY, documents, *judge, "-s", "listwise", "-k", 2)
     lines = [line.split() for line in ran.out.splitlines()]
-    assert lines[0] == ["#", "was", "document", "judgment"]
-    assert lines[2] == ["1", "2", "↑1", "d1", "1", "of", "4"]
-    assert lines[4] == ["2", "4", "↑2", "d3", "2", "of", "4"]
+    assert lines[0] == ["#", "index", "document", "judgment"]
+    assert lines[2] == ["1", "1", "↑1", "d1", "1", "of", "4"]
+    assert lines[4] == ["2", "3", "↑2", "d3", "2", "of", "4"]
     assert len(lines) == 6
     assert ran.err.splitlines()[-1].startswith("listwise by openai/test · 1 call in 1 round · ")
     assert "price unknown" in ran.err

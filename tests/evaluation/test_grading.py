@@ -129,7 +129,8 @@ def test_kappa() -> None:
     # Cohen's example in Wikipedia's article: 50 proposals, two readers, 20 and 15 agreed on.
     pairs = [("yes", "yes")] * 20 + [("yes", "no")] * 5 + [("no", "yes")] * 10 + [("no", "no")] * 15
     assert cohens_kappa(pairs) == pytest.approx(0.4)
-    assert cohens_kappa([(1, 1)] * 3) == 1
+    assert cohens_kappa([(1, 1)] * 3) is None
+    assert cohens_kappa([(1, 1), (2, 2)]) == 1
     assert cohens_kappa([(0, 1), (1, 0)]) == -1
     assert cohens_kappa([(1, 1)]) is None
 
@@ -190,3 +191,10 @@ def test_scores_of_systems() -> None:
     assert system_scores({"half": {"q1": ["a", "c", "b"]}}, QRELS)["half"] == pytest.approx(0.5)
     with pytest.raises(UnknownName, match="metric 'quality'"):
         system_scores(runs, QRELS, "quality")
+
+
+def test_a_metric_that_knows_only_relevant_takes_the_lowest_grade_that_is() -> None:
+    runs = {"good": {"q": ["b", "a"]}, "bad": {"q": ["c", "a"]}}
+    grades = {"q": {"a": 1.0, "b": 2.0, "c": 0.0}}
+    assert system_scores(runs, grades, "RR@10") == {"good": 1.0, "bad": 0.5}
+    assert system_scores(runs, grades, "RR@10", min_grade=2) == {"good": 1.0, "bad": 0.0}

@@ -149,6 +149,17 @@ def test_the_status_is_known_for_providers_with_a_client_of_their_own(
     assert error.retry_after_s == (7 if status == 429 else None)
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+def test_the_status_of_watsonx(provider: Provider, status: int):
+    headers = {"retry-after": "7"} if status == 429 else {}
+    provider.misbehave(Fault(kind="body", status=status, body={"errors": [{"message": "No"}]}, headers=headers))
+    params = {"token": "token-0123456789", "project_id": "p"}
+    model = "watsonx/ibm/granite-3-8b-instruct"
+    error = failure(LiteLLMBackend(model, api_base=provider.url, api_key=KEY, params=params))
+    assert (error.status, error.sent) == (status, True)
+    assert error.retry_after_s == (7 if status == 429 else None)
+
+
 def test_what_azure_refused_is_not_charged(provider: Provider, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
     limited = Fault(kind="status", status=429, headers={"retry-after-ms": "1"}, message="Slow down")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from judge_rerank import Judge
+from judge_rerank.providers.features import forget_features
 from judge_rerank.providers.litellm import LiteLLMBackend
-from tests.provider import Provider
+from tests.provider import Provider, QrelsJudge
 from tests.providers.asking import KEY, OPENAI, VLLM, ask
 
 QUIET: list[tuple[str, str, dict[str, Any], int]] = [
@@ -65,3 +68,22 @@ def test_a_server_that_does_not_know_the_parameter():
         ask(backend)
         assert ["reasoning_effort" in each.body for each in provider.received] == [True, False]
         assert backend.info.reasoning_tokens == 4096
+
+
+def test_how_much_it_reasons_is_part_of_what_was_asked(provider: Provider, tmp_path: Path):
+    """A reply to a request that asked for no reasoning is not that to one that leaves it to the model."""
+    for params in ({}, {}, {"reasoning_effort": None}, {"reasoning_effort": "high"}, {"reasoning_effort": "none"}):
+        base = provider.url + "/v1"
+        with Judge("openai/gpt-5.1", api_base=base, api_key=KEY, params=params, cache_dir=tmp_path) as judge:
+            judge.rerank("alpha", ["alpha", "beta"], strategy="listwise")
+    assert [each.body.get("reasoning_effort") for each in provider.received] == ["none", None, "high"]
+
+
+def test_what_a_server_refuses_does_not_make_another_question(tmp_path: Path):
+    refused = {"reasoning_effort": "Unknown parameter: 'reasoning_effort'"}
+    with Provider(QrelsJudge({"alpha": 3, "beta": 0}), rejects=refused) as provider:
+        for _ in range(2):
+            forget_features()  # as in a process of its own
+            with Judge("openai/gpt-5.1", api_base=provider.url + "/v1", api_key=KEY, cache_dir=tmp_path) as judge:
+                judge.rerank("alpha", ["alpha", "beta"], strategy="listwise")
+        assert provider.requests == 2, "one that is refused, and one that is answered and kept"

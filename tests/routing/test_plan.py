@@ -96,6 +96,13 @@ class Hosted(SimulatedJudge):
         return replace(super().info, local=False)
 
 
+def test_a_rank_is_among_its_likely_places_where_nothing_is_told_apart(backend: FakeBackend) -> None:
+    found = plan(backend, 10, 60)
+    for each in (found.best, *found.alternatives):
+        low, high = each.likely_ranks
+        assert low <= each.rank <= high
+
+
 def test_ranks_say_how_uncertain_they_are(backend: FakeBackend) -> None:
     found = plan(backend, 100, 60)
     everything = sorted([found.best, *found.alternatives], key=lambda forecast: forecast.rank)

@@ -280,6 +280,8 @@ WORDS = {"completion_tokens": 9, "total_tokens": 9}
             for count in (51, 100, 10**9)
         ),
         {"prompt_tokens": 50, "completion_tokens": 5, "prompt_cache_hit_tokens": 60},
+        *({"input_tokens": count, "cache_read_input_tokens": 80, "output_tokens": 3} for count in (0, None)),
+        {"cache_read_input_tokens": 80, "output_tokens": 3},
         {"total_tokens": 0},
     ],
     ids=str,
@@ -294,9 +296,9 @@ def test_what_a_block_does_say_is_read() -> None:
         input_tokens=100, output_tokens=5
     )
     assert read_usage({"prompt_tokens": 12, "total_tokens": 12}) == Metered(input_tokens=12), "of an embedding API"
-    cached = {"input_tokens": 0, "cache_read_input_tokens": 800, "output_tokens": 3}
+    cached = {"input_tokens": 2, "cache_read_input_tokens": 800, "output_tokens": 3}
     assert metered(ChatReply(text="yes", usage=cached)) == Metered(
-        input_tokens=800, cached_input_tokens=800, output_tokens=3
+        input_tokens=802, cached_input_tokens=800, output_tokens=3
     )
     told = ChatReply(text="yes", input_tokens=7, output_tokens=2, cached_input_tokens=3, usage={"queue_time": 0.1})
     assert metered(told) == Metered(input_tokens=7, output_tokens=2, cached_input_tokens=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from judge_rerank.core import ApiCall, Candidate, ContextLimits, Outcome, Steps
@@ -9,8 +10,9 @@ from judge_rerank.strategies.algorithms.windows import batches
 
 # A text that was halved so often, or would be shorter than this, is not refused for its length.
 _MOST_HALVINGS, _LEAST_CHARACTERS = 5, 64
-# Documents that an API refuses one by one, before any was accepted, after which the others are not asked about.
-_REFUSED_ALONE = 3
+# Requests that are refused before any was accepted, after which the shortest documents are asked about alone; and how
+# many of these are refused as well before the others are not asked about.
+_REFUSED_AT_FIRST, _REFUSED_ALONE = 2, 2
 _REFUSED = ("oversized", "refused")
 
 Asked = tuple[list[tuple[Candidate, ...]], list[Outcome]]
@@ -24,7 +26,9 @@ def asked_in_parts(call: ApiCall, limits: ContextLimits, batch_size: int) -> Ste
     a call like any other: reserved under the cap before it leaves, cached, traced and counted.
 
     While the API has accepted nothing, the parts are asked one after the other: what it objects to may be the query,
-    and then no number of parts would help.
+    and then no number of parts would help. So after the second refusal the two shortest documents are asked about, each
+    alone: where the API refuses these too, it is the query. That takes four requests however many documents there are,
+    and up to five more for each of the two that is long enough to be cut.
 
     Args:
         call: about all documents.
@@ -49,7 +53,22 @@ def asked_in_parts(call: ApiCall, limits: ContextLimits, batch_size: int) -> Ste
         refused_alone += sum(not parts and o.failure in _REFUSED for parts, (_, o) in zip(smaller, came, strict=True))
         refused_alone *= not accepted
         waiting = [*(part for parts in smaller for part in parts), *waiting[len(now) :]]
+        if not accepted and len(asked) == _REFUSED_AT_FIRST:
+            waiting = _shortest_first(waiting)
     return asked, outcomes
+
+
+def _shortest_first(parts: Sequence[ApiCall]) -> list[ApiCall]:
+    """The same documents, the shortest of them alone and in front."""
+    known = [(len(candidate.document.text), part, candidate) for part in parts for candidate in part.candidates]
+    shortest = sorted(known, key=lambda each: each[0])[:_REFUSED_ALONE]
+    alone = [candidate for _, _, candidate in shortest]
+    rest = [
+        replace(part, candidates=left)
+        for part in parts
+        if (left := tuple(candidate for candidate in part.candidates if candidate not in alone))
+    ]
+    return [*(replace(part, candidates=(candidate,)) for _, part, candidate in shortest), *rest]
 
 
 def _smaller(call: ApiCall, outcome: Outcome, limits: ContextLimits) -> list[ApiCall]:
