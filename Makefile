@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 QUESTION ?= how do I show a progress bar for a loop?
 
-.PHONY: demo test mutants lint format clean
+.PHONY: demo test newest mutants lint format clean
 
 demo: $(READY) ## rerank real documents with models that run here: a bi-encoder, then an LLM
 	$(BIN)/judge-rerank models pull qwen2.5-coder-1.5b
@@ -19,6 +19,11 @@ test: $(READY) ## every test, with coverage; fetches the small models
 
 mutants: $(READY) ## whether the tests notice when the code is wrong; at most an hour on two cores
 	$(BIN)/python eval/bench/mutants.py
+
+newest: ## the README's first example with the newest releases that pyproject.toml allows, in its own environment
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --upgrade .
+	.venv-newest/bin/python .ci/newest.py
 
 lint: $(READY) ## style, types, imports between subpackages, prose
 	$(BIN)/ruff check .
@@ -37,4 +42,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-newest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage

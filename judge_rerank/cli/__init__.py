@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from judge_rerank.cli.exit_codes import EXIT_CODES, INTERRUPTED, of_error
 from judge_rerank.cli.notes import show_logs
+from judge_rerank.cli.terminal import prepare_streams
 from judge_rerank.core import IncompleteRankings, RerankError
 
 if TYPE_CHECKING:
@@ -18,10 +17,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code. Errors of this package become one line on standard error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # A document may hold what the terminal's encoding has not; it is shown escaped and breaks nothing.
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     show_logs(logging.WARNING)
     try:
         _call(build(), arguments)

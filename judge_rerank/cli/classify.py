@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +19,7 @@ from judge_rerank.cli.exit_codes import PARTIAL
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
 from judge_rerank.cli.output import counted, emit, note, on_stdout, printable, warning_line
+from judge_rerank.cli.terminal import head_box, json_text
 from judge_rerank.core import InputError
 from judge_rerank.readers import numbered_lines
 from judge_rerank.routing import JudgeClassifier, QueryClass, QueryClassifier, Rules, TrainedClassifier
@@ -125,7 +124,7 @@ def _jsonl(text: str, found: QueryClass) -> str:
         "reasons": list(found.reasons),
         "fallback": found.fallback,
     }
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    return json_text(record)
 
 
 def _confidence(found: QueryClass) -> str:
@@ -133,7 +132,7 @@ def _confidence(found: QueryClass) -> str:
 
 
 def _table(rows: Sequence[tuple[str, QueryClass]], *, explain: bool) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=head_box(), show_edge=False, pad_edge=False)
     table.add_column("label", no_wrap=True)
     table.add_column("confidence", justify="right", no_wrap=True)
     table.add_column("query", overflow="fold")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli.output import counted, emit, note, on_stdout
+from judge_rerank.cli.terminal import head_box, json_text
 
 if TYPE_CHECKING:
     from judge_rerank.evaluation import Pair, Side
@@ -45,7 +44,7 @@ def diff(
     found = pairs(a, b, metric=name, most_moved=moved)
     if style == "json":
         record = {"metric": name, "a": before, "b": after, "pairs": [asdict(pair) for pair in found]}
-        emit(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        emit(json_text(record, indent=2))
         return
     emit(_overview(name, found))
     for pair in found:
@@ -68,7 +67,7 @@ def _overview(metric: str, found: Sequence[Pair]) -> str:
     from judge_rerank.evaluation import shown_change, shown_probability, shown_quality
 
     table = Table(
-        box=SIMPLE_HEAD,
+        box=head_box(),
         show_edge=False,
         pad_edge=False,
         caption=f"{metric} · W/T/L: queries on which B is better, equal, worse · p and interval: for each pair alone",
@@ -94,7 +93,7 @@ def _overview(metric: str, found: Sequence[Pair]) -> str:
 def _moves(pair: Pair, texts: dict[str, str]) -> str:
     from judge_rerank.evaluation import shown_change, shown_quality
 
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=head_box(), show_edge=False, pad_edge=False)
     title = pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"
     table.add_column(Text(f"moved most, {title}"), overflow="fold", ratio=1, min_width=12)
     for heading, width in (("query", 12), ("A", 5), ("B", 5), ("B − A", 6)):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from judge_rerank.cli.inputs import RunInputs
 from judge_rerank.cli.option_groups import with_options
 from judge_rerank.cli.output import counted, emit, note, on_stdout
+from judge_rerank.cli.terminal import head_box
 from judge_rerank.core import InputError
 from judge_rerank.readers import read_qrels
 
@@ -137,7 +137,7 @@ def _as_table(result: Distillation, recipe: Recipe, prefilter: str, output: Path
     )
     if not recipe.weights:
         return head
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=head_box(), show_edge=False, pad_edge=False)
     table.add_column("signal", no_wrap=True)
     table.add_column("weight", justify="right", no_wrap=True)
     for name, weight in sorted(recipe.weights.items(), key=lambda item: -item[1]):

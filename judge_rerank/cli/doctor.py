@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
@@ -20,6 +19,7 @@ from judge_rerank.cli.judging import places
 from judge_rerank.cli.option_groups import SpendingOptions, configured, with_options
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, on_stdout
+from judge_rerank.cli.terminal import json_text
 from judge_rerank.cli.version import installed
 from judge_rerank.core import PLUGINS_VARIABLE, ModelInfo, RerankError, imported_plugins, spec_of
 
@@ -69,7 +69,7 @@ _ENDPOINTS = ("AZURE_API_BASE", "HTTPS_PROXY", "OLLAMA_API_BASE", "OPENAI_API_BA
 def doctor(prompts: Prompts = None, style: options.TableOrJson = "table") -> None:
     """Report what is installed, which keys are set (never their values), which models are here, and what is kept."""
     found = examine(prompts)
-    emit(json.dumps(found, indent=2, ensure_ascii=False) + "\n" if style == "json" else _as_table(found))
+    emit(json_text(found, indent=2) if style == "json" else _as_table(found))
 
 
 def examine(prompts: Path | None = None) -> dict[str, Any]:

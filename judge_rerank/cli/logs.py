@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli import options
 from judge_rerank.cli.judging import default_trace
 from judge_rerank.cli.output import dollars, emit, on_stdout, printable
+from judge_rerank.cli.terminal import broken, gap, json_text, shortened_columns, slim_table, taken, width
 from judge_rerank.core import InputError
 
 if TYPE_CHECKING:
@@ -169,43 +168,66 @@ def _spend_table(rows: Sequence[_Row], by: str) -> Table:
 
 
 def _runs_table(runs: Sequence[Any]) -> Table:
-    table = _table("run", "started (UTC)", "strategies", "models", right=("rankings", "calls", "cost"))
-    for item in runs:
-        texts = (item.id, _when(item.started), ", ".join(item.strategies), ", ".join(item.models))
-        numbers = (f"{item.rankings:,}", f"{item.calls:,}", dollars(item.cost_usd))
-        table.add_row(*(Text(printable(cell)) for cell in (*texts, *numbers)))
+    left, right = ("run", "started (UTC)"), ("rankings", "calls", "cost")
+    table = slim_table()
+    rows = [
+        (printable(r.id), _when(r.started)[:-3], f"{r.rankings:,}", f"{r.calls:,}", dollars(r.cost_usd)) for r in runs
+    ]
+    room = max(16, width() - taken(zip((*left, *right), *rows, strict=True)))
+    for heading in left:
+        table.add_column(heading, no_wrap=True)
+    table.add_column("strategies, models", overflow="fold")
+    for heading in right:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for run, (*about, rankings, calls, cost) in zip(runs, rows, strict=True):
+        asked = "\n".join(broken(printable(strategy), room) for strategy in run.strategies)
+        by = ", ".join(map(printable, run.models))
+        table.add_row(*map(Text, (*about, f"{asked}\nby {by}" if by else asked, rankings, calls, cost)))
     return table
+
+
+_CALL_MOST, _CALL_LEAST = (8, 12, 14, 14), (8, 6, 7, 8)
+"""Columns of time, query, stage and model: at most, and where there is little room."""
+_REPLY_LEAST = 18
 
 
 def _calls_table(calls: Sequence[TracedCall]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    # What is long is cut, so that a call is one line wherever there is room for one.
-    for heading, width in (("time", 8), ("query", 12), ("stage", 10), ("model", 14)):
-        table.add_column(heading, max_width=width, no_wrap=True, overflow="ellipsis")
-    table.add_column("reply", no_wrap=True, overflow="ellipsis", ratio=1)
-    for heading in ("tokens", "cost", "s"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for call in calls:
-        stage = f"{call.stage} {call.round}" + (f" #{call.attempt}" if call.attempt > 1 else "")
-        said = call.error or call.reply or ""
-        tokens = f"{call.input_tokens or 0:,}+{call.output_tokens or 0:,}"
-        cost = "cached" if call.cached else "?" if call.cost_usd is None else dollars(call.cost_usd)
-        cells = (
-            _when(call.time)[-8:],
-            call.query.id or call.query.text,
-            stage,
-            (call.model or "").rpartition("/")[2],
-            said,
-            tokens,
-            cost,
-            f"{call.latency_s:.2f}",
-        )
-        table.add_row(*(Text(printable(cell), "yellow" if call.error else "") for cell in cells))
+    heads = ("time", "query", "stage", "model", "reply", "tokens", "cost", "s")
+    rows = [_call_cells(call) for call in calls]
+    # What is long is cut, so that a call is one line.
+    columns = list(zip(heads, *rows, strict=True))
+    numbers = [max(map(len, cells)) for cells in columns[5:]]
+    room = width() - taken(columns[5:])
+    names = [cells[:4] for cells in (heads, *rows)]
+    widths = shortened_columns(names, _CALL_MOST, _CALL_LEAST, room - _REPLY_LEAST)
+    reply = max(_REPLY_LEAST, room - sum(widths) - gap() * len(widths))
+    table = slim_table()
+    for heading, wide in zip(heads, (*widths, reply, *numbers), strict=True):
+        right = heading in heads[5:]
+        table.add_column(heading, width=wide, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
+    for call, cells in zip(calls, rows, strict=True):
+        table.add_row(*(Text(cell, "yellow" if call.error else "") for cell in cells))
     return table
 
 
+def _call_cells(call: TracedCall) -> tuple[str, ...]:
+    tokens = f"{call.input_tokens or 0:,}+{call.output_tokens or 0:,}"
+    cost = "cached" if call.cached else "?" if call.cost_usd is None else dollars(call.cost_usd)
+    cells = (
+        _when(call.time)[-8:],
+        call.query.id or call.query.text,
+        f"{call.stage} {call.round}" + (f" #{call.attempt}" if call.attempt > 1 else ""),
+        (call.model or "").rpartition("/")[2],
+        call.error or call.reply or "",
+        tokens,
+        cost,
+        f"{call.latency_s:.2f}",
+    )
+    return tuple(map(printable, cells))
+
+
 def _table(*left: str, right: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = slim_table()
     for heading in left:
         table.add_column(heading, overflow="fold")
     for heading in right:
@@ -231,7 +253,7 @@ def _records(records: Sequence[dict[str, Any]], style: str) -> str:
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain) + "\n"
+    return json_text(value, indent=indent, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli.output import emit, note, on_stdout
+from judge_rerank.cli.terminal import slim_table
 
 app = typer.Typer(no_args_is_help=True, help="List, download and find models that run on this machine.")
 
@@ -31,10 +30,10 @@ def list_models() -> None:
     from judge_rerank.models import DEFAULT_JUDGE, REGISTRY, installed_models, megabytes
 
     here = installed_models()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = slim_table()
     for heading in ("model", "size", "here", "licence"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "size" else "left")
-    table.add_column("description", min_width=24)
+    table.add_column("description", overflow="fold")
     for model in REGISTRY.values():
         mark = " *" if model.name == DEFAULT_JUDGE else ""
         size, present = megabytes(model.size_bytes), "yes" if model.name in here else "no"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from judge_rerank.cli.terminal import head_box, json_text
 from judge_rerank.core import InputError, Judgment, PricingUnknown, RankedDocument, Ranking, total_usd
 
 Format = Literal["table", "json", "jsonl", "trec"]
@@ -135,7 +134,7 @@ def as_text(ranking: Ranking, style: Format, *, many: bool, explain: bool) -> st
     if style == "jsonl":
         return jsonl(ranking, explain=explain)
     if style == "json":
-        return ranking.to_json(indent=None if many else 2) + "\n"
+        return json_text(ranking.to_dict(), indent=None if many else 2)
     if not ranking.results:
         return ""
     table = ranking_table(ranking, width=Console(file=sys.stdout).width, many=many, explain=explain)
@@ -158,7 +157,7 @@ def jsonl(ranking: Ranking, *, explain: bool) -> str:
         record = record | first | document | record
         if explain:
             record["judgments"] = result["judgments"]
-        lines.append(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+        lines.append(json_text(record))
     return "".join(lines)
 
 
@@ -166,7 +165,7 @@ def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: 
     """The ranking for people: rank (from 1), index in the first stage (from 0), score, document, judgment."""
     title = f"{ranking.query.id}: {printable(ranking.query.text)}" if many else None
     table = Table(
-        box=SIMPLE_HEAD,
+        box=head_box(),
         show_edge=False,
         title=Text(title) if title else None,
         title_justify="left",

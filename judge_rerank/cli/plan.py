@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from judge_rerank.cli import options
 from judge_rerank.cli.judging import open_judge, unspent
 from judge_rerank.cli.option_groups import ModelOptions, with_options
 from judge_rerank.cli.output import dollars, emit, note, on_stdout
+from judge_rerank.cli.terminal import spec_table
 from judge_rerank.core import InputError, Recommendation
 
 if TYPE_CHECKING:
@@ -79,14 +80,11 @@ def plan(
 
 
 def _as_table(found: Recommendation) -> str:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("strategy", overflow="fold")
-    for name in ("rank", "calls", "rounds", "tokens in", "seconds", "cost", "at most"):
-        table.add_column(name, justify="right", no_wrap=True)
+    heads = ("rank", "calls", "rounds", "tokens", "s", "cost", "at most")
+    rows: list[tuple[str, Sequence[str]]] = []
     for forecast in (found.best, *found.alternatives):
         low, high = forecast.likely_ranks
-        table.add_row(
-            forecast.strategy,
+        cells = (
             f"{forecast.rank} ({low}–{high})",
             f"{forecast.calls:,}",
             f"{forecast.rounds:,}",
@@ -95,7 +93,8 @@ def _as_table(found: Recommendation) -> str:
             _short(forecast.expected_cost_usd),
             _short(forecast.cost_usd),
         )
-    return on_stdout(table)
+        rows.append((forecast.strategy, cells))
+    return on_stdout(spec_table("strategy", heads, rows))
 
 
 def _short(usd: Decimal | None) -> str:
@@ -116,19 +115,17 @@ def _from_run(run: Path, usd: str | None, latency_s: float | None, style: str) -
 
 
 def _measured_table(found: list[Measured]) -> str:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("variant", overflow="fold")
-    for name in (found[0].metric, "beside the best", "calls", "seconds", "cost"):
-        table.add_column(name, justify="right", no_wrap=True)
+    heads = (found[0].metric, "beside the best", "calls", "seconds", "cost")
+    rows: list[tuple[str, Sequence[str]]] = []
     for each in found:
         low, high = each.interval
         usd = None if each.usd is None else Decimal(str(round(each.usd, 9)))
-        table.add_row(
-            each.variant,
+        cells = (
             f"{each.mean:.3f}",
             "best" if each.is_best else f"{low:+.3f} to {high:+.3f}",
             f"{each.calls:.1f}",
             "?" if each.seconds is None else f"{each.seconds:.1f}",
             _short(usd),
         )
-    return on_stdout(table)
+        rows.append((each.variant, cells))
+    return on_stdout(spec_table("variant", heads, rows))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from judge_rerank.cli.output import dollars
+from judge_rerank.cli.terminal import speaks_unicode
 from judge_rerank.core import Query
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Bar:
 
     def __init__(self, total: int | None) -> None:
         self._bar = Progress(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if speaks_unicode() else "line"),
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),

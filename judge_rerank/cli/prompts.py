@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli import completion, options
@@ -16,6 +14,7 @@ from judge_rerank.cli.judging import parameters
 from judge_rerank.cli.option_groups import with_options
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, error_line, note, on_stdout
+from judge_rerank.cli.terminal import slim_table
 from judge_rerank.core import InputError, PromptError, Query
 
 app = typer.Typer(no_args_is_help=True, help="List, show and check prompt templates.")
@@ -41,7 +40,7 @@ def list_prompts(prompts: Prompts = None) -> None:
     """List the prompts, each with the start of its hash. * marks the default of a task."""
     from judge_rerank.prompting import TASKS, Library
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = slim_table()
     for heading in ("prompt", "version", "hash"):
         table.add_column(heading, no_wrap=True)
     table.add_column("description", overflow="fold")

@@ -148,7 +148,8 @@ def _forecast(judge: Judge, pairs: Sequence[Pair]) -> int | None:
     """How many calls it will be, where somebody watches and it is quickly known."""
     if not Bar.visible() or sum(len(documents) for _, documents in pairs) > _MOST_FORECAST:
         return None
-    return sum(judge.estimate(query, documents).calls for query, documents in pairs)
+    # None where only scorers are asked: a bar of no calls would tell nothing.
+    return sum(judge.estimate(query, documents).calls for query, documents in pairs) or None
 
 
 def _check_ids(pairs: Sequence[Pair]) -> None:

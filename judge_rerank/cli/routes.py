@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from judge_rerank.cli import options
 from judge_rerank.cli.judged_data import JudgedData
 from judge_rerank.cli.judging import judge_kind_of, open_judge
 from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
 from judge_rerank.cli.output import counted, dollars, emit, left_out, on_stdout, report, require_folder
+from judge_rerank.cli.terminal import broken, slim_table, spec_table, width
 
 if TYPE_CHECKING:
     from judge_rerank.evaluation import FittedClass, FittedRoutes
@@ -44,11 +44,12 @@ def show(
     if style == "yaml":
         emit(found.as_yaml())
         return
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = slim_table()
     for column in ("query", "judge", "candidates", "strategy; the next one if the caps are too low", "why"):
         table.add_column(column, overflow="fold")
+    room = max(16, (width() - 28) // 2)
     for row in found.rows:
-        chain = "\n".join(row.strategies).replace("{prefilter}", prefilter())
+        chain = "\n".join(broken(each.replace("{prefilter}", prefilter()), room) for each in row.strategies)
         table.add_row(row.label, row.judge, f"up to {row.most}" if row.most else "any", chain, row.why)
     emit(on_stdout(table))
 
@@ -120,18 +121,16 @@ def _class_table(found: FittedClass, metric: str) -> str:
     head = f"{found.label}: {counted(found.queries, 'query', 'queries')}"
     if not found.tried:
         return f"{head}, too few to tell strategies apart (at least 10), so the route stays\n"
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("strategy", overflow="fold")
-    for column in (metric, "gain", "p", "$/1,000", "s"):
-        table.add_column(column, justify="right", no_wrap=True)
+    rows: list[tuple[str, Sequence[str]]] = []
     for row in found.tried:
         beside = row.comparison
-        table.add_row(
-            f"{'→' if row.chosen else ' '} {row.strategy}",
+        cells = (
             f"{row.metric:.4f}",
             f"{beside.difference:+.4f}",
             "" if beside.p_adjusted is None else f"{beside.p_adjusted:.3f}",
             "?" if row.usd is None else dollars(Decimal(str(round(row.usd * 1000, 6)))),
             f"{row.seconds:.2f}",
         )
+        rows.append((f"{'→' if row.chosen else ' '} {row.strategy}", cells))
+    table = spec_table("strategy", (metric, "gain", "p", "$/1,000", "s"), rows)
     return f"{head}\n{on_stdout(table)}"

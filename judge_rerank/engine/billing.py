@@ -37,8 +37,8 @@ def expected_output_tokens(prepared: Prepared, info: ModelInfo) -> int:
     whose question is short.
 
     What that is worth: of the smallest local model (SmolLM2 135M) a word took .25 to .60 of its limit of four tokens, a
-    ranking of six .28, and a batch of scores all of it, since that model does not end its lists. The share for reasoning
-    is a guess: no replies of reasoning models were at hand to check it. An estimate says the bound beside it.
+    ranking of six .28, and a batch of scores all of it, since that model does not end its lists. The share for
+    reasoning is a guess: no replies of reasoning models were at hand to check it. An estimate reports the bound too.
     """
     reasoning = min(info.reasoning_tokens, prepared.request.max_output_tokens)
     answer = prepared.request.max_output_tokens - reasoning

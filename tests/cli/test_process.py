@@ -108,4 +108,4 @@ def test_a_terminal_without_unicode_gets_escapes(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     monkeypatch.setenv("JUDGE_RERANK_MODELS", "/café")
     ran = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True, check=True)
-    assert r"JUDGE_RERANK_MODELS=/caf\xe9" in ran.stdout
+    assert r"JUDGE_RERANK_MODELS=/caf\u00e9" in ran.stdout
