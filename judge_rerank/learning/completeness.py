@@ -44,7 +44,7 @@ def check_complete(partial: int, wanted: int, made: Sequence[Ranking]) -> None:
     why = f" The most frequent reason: {reasons.most_common(1)[0][0]}." if reasons else ""
     raise IncompleteRankings(
         f"{partial} of {wanted} queries have partial rankings so far; at most {MOST_PARTIAL:.0%} may. Documents that "
-        f"were never judged are not data, so no more queries were sent, and nothing was learnt.{why} Raise the budget or "
-        "check the provider, then run the command again. Replies in the cache are not paid for twice.",
+        f"were never judged are not data, so no more queries were sent, and nothing was learnt.{why} Raise the budget "
+        "or check the provider, then run the command again. Replies in the cache are not paid for twice.",
         made,
     )
