@@ -183,9 +183,12 @@ class Used:
 
 
 def spoilt(block: dict[str, Any], used: Used, chance: random.Random) -> dict[str, Any]:
-    """A usage block in which a count is missing, no number, or more of the input was cached than there was."""
+    """A usage block in which a count is missing, no number, or more of the input was cached than there was.
+
+    Without the count of what was cached beside the input, a block would be whole and wrong, which nobody could tell.
+    """
     counts = [name for name in block if isinstance(block[name], int)]
-    name = chance.choice(counts)
+    name = chance.choice([name for name in counts if name != "cache_read_input_tokens"])
     kind = chance.random()
     if kind < 0.2:
         return {other: count for other, count in block.items() if other != name}
