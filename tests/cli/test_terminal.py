@@ -25,7 +25,7 @@ def shown(
     """The lines of a command in a terminal so wide, after two rankings."""
     prices = tmp_path / "prices.yaml"
     prices.write_text("openai/test: {input_usd_per_mtok: 0.4, output_usd_per_mtok: 1.6}\n")
-    for strategy in ("score(batch_size=4)", "self-consistent(strategy=joint(replicas=1, settle=False), n=2)"):
+    for strategy in ("score(batch_size=4)", "self-consistent(strategy=joint(replicas=1), n=2)"):
         assert command("rerank", *QUERY, documents, *judge, "-s", strategy, "--prices", prices).code == 0
 
     def lines(width: int, *arguments: object) -> list[str]:
