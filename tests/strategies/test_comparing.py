@@ -210,7 +210,7 @@ def test_a_judge_that_contradicts_itself_is_ranked_by_wins_or_by_whom_they_were_
         return Order(order=tuple(order), stated=len(shown))
 
     runs = [
-        drive(Joint(window_size=5, replicas=4, settle=False, aggregate=aggregate), ["d"] * 20, answer)
+        drive(Joint(window_size=5, replicas=4, refine=False, aggregate=aggregate), ["d"] * 20, answer)
         for aggregate in ("winrate", "pagerank")
     ]
     won, met = Counter[int](), Counter[int]()
