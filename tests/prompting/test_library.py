@@ -239,7 +239,7 @@ def test_name_and_task_agree_with_the_place(write: Write, tmp_path: Path) -> Non
     with pytest.raises(PromptError, match=r"other\.j2:3: .*has the name 'mine'"):
         Library([tmp_path / "one"])
     write(FRONT + BODY, "two/binary/mine.j2")
-    with pytest.raises(PromptError, match=r"mine\.j2:2: .*lies in the folder 'binary'"):
+    with pytest.raises(PromptError, match=r"mine\.j2:2: .*is in the folder 'binary'"):
         Library([tmp_path / "two"])
 
 
