@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import open_judge
-from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
+from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, note, on_stdout
 from judge_rerank.cli.terminal import head_box
 from judge_rerank.core import InputError, ProviderError

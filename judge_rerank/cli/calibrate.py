@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import RunInputs
 from judge_rerank.cli.judging import open_judge
-from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions, with_options
+from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, left_out, on_stdout, report, require_folder
 from judge_rerank.cli.terminal import head_box
 from judge_rerank.learning import Calibration

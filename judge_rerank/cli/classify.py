@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.exit_codes import PARTIAL
 from judge_rerank.cli.judging import open_judge
-from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
+from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, note, on_stdout, printable, warning_line
 from judge_rerank.cli.terminal import head_box, json_text
 from judge_rerank.core import InputError

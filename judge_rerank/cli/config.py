@@ -12,6 +12,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, cast, get_args, get_origin
 
+from judge_rerank.cli.option_groups import configurable
+from judge_rerank.cli.options import parameters
 from judge_rerank.core import DataError, UnknownName, secrets_in
 
 FILE, PROJECT, TABLE = "judge-rerank.toml", "pyproject.toml", "tool.judge-rerank"
@@ -104,8 +106,6 @@ class _Reader:
         return Config(path=self._path, values=values)
 
     def _checked(self, key: str, value: Any, hint: Any) -> Any:
-        from judge_rerank.cli.judging import parameters
-
         kinds = [
             kind for kind in (get_args(hint) if get_origin(hint) is not Literal else [hint]) if kind is not NoneType
         ]
@@ -172,6 +172,4 @@ class _Reader:
 @cache
 def _hints() -> Mapping[str, Any]:
     """By the name of the option (`cache-dir`), the type of what it is set to."""
-    from judge_rerank.cli.option_groups import configurable
-
     return {name.replace("_", "-"): get_args(hint)[0] for name, hint in configurable().items()}

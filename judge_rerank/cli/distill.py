@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 from rich.table import Table
 
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import RunInputs
-from judge_rerank.cli.option_groups import with_options
 from judge_rerank.cli.output import counted, emit, note, on_stdout
 from judge_rerank.cli.terminal import head_box
 from judge_rerank.core import InputError

@@ -15,8 +15,9 @@ from rich.text import Text
 from judge_rerank.cli import options
 from judge_rerank.cli.cache import size_text
 from judge_rerank.cli.config import FILE, TABLE, config
+from judge_rerank.cli.decorator import configured, with_options
 from judge_rerank.cli.judging import places
-from judge_rerank.cli.option_groups import SpendingOptions, configured, with_options
+from judge_rerank.cli.option_groups import SpendingOptions
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, on_stdout
 from judge_rerank.cli.terminal import json_text

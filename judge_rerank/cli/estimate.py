@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import open_judge, unspent
-from judge_rerank.cli.option_groups import JudgeOptions, with_options
+from judge_rerank.cli.option_groups import JudgeOptions
 from judge_rerank.cli.output import dollars, emit, on_stdout
 from judge_rerank.core import Estimate
 

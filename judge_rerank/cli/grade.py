@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.exit_codes import PARTIAL, of_rankings
 from judge_rerank.cli.inputs import RunInputs
 from judge_rerank.cli.judging import open_judge
-from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
+from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, report, require_folder, warning_line
 from judge_rerank.cli.progress import Bar
 from judge_rerank.core import InputError

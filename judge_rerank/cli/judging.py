@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from judge_rerank.cli.option_groups import JudgeOptions, ModelOptions, SpendingOptions
+from judge_rerank.cli.options import parameters
 from judge_rerank.core import InputError
 from judge_rerank.strategies import Passages
 
@@ -136,20 +136,6 @@ def default_trace() -> Path:
     from judge_rerank.storage import cache_dir as cache_folder
 
     return cache_folder() / "trace.db"
-
-
-def parameters(given: Sequence[str]) -> dict[str, Any]:
-    """`KEY=VALUE` pairs; a value that is JSON (a number, true, a list) is taken as such, any other as text."""
-    found: dict[str, Any] = {}
-    for pair in given:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InputError(f"--param {pair!r} has no '=': --param KEY=VALUE, such as reasoning_effort=low.")
-        try:
-            found[key] = json.loads(value)
-        except ValueError:
-            found[key] = value
-    return found
 
 
 def _with(strategy: Strategy, options: Mapping[str, str | bool]) -> Strategy:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from judge_rerank.cli import completion
+from judge_rerank.core import InputError
 from judge_rerank.strategies import strategy_names
 
 _INPUT, _JUDGE, _SPEND = "Input", "The judge", "Cost and storage"
@@ -230,3 +233,17 @@ Store = Annotated[
 ]
 NoTrace = Annotated[bool, typer.Option("--no-trace", help="Do not write a trace.", rich_help_panel=_SPEND)]
 TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", "-f", help="The output format.")]
+
+
+def parameters(given: Sequence[str]) -> dict[str, Any]:
+    """`KEY=VALUE` pairs; a value that is JSON (a number, true, a list) is taken as such, any other as text."""
+    found: dict[str, Any] = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"--param {pair!r} has no '=': --param KEY=VALUE, such as reasoning_effort=low.")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.judging import open_judge, unspent
-from judge_rerank.cli.option_groups import ModelOptions, with_options
+from judge_rerank.cli.option_groups import ModelOptions
 from judge_rerank.cli.output import dollars, emit, note, on_stdout
 from judge_rerank.cli.terminal import spec_table
 from judge_rerank.core import InputError, Recommendation

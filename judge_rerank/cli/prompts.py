@@ -9,10 +9,9 @@ import typer
 from rich.text import Text
 
 from judge_rerank.cli import completion, options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import Inputs
-from judge_rerank.cli.judging import parameters
-from judge_rerank.cli.option_groups import with_options
-from judge_rerank.cli.options import Prompts
+from judge_rerank.cli.options import Prompts, parameters
 from judge_rerank.cli.output import emit, error_line, note, on_stdout
 from judge_rerank.cli.terminal import slim_table
 from judge_rerank.core import InputError, PromptError, Query

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.exit_codes import INTERRUPTED, of_rankings
 from judge_rerank.cli.inputs import Inputs, Pair
 from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.judging import open_judge
-from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions, with_options
+from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions
 from judge_rerank.cli.output import Format, as_text, emit, report
 from judge_rerank.cli.progress import Bar
 from judge_rerank.core import InputError, Ranking

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.judged_data import JudgedData
 from judge_rerank.cli.judging import judge_kind_of, open_judge
-from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
+from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, dollars, emit, left_out, on_stdout, report, require_folder
 from judge_rerank.cli.terminal import broken, slim_table, spec_table, width
 

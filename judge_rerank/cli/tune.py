@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 
 from judge_rerank.cli import options
+from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.judged_data import JudgedData
 from judge_rerank.cli.judging import open_judge
-from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions, with_options
+from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, left_out, on_stdout, report
 from judge_rerank.cli.terminal import head_box
 from judge_rerank.core import InputError
