@@ -103,7 +103,7 @@ def test_an_encoding_without_our_signs_has_others(
     )
     asked = ["rerank", *QUERY, documents, *judge, "-s", "score"]
     table = ascii_out(*asked)
-    assert "2 ^1" in table
+    assert "^1" in table
     assert "---" in table
     assert "\\u00fc" in table
     record = json.loads(ascii_out(*asked, "-f", "jsonl").splitlines()[-1])
