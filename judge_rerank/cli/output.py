@@ -127,8 +127,8 @@ def on_stdout(table: Table) -> str:
     return captured.get().strip("\n") + "\n"
 
 
-def as_text(ranking: Ranking, style: Format, *, many: bool, explain: bool) -> str:
-    """One ranking in a format, ready to be written. `many`: it is one of several."""
+def as_text(ranking: Ranking, style: Format, *, many: bool, explain: bool, rows: int | None = None) -> str:
+    """One ranking in a format, ready to be written. `many`: it is one of several; `rows`: the most that a table has."""
     if style == "trec":
         return ranking.to_trec()
     if style == "jsonl":
@@ -137,7 +137,7 @@ def as_text(ranking: Ranking, style: Format, *, many: bool, explain: bool) -> st
         return json_text(ranking.to_dict(), indent=None if many else 2)
     if not ranking.results:
         return ""
-    table = ranking_table(ranking, width=Console(file=sys.stdout).width, many=many, explain=explain)
+    table = ranking_table(ranking, width=Console(file=sys.stdout).width, rows=rows, many=many, explain=explain)
     return (
         on_stdout(table)
         + ("".join(f"→ {reason}\n" for reason in order_reasons(ranking)) if explain else "")
@@ -161,7 +161,9 @@ def jsonl(ranking: Ranking, *, explain: bool) -> str:
     return "".join(lines)
 
 
-def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: bool = False) -> Table:
+def ranking_table(
+    ranking: Ranking, *, width: int, rows: int | None = None, many: bool = False, explain: bool = False
+) -> Table:
     """The ranking for people: rank (from 1), index in the first stage (from 0), score, document, judgment."""
     title = f"{ranking.query.id}: {printable(ranking.query.text)}" if many else None
     table = Table(
@@ -182,7 +184,7 @@ def ranking_table(ranking: Ranking, *, width: int, many: bool = False, explain: 
     if judged:
         table.add_column("judgment", max_width=20)
     room = 2 * max(20, width - 24 - 8 * scored - 4)
-    for result in ranking:
+    for result in ranking.results[:rows]:
         cells = [Text(str(result.rank)), _index(result)]
         if scored:
             cells.append(Text("" if result.relevance_score is None else f"{result.relevance_score:.3f}"))

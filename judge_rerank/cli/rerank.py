@@ -85,10 +85,10 @@ def rerank(
     if style == "trec":
         _check_ids(pairs)
     with open_judge(judging, spending, calibration=calibration) as judge:
-        shown = top if top is not None or style != "table" else _ROWS
-        printer = _Printer(style=style, many=inputs.many, explain=judging.explain)
+        rows = _ROWS if top is None else None
+        printer = _Printer(style=style, many=inputs.many, explain=judging.explain, rows=rows)
         asked: RankKeywords = {
-            "top_n": shown,
+            "top_n": top,
             "min_score": min_score,
             "deadline_s": deadline,
             "max_usd": max_usd,
@@ -102,14 +102,15 @@ def rerank(
 class _Printer:
     """Writes rankings as they come."""
 
-    def __init__(self, *, style: Format, many: bool, explain: bool) -> None:
+    def __init__(self, *, style: Format, many: bool, explain: bool, rows: int | None) -> None:
         self._style: Format = style
+        self._rows = rows
         self._many, self._explain = many, explain
         self._first = True
 
     def write(self, ranking: Ranking) -> None:
         """Write one ranking at once."""
-        text = as_text(ranking, self._style, many=self._many, explain=self._explain)
+        text = as_text(ranking, self._style, many=self._many, explain=self._explain, rows=self._rows)
         if self._style == "json" and self._many:
             text = ("[" if self._first else ",") + "\n" + text.rstrip()
         self._first = False

@@ -35,6 +35,14 @@ def test_the_table_shows_places_before_and_after(command: Command, judge: list[s
     assert "price unknown" in ran.err
 
 
+def test_a_table_has_ten_rows_whatever_a_cascade_keeps(command: Command, judge: list[str]) -> None:
+    many = "\n".join(json.dumps({"id": f"d{n}", "text": f"Dune {n}"}) for n in range(15))
+    ran = command("rerank", *QUERY, "-", *judge, "-s", "bm25 % 5 >> score", stdin=many)
+    assert ran.code == 0, ran.err
+    places = [line.split()[0] for line in ran.out.splitlines() if line.strip() and line.split()[0].isdecimal()]
+    assert places == [str(rank) for rank in range(1, 11)]
+
+
 def test_reasons_are_shown_when_asked_for(command: Command, judge: list[str], documents: Path) -> None:
     assert "→" not in command("rerank", *QUERY, documents, *judge, "-s", "score").out
     assert command("rerank", *QUERY, documents, *judge, "-s", "score", "--explain").out.count("→") == 4
