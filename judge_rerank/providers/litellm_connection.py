@@ -17,7 +17,7 @@ from judge_rerank.providers.litellm_module import load as _litellm
 from judge_rerank.providers.log_redaction import keep_out_of_logs
 
 _TAKES_CLIENT = frozenset(
-    {"anthropic", "bedrock", "databricks", "gemini", "huggingface", "vertex_ai", "vertex_ai_beta"}
+    {"anthropic", "bedrock", "databricks", "gemini", "huggingface", "vertex_ai", "vertex_ai_beta", "watsonx"}
 )
 """Providers whose code in LiteLLM ignores `shared_session` and takes a client instead."""
 
