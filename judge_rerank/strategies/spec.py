@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from judge_rerank.core import InputError, Registry, Strategy, UnknownName
+from judge_rerank.core import PLUGINS_VARIABLE, InputError, Registry, Strategy, UnknownName
 from judge_rerank.strategies.cascade import Cascade, Composable, Stage
 from judge_rerank.strategies.options import Option, options_of
 from judge_rerank.strategies.registry import STRATEGIES, VALUES
@@ -38,7 +39,7 @@ def parse(strategy: object) -> Strategy:
         SetupError: what registers the name cannot be imported.
     """
     if isinstance(strategy, str):
-        return _parsed(strategy)
+        return _parsed(strategy, os.environ.get(PLUGINS_VARIABLE, ""))
     if isinstance(strategy, type) and isinstance(strategy, Strategy):
         msg = f"strategy is the class {strategy.__name__}; pass an object of it: {strategy.__name__}()."
         raise InputError(msg)
@@ -52,7 +53,7 @@ def parse(strategy: object) -> Strategy:
 
 
 @lru_cache(maxsize=256)  # strategies cannot be changed, so rankings may share one
-def _parsed(text: str) -> Strategy:
+def _parsed(text: str, plugins: str) -> Strategy:  # noqa: ARG001 - what can be named depends on them
     return _Reader(text).strategy()
 
 

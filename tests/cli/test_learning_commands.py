@@ -69,7 +69,7 @@ def test_a_budget_that_runs_out_in_the_middle(which: str, command: Command, judg
     assert ran.code == 3, ran.err
     assert ran.out == ""
     assert not (folder / "out").exists()
-    assert "queries have partial rankings by now; at most 20% may" in ran.err
+    assert "queries have partial rankings so far; at most 20% may" in ran.err
     assert "--budget is used up" in ran.err
     assert " by openai/test" in ran.err, "what was spent is told"
     assert command("spend", "--ledger", folder / "ledger.db").code == 0

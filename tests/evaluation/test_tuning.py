@@ -94,7 +94,7 @@ def test_nothing_is_fitted_to_judgments_that_never_happened(replies: int) -> Non
         backend = Failing(data, lambda number, _: number > replies)
         with (
             Judge(backend, max_attempts=1, concurrency=1) as judge,
-            pytest.raises(IncompleteRankings, match="partial rankings by now; at most 20% may") as refused,
+            pytest.raises(IncompleteRankings, match="partial rankings so far; at most 20% may") as refused,
         ):
             fit(judge)
         assert any(ranking.status == "partial" for ranking in refused.value.rankings)
