@@ -26,6 +26,8 @@ Command = Callable[..., None]
 Group = TypeVar("Group")
 
 _CONTEXT = "asked_context"
+# What the file turns off is on again where the command line says where to keep it.
+_OVERRULED_BY = {"cache": "cache_dir"}
 
 
 def with_options(command: Command) -> Command:
@@ -60,8 +62,9 @@ def with_options(command: Command) -> Command:
 
 def _said(context: typer.Context, name: str, value: Any, annotation: Any) -> Any:
     """What an option is set to: on the command line, else by the folder's file."""
-    source = context.get_parameter_source(name)
-    if source is None or source.name != "DEFAULT" or configurable().get(name) != annotation:
+    if not _is_left_out(context, name) or configurable().get(name) != annotation:
+        return value
+    if not _is_left_out(context, _OVERRULED_BY.get(name, name)):
         return value
     found = config()
     if not found.says(name):
@@ -69,6 +72,11 @@ def _said(context: typer.Context, name: str, value: Any, annotation: Any) -> Any
     if name == "api_base":  # the key goes there too, and a file of a folder above may be another user's
         note(f"Requests go to {found.values[name]}, as {found.path} says.")
     return found.values[name]
+
+
+def _is_left_out(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT"
 
 
 def configured(group: type[Group]) -> Group:

@@ -55,6 +55,17 @@ def test_the_nearest_file_counts(command: Command, documents: Path, place: Path,
     assert json.loads(command("doctor", "-f", "json").out)["config"]["path"] == str((place / file).resolve())
 
 
+def test_a_cache_folder_on_the_command_line_turns_the_cache_on(
+    command: Command, judge: list[str], documents: Path, place: Path
+) -> None:
+    (place / "judge-rerank.toml").write_text("cache = false\n")
+    arguments = ["rerank", *QUERY, documents, *judge, "-s", "listwise"]
+    for _ in range(2):
+        assert "from the cache" not in command(*arguments).err
+    command(*arguments, "--cache-dir", place / "mine")
+    assert "from the cache" in command(*arguments, "--cache-dir", place / "mine").err
+
+
 def test_paths_are_seen_from_the_file(command: Command, documents: Path, place: Path, tmp_path: Path) -> None:
     text = 'strategy = "none"\ntrace = "mine/trace.db"\ncache-dir = "replies"\n'
     (place.parent / "judge-rerank.toml").write_text(text)
