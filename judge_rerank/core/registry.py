@@ -72,12 +72,16 @@ class Registry(Generic[T]):
         rooms: packages of ours whose modules are looked through for such decorators.
         groups: groups of entry points by which other packages bring theirs. An entry point's name is the thing's, and
             it leads to the thing, or to a module that registers it.
+
+    Attributes:
+        version: changes whenever a name may stand for something else, for caches of what names stand for.
     """
 
     def __init__(
         self, kind: str, *, decorators: Sequence[str], rooms: Sequence[str] = (), groups: Sequence[str] = ()
     ) -> None:
         self._kind, self._decorators, self._rooms, self._groups = kind, tuple(decorators), tuple(rooms), tuple(groups)
+        self.version = 0
         self._things: dict[str, T] = {}
         self._names: dict[object, str] = {}
         self._sources: dict[str, list[_Source]] | None = None
@@ -99,6 +103,7 @@ class Registry(Generic[T]):
             self._check_free(name, thing)
             self._things[name] = cast("T", thing)
             self._names.setdefault(thing, name)
+            self.version += 1
             return thing
 
         return add
@@ -131,6 +136,7 @@ class Registry(Generic[T]):
     def forget(self) -> None:
         """Look for entry points anew when the next name is asked for: a package was installed meanwhile."""
         self._sources = None
+        self.version += 1
 
     def additions(self) -> tuple[Addition, ...]:
         """What did not come with this package, imported to see whether it can be used."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable, SetupError
@@ -60,9 +61,10 @@ def _embedded() -> str:
 
     if DEFAULT_JUDGE in installed_models():
         return "local"
+    missing = "" if find_spec("xllamacpp") else "pip install 'judge-rerank[local]', then "
     msg = (
         "No model is named. Pass one, Judge('openai/gpt-4.1-mini') or -m openai/gpt-4.1-mini, or set "
-        "JUDGE_RERANK_MODEL. Or download the local model, which needs no key: judge-rerank models pull "
+        f"JUDGE_RERANK_MODEL. Or download the local model, which needs no key: {missing}judge-rerank models pull "
         f"{DEFAULT_JUDGE}"
     )
     raise ModelUnavailable(msg)

@@ -39,7 +39,7 @@ def parse(strategy: object) -> Strategy:
         SetupError: what registers the name cannot be imported.
     """
     if isinstance(strategy, str):
-        return _parsed(strategy, os.environ.get(PLUGINS_VARIABLE, ""))
+        return _parsed(strategy, (os.environ.get(PLUGINS_VARIABLE, ""), STRATEGIES.version, VALUES.version))
     if isinstance(strategy, type) and isinstance(strategy, Strategy):
         msg = f"strategy is the class {strategy.__name__}; pass an object of it: {strategy.__name__}()."
         raise InputError(msg)
@@ -53,7 +53,7 @@ def parse(strategy: object) -> Strategy:
 
 
 @lru_cache(maxsize=256)  # strategies cannot be changed, so rankings may share one
-def _parsed(text: str, plugins: str) -> Strategy:  # noqa: ARG001 - what can be named depends on them
+def _parsed(text: str, names: tuple[object, ...]) -> Strategy:  # noqa: ARG001 - what names stand for depends on them
     return _Reader(text).strategy()
 
 
