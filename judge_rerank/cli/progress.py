@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from judge_rerank.cli.output import dollars
+from judge_rerank.cli.output import counted, dollars
 from judge_rerank.cli.terminal import speaks_unicode
 from judge_rerank.core import Query
 
@@ -70,7 +70,7 @@ class Bar:
         self._bar.update(self._task, completed=done, description=description)
         if self._bar.disable and time.monotonic() - self._told >= _LINE_EVERY_S:
             self._told = time.monotonic()
-            _LOG.info("%s: %d calls done", description, done)
+            _LOG.info("%s: %s done", description, counted(done, "call"))
 
     @contextmanager
     def paused(self) -> Generator[None]:

@@ -123,9 +123,8 @@ class Ledger:
 
     def written(self) -> Awaitable[object]:
         """`flush` without holding up the event loop; returns as well when the file cannot be written any more."""
-        usable = self._started is not None and self._started.usable
-        waiting = [asyncio.wrap_future(self._started.submit(None))] if self._started is not None and usable else []
-        return asyncio.gather(*waiting, return_exceptions=True)
+        writers = [] if self._started is None or not self._started.usable else [self._started]
+        return asyncio.gather(*(asyncio.wrap_future(w.submit(None)) for w in writers), return_exceptions=True)
 
     def close(self) -> None:
         """Write what is pending and let go of the file, which opens again when it is used again.

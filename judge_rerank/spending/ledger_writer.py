@@ -85,7 +85,7 @@ class LedgerWriter:
         self._cap = budget.cap() if budget is not None else None
         self._pid = os.getpid()
         # Reentrant, because a reservation that is garbage-collected is handed in from wherever that happens.
-        self._gate = threading.RLock()
+        self._lock = threading.RLock()
         self._queue: queue.SimpleQueue[_Task | _Request | None] = queue.SimpleQueue()
         self._open = True
         self._closed_by: BaseException = LedgerError("The ledger is closed, or was opened before this process forked.")
@@ -142,7 +142,7 @@ class LedgerWriter:
         """Write what is pending, end the session and the thread."""
         if self._pid != os.getpid():
             return
-        with self._gate:
+        with self._lock:
             if self._open:
                 self._open = False
                 self._queue.put(None)
@@ -150,7 +150,7 @@ class LedgerWriter:
 
     def _put(self, item: Any) -> Future[Any]:
         if self.usable:
-            with self._gate:
+            with self._lock:
                 if self._open:
                     self._queue.put(item)
                     return item.future
@@ -178,7 +178,7 @@ class LedgerWriter:
             _LOG.error("The ledger could not be closed cleanly, so open reservations stay charged: %s", error)
 
     def _give_up(self, error: BaseException) -> None:
-        with self._gate:
+        with self._lock:
             self._open, self._closed_by = False, error
         while not self._queue.empty():
             item = self._queue.get()

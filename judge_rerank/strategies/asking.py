@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 from judge_rerank.core import Candidate, Candidates, JudgeCall, Plan, Query
@@ -39,12 +38,8 @@ class Asking(Composable):
             options=tuple(options),
             explain=self.explain,
             model=self.model,
-            stage=self._stage,
+            stage=self.name,
         )
-
-    @cached_property
-    def _stage(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)
