@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from judge_rerank.cli.output import counted, emit, on_stdout
-from judge_rerank.cli.terminal import head_box
+from judge_rerank.cli.terminal import head_table
 from judge_rerank.core import InputError
 from judge_rerank.evaluation import Agreement, Metrics, kendalls_tau, measure_agreement, shared, system_scores
 from judge_rerank.readers import read_qrels, read_run
@@ -77,7 +76,7 @@ def _as_tables(found: Agreement, metric: str, systems: Systems, tau: float | Non
         f"(from {found.min_grade:g}) or not; the same grade: {found.same:.1%}; "
         f"mean grade {found.mean_human:.2f} by people, {found.mean_model:.2f} by the model\n"
     )
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     table.add_column("people ↓ model →", no_wrap=True)
     for level in found.levels:
         table.add_column(f"{level:g}", justify="right", no_wrap=True)
@@ -88,7 +87,7 @@ def _as_tables(found: Agreement, metric: str, systems: Systems, tau: float | Non
     text = head + on_stdout(table)
     if tau is None:
         return text
-    scores = Table(box=head_box(), show_edge=False, pad_edge=False)
+    scores = head_table()
     for column in (metric, "by people", "by the model"):
         scores.add_column(column, justify="left" if column == metric else "right", no_wrap=True)
     for name, (by_people, by_model) in sorted(systems.items(), key=lambda item: -item[1][0]):

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from judge_rerank.cli import options
 from judge_rerank.cli.decorator import with_options
@@ -15,7 +14,7 @@ from judge_rerank.cli.inputs import Inputs
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, note, on_stdout
-from judge_rerank.cli.terminal import head_box
+from judge_rerank.cli.terminal import head_table
 from judge_rerank.core import InputError, ProviderError
 from judge_rerank.evaluation import BiasProbe, PositionBias, Task, position_bias
 
@@ -75,7 +74,7 @@ def _as_table(model: str, probe: BiasProbe, found: PositionBias) -> str:
         f"{found.flip_rate:.1%} of {counted(found.pairs, 'pair')} flip with the order; the first shown of two is "
         f"preferred in {found.first_rate:.1%} (fair: 50%)\n"
     )
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     for column in ("position", "shown", "put first", "mean rank", "flip rate"):
         table.add_column(column, justify="right", no_wrap=True)
     for rate in found.by_position:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import RunInputs
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, left_out, on_stdout, report, require_folder
-from judge_rerank.cli.terminal import head_box
+from judge_rerank.cli.terminal import head_table
 from judge_rerank.learning import Calibration
 from judge_rerank.learning import calibrate as fit_calibration
 from judge_rerank.readers import read_qrels
@@ -69,7 +68,7 @@ def _as_table(fitted: Calibration, output: Path) -> str:
         f"{fitted.model}, {fitted.strategy}: {counted(fitted.documents, 'document')} of "
         f"{counted(fitted.queries, 'query', 'queries')}, {fitted.relevant:,} relevant; kept in {output}\n"
     )
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     for column in ("on held-out queries", "before", "after"):
         table.add_column(column, justify="left" if column.startswith("on") else "right", no_wrap=True)
     held_out = fitted.held_out

@@ -20,7 +20,7 @@ from judge_rerank.cli.exit_codes import PARTIAL
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, note, on_stdout, printable, warning_line
-from judge_rerank.cli.terminal import head_box, json_text
+from judge_rerank.cli.terminal import head_table, json_text
 from judge_rerank.core import InputError
 from judge_rerank.readers import numbered_lines
 from judge_rerank.routing import JudgeClassifier, QueryClass, QueryClassifier, Rules, TrainedClassifier
@@ -133,7 +133,7 @@ def _confidence(found: QueryClass) -> str:
 
 
 def _table(rows: Sequence[tuple[str, QueryClass]], *, explain: bool) -> Table:
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     table.add_column("label", no_wrap=True)
     table.add_column("confidence", justify="right", no_wrap=True)
     table.add_column("query", overflow="fold")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli.output import counted, emit, note, on_stdout
-from judge_rerank.cli.terminal import head_box, json_text
+from judge_rerank.cli.terminal import head_box, head_table, json_text
 
 if TYPE_CHECKING:
     from judge_rerank.evaluation import Pair, Side
@@ -93,7 +93,7 @@ def _overview(metric: str, found: Sequence[Pair]) -> str:
 def _moves(pair: Pair, texts: dict[str, str]) -> str:
     from judge_rerank.evaluation import shown_change, shown_quality
 
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     title = pair.a if pair.a == pair.b else f"{pair.a} → {pair.b}"
     table.add_column(Text(f"moved most, {title}"), overflow="fold", ratio=1, min_width=12)
     for heading, width in (("query", 12), ("A", 5), ("B", 5), ("B − A", 6)):

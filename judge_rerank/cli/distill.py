@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
-from rich.table import Table
 
 from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import RunInputs
 from judge_rerank.cli.output import counted, emit, note, on_stdout
-from judge_rerank.cli.terminal import head_box
+from judge_rerank.cli.terminal import head_table
 from judge_rerank.core import InputError
 from judge_rerank.readers import read_qrels
 
@@ -137,7 +136,7 @@ def _as_table(result: Distillation, recipe: Recipe, prefilter: str, output: Path
     )
     if not recipe.weights:
         return head
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     table.add_column("signal", no_wrap=True)
     table.add_column("weight", justify="right", no_wrap=True)
     for name, weight in sorted(recipe.weights.items(), key=lambda item: -item[1]):

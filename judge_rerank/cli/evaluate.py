@@ -17,7 +17,7 @@ from rich.text import Text
 from judge_rerank.cli import options
 from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.output import dollars, emit, note, on_stdout, warning_line
-from judge_rerank.cli.terminal import head_box, json_text
+from judge_rerank.cli.terminal import head_box, head_table, json_text
 from judge_rerank.core import InputError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _forecast(experiment: Experiment, limit: int | None, only: Sequence[str], st
         rows = [asdict(cell) for cell in cells]
         emit(json.dumps(rows, indent=2, default=str) + "\n")
         return
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     table.add_column("variant", overflow="fold", min_width=24)
     table.add_column("dataset", no_wrap=True)
     for heading in ("queries", "calls", "tokens in", "out, at most", "cost, at most"):
@@ -200,7 +200,8 @@ def _cuts(summary: Summary) -> str:
     lines = list(cascade_lines(summary))
     if not lines:
         return ""
-    table = Table(box=head_box(), show_edge=False, pad_edge=False, caption=CASCADE_NOTE, caption_justify="left")
+    table = head_table()
+    table.caption, table.caption_justify = CASCADE_NOTE, "left"
     for heading in cascade_headings(summary)[:2]:
         table.add_column(heading.lower(), overflow="fold")
     for heading in cascade_headings(summary)[2:]:

@@ -56,9 +56,16 @@ def gap() -> int:
     return 2 if width() >= _WIDE else 1
 
 
+def head_table() -> Table:
+    """A table without lines but the one below its headings."""
+    return Table(box=head_box(), show_edge=False, pad_edge=False)
+
+
 def slim_table() -> Table:
-    """A table without lines but the one below its headings, and with `gap` between its columns."""
-    return Table(box=head_box(), show_edge=False, pad_edge=False, padding=(0, gap() - 1, 0, 0))
+    """A `head_table` with `gap` between its columns."""
+    table = head_table()
+    table.padding = (0, gap() - 1, 0, 0)
+    return table
 
 
 def taken(columns: Iterable[Sequence[str]]) -> int:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from judge_rerank.cli import options
 from judge_rerank.cli.decorator import with_options
@@ -16,7 +15,7 @@ from judge_rerank.cli.judged_data import JudgedData
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import ModelOptions, SpendingOptions
 from judge_rerank.cli.output import counted, emit, left_out, on_stdout, report
-from judge_rerank.cli.terminal import head_box
+from judge_rerank.cli.terminal import head_table
 from judge_rerank.core import InputError
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _as_json(found: Tuned, spec: str) -> str:
 
 
 def _as_table(found: Tuned, spec: str) -> str:
-    table = Table(box=head_box(), show_edge=False, pad_edge=False)
+    table = head_table()
     table.add_column("signal", overflow="fold")
     for column in (found.metric, "weight"):
         table.add_column(column, justify="right")
