@@ -26,6 +26,7 @@ _EXPECTED: Mapping[str, str] = {
     "description": "one line of text",
     "version": "a whole number, or text in quotes",
     "output_tokens": "a whole number from 1 to 100000",
+    "levels": "a list of 2 to 10 texts, from the least relevant to the most",
     "examples": "a list of mappings, whose values are texts, numbers, or lists of these",
 }
 
@@ -40,6 +41,7 @@ class Front(BaseModel):
     description: Annotated[str, Field(pattern=r"^[^\n]*\S[^\n]*\n?$")]
     version: int | str
     output_tokens: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    levels: Annotated[list[Annotated[str, Field(pattern=r"\S")]], Field(min_length=2, max_length=10)] = []
     examples: list[dict[str, _Value]] = []
 
 

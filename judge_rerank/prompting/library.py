@@ -8,6 +8,9 @@ A template is a text file `<task>/<name>.j2`:
     description: One line for people who choose between prompts.
     version: 1
     output_tokens: 200               # optional: room for the reply, where the task's own figure is too small
+    levels:                          # optional, for `score`: 2 to 10 grades in words, from the lowest to the highest
+      - off topic
+      - answers the query
     examples:                        # optional: whatever the text below does with it
       - {query: who wrote Dune, document: Dune is a novel by Frank Herbert., answer: 10}
     ---
@@ -24,7 +27,7 @@ A template is a text file `<task>/<name>.j2`:
 
 `system:` (optional) and `user:` each stand alone on a line, from its first column, and are found before anything is
 filled in: no document can begin a part. The variables are `query` (text), `documents` (each with `id`, counted from 1,
-`title`, empty where there is none, and `text`), `n` (how many there are), `examples`, `options` (the labels of a task
+`title`, empty where there is none, and `text`), `n` (how many there are), `levels`, `examples`, `options` (the labels of a task
 that chooses; for `pairwise` and `setwise` A, B, C …, each the letter of a document), `reply_format` (the sentence
 that says how to answer), `explain` and `labels` (whether a reason, or a single word, is wanted). The query and the
 documents come quoted (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as
@@ -47,7 +50,7 @@ from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
 from judge_rerank.prompting.tasks import TASKS
 
-VARIABLES = frozenset({"query", "documents", "n", "examples", "options", "reply_format", "explain", "labels"})
+VARIABLES = frozenset({"query", "documents", "n", "levels", "examples", "options", "reply_format", "explain", "labels"})
 
 _OUTSIDE = frozenset({"query", "documents"})
 _GROWTH = 8
@@ -83,6 +86,7 @@ class Template:
         description: one line about it.
         version: as its author counts.
         output_tokens: room that its replies need; None for the task's own figure.
+        levels: the grades in words, from the lowest to the highest; empty where the task has its own.
         examples: solved cases that it shows.
         batches: whether it shows every document it is given; otherwise it can only be given one.
         hash: SHA-256 of the file, in hexadecimal, whatever its line ends.
@@ -95,6 +99,7 @@ class Template:
     description: str
     version: str
     output_tokens: int | None
+    levels: tuple[str, ...] = ()
     examples: tuple[Mapping[str, Any], ...] = field(hash=False)
     batches: bool = True
     hash: str
@@ -134,6 +139,7 @@ class Template:
                 for document, title, text in zip(documents, safe[: len(titles)], safe[len(titles) :], strict=True)
             ],
             "n": len(documents),
+            "levels": self.levels,
             "examples": self.examples,
             "options": tuple(options),
             "reply_format": reply_format,
@@ -249,6 +255,7 @@ def load(path: Path, *, folder: Path | None = None) -> Template:
         description=front.description.strip(),
         version=str(front.version),
         output_tokens=front.output_tokens,
+        levels=tuple(" ".join(level.split()) for level in front.levels),
         examples=tuple(MappingProxyType(example) for example in front.examples),
         hash=hashlib.sha256(source.encode()).hexdigest(),
         path=path,
