@@ -46,7 +46,7 @@ from judge_rerank.engine import (
 from judge_rerank.jobs import JobMaker
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
-from judge_rerank.providers import Retrier, listed, open_backend, open_models
+from judge_rerank.providers import Api, Retrier, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, to_micro_usd
 from judge_rerank.strategies import parse
@@ -64,6 +64,8 @@ class Judge:
             "local/NAME" for a model that runs in this process, "local:/path/to/model.gguf", or any object that
             satisfies `judge_rerank.core.backend.Backend`. None means the environment variable JUDGE_RERANK_MODEL, else
             the local model if it has been downloaded. Without a model, only scorers can rank.
+        api: how a hosted model is asked: "chat", or "decisions" (typed questions, answered in probabilities). None is
+            "decisions" for models that do nothing else (typesafe/jev-latest), else "chat"; openai/gpt-6-luna does both.
         api_base: another endpoint of the same shape, such as a company proxy or a vLLM server.
         api_key: the provider's key; by default LiteLLM reads the provider's environment variable.
         params: further parameters sent with every request (LiteLLM's names), such as {"reasoning_effort": "low"}.
@@ -104,6 +106,7 @@ class Judge:
         self,
         model: str | Backend | Sequence[str | Backend] | None = None,
         *,
+        api: Api | None = None,
         api_base: str | None = None,
         api_key: str | None = None,
         params: Mapping[str, Any] | None = None,
@@ -127,7 +130,7 @@ class Judge:
         if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
         own = parse(strategy) if strategy is not None else None
-        self._open = partial(open_backend, api_base=api_base, api_key=api_key, params=params)
+        self._open = partial(open_backend, api=api, api_base=api_base, api_key=api_key, params=params)
         self._ledger = Ledger.of(budget or Budget.from_environment())
         self._cache = opened_cache(cache_dir, listed(model))
         self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Subject, prompt_text
+from judge_rerank.core import ChatReply, ChatRequest, DataError, ModelInfo, Question, Subject, prompt_text
 from judge_rerank.engine import Run, check_strategy, drive, failing, perfect
 from judge_rerank.prompting import TASKS, stating
 
@@ -47,6 +47,8 @@ class FakeBackend:
         context_tokens, logprobs, concurrency, local: as in `ModelInfo`. A backend that is not local has no price but
             what its replies say, or what `Judge(prices=...)` gives for "fake".
         latency_s: how long each answer takes.
+        most_questions, both_orders: for a decision model, as in `ModelInfo`; its replies are JSON lists of answers, as
+            `ChatReply.text` describes them.
 
     Attributes:
         requests: every request, in the order of arrival.
@@ -62,6 +64,8 @@ class FakeBackend:
         concurrency: int = 8,
         latency_s: float = 0.0,
         local: bool = True,
+        most_questions: int | None = None,
+        both_orders: bool = False,
     ) -> None:
         self._replies = replies
         self._latency_s = latency_s
@@ -71,6 +75,8 @@ class FakeBackend:
             logprobs=logprobs,
             concurrency=concurrency,
             local=local,
+            most_questions=most_questions,
+            both_orders=both_orders,
             exact_tokens=True,
         )
         self._under_way = 0
@@ -133,7 +139,7 @@ class SimulatedJudge(FakeBackend):
         seed: of the noise.
         logprobs: whether one-word answers come with log-probabilities.
         top_grade: the highest grade there is; by default the highest in `qrels`.
-        latency_s, context_tokens, concurrency: as in `FakeBackend`.
+        latency_s, context_tokens, concurrency, most_questions: as in `FakeBackend`.
     """
 
     def __init__(
@@ -147,6 +153,7 @@ class SimulatedJudge(FakeBackend):
         latency_s: float = 0.0,
         context_tokens: int = 131_072,
         concurrency: int = 64,
+        most_questions: int | None = None,
     ) -> None:
         super().__init__(
             self._judge,
@@ -154,6 +161,7 @@ class SimulatedJudge(FakeBackend):
             logprobs=logprobs,
             concurrency=concurrency,
             latency_s=latency_s,
+            most_questions=most_questions,
         )
         self._qrels = qrels
         self._noise = noise
@@ -185,6 +193,8 @@ class SimulatedJudge(FakeBackend):
         if subject is None:
             return "A simulated judge answers only calls that say what they are about."
         grades = self.grades(subject)
+        if request.questions:
+            return json.dumps(self._decided(request.questions, grades))
         if TASKS[subject.task].compares:
             return _compared(subject, request.labels, grades)
         if len(grades) == 1 and request.labels:
@@ -193,6 +203,17 @@ class SimulatedJudge(FakeBackend):
             return json.dumps(self._verdict(subject.task, grades[0]))
         verdicts = [{"id": i} | self._verdict(subject.task, grade) for i, grade in enumerate(grades, start=1)]
         return json.dumps({"judgments": verdicts})
+
+    def _decided(self, questions: Sequence[Question], grades: Sequence[float]) -> list[dict[str, object]]:
+        """An answer to each question of a decision model: about the document at its place, or about all of them."""
+        chances = [self._probability(grade) for grade in grades]
+        if questions[0].kind == "choice":
+            return [_chosen(question, grades) for question in questions]
+        if questions[0].kind == "predicate":
+            return [{"probability": chance} for chance in chances]
+        return [
+            {"score": (len(question.labels) - 1) * chance} for question, chance in zip(questions, chances, strict=True)
+        ]
 
     def _probability(self, grade: float) -> float:
         return (1 + math.tanh(2 * (grade / self._top - 0.5))) / 2
@@ -232,6 +253,17 @@ def _compared(subject: Subject, labels: Sequence[str], grades: Sequence[float]) 
     if subject.options:
         return json.dumps({"best": subject.options[best_first[0]]})
     return json.dumps({"ranking": [place + 1 for place in best_first]})
+
+
+def _chosen(question: Question, grades: Sequence[float]) -> dict[str, object]:
+    """A choice among documents, whose labels may stand in reverse order; "none" is as likely as an irrelevant one."""
+    labels = [label for label in question.labels if label != "none"]
+    labels = labels if labels == sorted(labels, key=lambda label: (len(label), label)) else labels[::-1]
+    weights = dict(zip(labels, (math.exp(grade) for grade in grades), strict=False))
+    weights |= {label: 1.0 for label in question.labels if label not in weights}
+    total = sum(weights.values())
+    chances = {label: weight / total for label, weight in weights.items()}
+    return {"choice": max(labels, key=lambda label: chances[label]), "probabilities": chances}
 
 
 def _lettered(letters: Sequence[str], grades: Sequence[float]) -> ChatReply:

@@ -14,6 +14,9 @@ from judge_rerank.core import ChatReply, ChatRequest
 _NOT_IN_KEY = frozenset({"timeout_s", "subject"})
 """Fields of a request that do not change what is sent. Every other field counts, with those that come later."""
 
+_IN_KEY_WHERE_SET = frozenset({"questions"})
+"""Fields that most requests do not have. Where they are empty, the key is that of a request without such a field."""
+
 _PARAMS_NOT_IN_KEY = frozenset(
     {
         *("api_key", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "azure_ad_token", "hf_token"),
@@ -52,6 +55,7 @@ def request_key(
         parser_version: of the code that reads the reply.
     """
     asked = {f.name: getattr(request, f.name) for f in fields(request) if f.name not in _NOT_IN_KEY}
+    asked = {name: value for name, value in asked.items() if value or name not in _IN_KEY_WHERE_SET}
     asked["temperature"] = float(request.temperature)
     counted = {name: value for name, value in params.items() if _normal(name) not in _PARAMS_NOT_IN_KEY}
     whole = {"request": asked, "model": model, "endpoint": endpoint, "params": counted, "parser": parser_version}

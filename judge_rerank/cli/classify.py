@@ -56,9 +56,10 @@ def classify(
     Each line that is not blank gives one line of output, in the same order. White space inside a query becomes single
     spaces. The confidence is empty if it is not known. Reasons appear in jsonl, and in tables with --explain.
     """
-    asked = judging.model or prompt or judging.prompts or judging.api_base or judging.param or spending.budget
+    how = judging.model or judging.prompts or judging.api or judging.api_base or judging.param
+    asked = how or prompt or spending.budget
     if classifier != "llm" and asked:
-        raise InputError("-m, --prompt, --prompts, --api-base, --param and --budget need --classifier llm.")
+        raise InputError("-m, --prompt, --prompts, --api, --api-base, --param and --budget need --classifier llm.")
     if sys.stdin is None or sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError("There are no queries. Pipe them to standard input, one per line.")
     chosen_style = style or ("table" if sys.stdout.isatty() else "tsv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ _KEYS = (
     "AWS_ACCESS_KEY_ID",
     "AZURE_API_KEY",
     "CEREBRAS_API_KEY",
+    "CLOUDFLARE_API_KEY",
     "COHERE_API_KEY",
     "DEEPSEEK_API_KEY",
     "FIREWORKS_AI_API_KEY",
@@ -49,7 +51,9 @@ _KEYS = (
     "MISTRAL_API_KEY",
     "OPENAI_API_KEY",
     "OPENROUTER_API_KEY",
+    "PERPLEXITYAI_API_KEY",
     "TOGETHERAI_API_KEY",
+    "TYPESAFE_API_KEY",
     "VERTEXAI_PROJECT",
     "XAI_API_KEY",
 )
@@ -87,6 +91,7 @@ def examine(prompts: Path | None = None) -> dict[str, Any]:
         "config": _config(),
         "kept": _kept(),
         "models": _models(),
+        "decision_models": _decision_models(),
         "prompts": _prompts(prompts),
         "additions": _additions(),
     }
@@ -106,7 +111,8 @@ def _judge() -> dict[str, Any]:
         info = open_backend(None).info
     except RerankError as error:
         return {"model": None, "problem": str(error), "cascade": _cascade(None)}
-    return {"model": info.name, "strategy": info.strategy, "cascade": _cascade(info)}
+    asked = "chat" if info.most_questions is None else "decisions"
+    return {"model": info.name, "api": asked, "strategy": info.strategy, "cascade": _cascade(info)}
 
 
 def _cascade(info: ModelInfo | None) -> str:
@@ -170,6 +176,13 @@ def _models() -> dict[str, Any]:
     }
 
 
+def _decision_models() -> list[str]:
+    """The hosted models that answer typed questions, as far as LiteLLM's table names them."""
+    from judge_rerank.spending import decision_models
+
+    return list(decision_models())
+
+
 def _prompts(folder: Path | None) -> dict[str, Any]:
     from judge_rerank.prompting import Library
 
@@ -188,7 +201,7 @@ def _as_table(found: Mapping[str, Any]) -> str:
     rows = {
         "judge-rerank": found["version"] or "not installed as a package",
         "Python": f"{found['python']}, {found['cpu_threads']} CPU threads",
-        "Judge() uses": f"{judge['model']}, strategy {judge['strategy']}" if judge["model"] else judge["problem"],
+        "Judge() uses": _judge_line(judge),
         "-s cascade means": judge["cascade"],
         "Extras": "\n".join(_extra(*item) for item in found["extras"].items()),
         "Keys set": ", ".join(found["keys"]) or "none",
@@ -201,12 +214,26 @@ def _as_table(found: Mapping[str, Any]) -> str:
         if models["missing"]
         else "none",
         "Model folder": models["folder"],
+        "Decision models": _by_provider(found["decision_models"]),
         "Prompts": prompts.get("problem") or ", ".join(prompts["found"]),
         "From other packages": "\n".join(_addition(each) for each in found["additions"]) or "none",
     }
     for name, value in rows.items():
         table.add_row(name, Text(value))
     return on_stdout(table)
+
+
+def _judge_line(judge: Mapping[str, Any]) -> str:
+    if not judge["model"]:
+        return judge["problem"]
+    kind = " (a decision model)" if judge["api"] == "decisions" else ""
+    return f"{judge['model']}{kind}, strategy {judge['strategy']}"
+
+
+def _by_provider(models: Iterable[str]) -> str:
+    counts = Counter(name.partition("/")[0] for name in models)
+    listed = ", ".join(f"{provider} ({count})" for provider, count in sorted(counts.items()))
+    return f"{listed}. Names: judge-rerank models list" if listed else "none"
 
 
 def _options_from(found: Mapping[str, Any]) -> str:

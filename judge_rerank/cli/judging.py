@@ -14,7 +14,7 @@ from judge_rerank.core import InputError
 from judge_rerank.strategies import Passages
 
 if TYPE_CHECKING:
-    from judge_rerank.core import JudgeKind, Strategy
+    from judge_rerank.core import Backend, JudgeKind, Strategy
     from judge_rerank.judge import Judge
     from judge_rerank.spending import Budget
 
@@ -45,6 +45,7 @@ def open_judge(
     kept = places(spending)
     return Judge(
         judging.model,
+        api=judging.api,
         api_base=judging.api_base,
         params=params,
         budget=opened_budget(spending),
@@ -52,7 +53,7 @@ def open_judge(
         cache_dir=kept.replies,
         trace=Trace(kept.trace),
         prompts=judging.prompts,
-        strategy=_strategy(judging, strategy, params),
+        strategy=_strategy(judging, strategy),
         concurrency=judging.concurrency,
         max_tokens_per_doc=judging.max_tokens_per_doc,
         calibration=calibration,
@@ -93,10 +94,9 @@ def unspent(prices: Path | None = None) -> SpendingOptions:
 def judge_kind_of(judging: ModelOptions) -> JudgeKind:
     """Who would judge: a model that is paid for, one that runs here, or nobody."""
     from judge_rerank.core import ModelUnavailable, judge_kind
-    from judge_rerank.providers import open_backend
 
     try:
-        backend = open_backend(judging.model, api_base=judging.api_base, params=parameters(judging.param or ()))
+        backend = _backend(judging)
     except ModelUnavailable:
         return judge_kind(None)
     return judge_kind(backend.info)
@@ -115,15 +115,21 @@ def opened_budget(spending: SpendingOptions) -> Budget | None:
     return None
 
 
-def _strategy(judging: ModelOptions, given: str | None, params: Mapping[str, Any]) -> Strategy:
-    """The strategy that is asked for, with its options."""
+def _backend(judging: ModelOptions) -> Backend:
     from judge_rerank.providers import open_backend
+
+    params = parameters(judging.param or ())
+    return open_backend(judging.model, api=judging.api, api_base=judging.api_base, params=params)
+
+
+def _strategy(judging: ModelOptions, given: str | None) -> Strategy:
+    """The strategy that is asked for, with its options."""
     from judge_rerank.strategies import parse
 
     asked = judging if isinstance(judging, JudgeOptions) else JudgeOptions()
     named = given or asked.strategy
     # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
-    chosen = parse(named or open_backend(judging.model, api_base=judging.api_base, params=params).info.strategy)
+    chosen = parse(named or _backend(judging).info.strategy)
     options: dict[str, str | bool] = {"prompt": asked.prompt} if asked.prompt is not None else {}
     if asked.explain:
         options["explain"] = True

@@ -12,7 +12,7 @@ from rich.text import Text
 from judge_rerank.cli.output import emit, note, on_stdout
 from judge_rerank.cli.terminal import slim_table
 
-app = typer.Typer(no_args_is_help=True, help="List, download and find models that run on this machine.")
+app = typer.Typer(no_args_is_help=True, help="List models, download and find those that run here.")
 
 
 def _known(incomplete: str) -> list[str]:
@@ -26,7 +26,7 @@ _Name = Annotated[str, typer.Argument(help="A name from the list.", autocompleti
 
 @app.command("list")
 def list_models() -> None:
-    """List the models that are known by name. * marks the model that `local` means."""
+    """List the models that run here, * for the one that `local` means, and the decision models that can be asked."""
     from judge_rerank.models import DEFAULT_JUDGE, REGISTRY, installed_models, megabytes
 
     here = installed_models()
@@ -39,6 +39,26 @@ def list_models() -> None:
         size, present = megabytes(model.size_bytes), "yes" if model.name in here else "no"
         cells = (model.name + mark, size, present, model.licence, model.description + _languages(model.name))
         table.add_row(*(Text(cell) for cell in cells))
+    emit(on_stdout(table))
+    _list_decision_models()
+
+
+def _list_decision_models() -> None:
+    """The hosted models that answer typed questions, by the names that LiteLLM has for them."""
+    from judge_rerank.spending import Pricing, decision_models, only_decides
+
+    names = decision_models()
+    if not names:
+        return
+    emit("\nDecision models (hosted; they answer typed questions in probabilities)\n\n")
+    table = slim_table()
+    for heading in ("model", "$ per million tokens of input", "how to ask"):
+        table.add_column(heading, no_wrap=heading == "model", justify="right" if heading[0] == "$" else "left")
+    pricing = Pricing()
+    for name in names:
+        price = pricing.price(name, decides=True)
+        usd = "not known" if price is None else f"{float(price.input_usd_per_mtok):g}"
+        table.add_row(Text(name), Text(usd), Text(f"-m {name}" if only_decides(name) else "with --api decisions"))
     emit(on_stdout(table))
 
 

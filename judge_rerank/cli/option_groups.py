@@ -14,6 +14,7 @@ class ModelOptions:
 
     model: options.Model = None
     prompts: options.Prompts = None
+    api: options.Api = None
     api_base: options.ApiBase = None
     param: options.Params = None
     max_tokens_per_doc: options.MaxTokensPerDoc = None

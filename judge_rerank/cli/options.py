@@ -112,6 +112,15 @@ Prompts = Annotated[
 Explain = Annotated[
     bool, typer.Option("--explain", help="Ask the judge for reasons, and show them.", rich_help_panel=_JUDGE)
 ]
+Api = Annotated[
+    Literal["chat", "decisions"] | None,
+    typer.Option(
+        help="How a hosted model is asked: in words, or by typed questions that it answers in probabilities. (default: "
+        "chat, but for models that only decide)",
+        show_default=False,
+        rich_help_panel=_JUDGE,
+    ),
+]
 ApiBase = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Another endpoint, such as a proxy, vLLM or Ollama.", rich_help_panel=_JUDGE),

@@ -29,7 +29,7 @@ from judge_rerank.core import (
 )
 from judge_rerank.judge import Judge
 from judge_rerank.prompting import TASKS, Library, Template
-from judge_rerank.providers import open_backend
+from judge_rerank.providers import Api, open_backend
 
 
 class Overheard:
@@ -99,6 +99,7 @@ def tried(
     model: str | None = None,
     prompts: Path | None = None,
     explain: bool = False,
+    api: Api | None = None,
     api_base: str | None = None,
     params: dict[str, Any] | None = None,
     max_tokens_per_doc: int | None = None,
@@ -120,7 +121,8 @@ def tried(
         raise InputError(f"{template.name!r} compares two documents; --documents {n} is not possible with it.")
     if min(n, len(documents)) < least:
         raise InputError(f"{template.name!r} needs {counted(least, 'document')}; there is {len(documents)}.")
-    backend = Overheard(open_backend(model, api_base=api_base, params=params))
+    api = api or ("decisions" if template.decides else None)
+    backend = Overheard(open_backend(model, api=api, api_base=api_base, params=params))
     strategy = OneCall(template=template, explain=explain)
     with Judge(backend, prompts=prompts, max_tokens_per_doc=max_tokens_per_doc) as judge:
         ranking = judge.rerank(query, documents[:n], strategy)

@@ -36,15 +36,15 @@ _OPTIONS = ("factual", "semantic", "complex")
 @app.command("list")
 @with_options
 def list_prompts(prompts: Prompts = None) -> None:
-    """List the prompts, each with the start of its hash. * marks the default of a task."""
-    from judge_rerank.prompting import TASKS, Library
+    """List the prompts, each with the start of its hash. * marks the defaults: of chat and decision models."""
+    from judge_rerank.prompting import Library
 
     table = slim_table()
     for heading in ("prompt", "version", "hash"):
         table.add_column(heading, no_wrap=True)
     table.add_column("description", overflow="fold")
     for template in Library([prompts] if prompts else []).all():
-        mark = " *" if template.name == f"{template.task}/{TASKS[template.task].prompt}" else ""
+        mark = " *" if template.is_default else ""
         cells = (template.name + mark, template.version, template.hash[:16], template.description)
         table.add_row(*(Text(cell) for cell in cells))
     emit(on_stdout(table))
@@ -86,7 +86,11 @@ def show(
     )
     emit(f"{template.name}, version {template.version}, {template.hash}\n{template.path}\n\n{template.source}")
     for message in messages:
-        emit(f"\n──── {message.role} message, of an example ────\n{message.content}\n")
+        part = "state" if template.decides else f"{message.role} message"
+        emit(f"\n──── {part}, of an example ────\n{message.content}\n")
+    if template.decides:
+        asked = template.questions(range(1, n + 1) if task.decision != "choice" else (), n=n, options=options)
+        emit("\n──── questions, of an example ────\n" + "\n".join(asked) + "\n")
 
 
 @app.command("new")
@@ -131,6 +135,7 @@ def try_prompt(
     ] = None,
     model: options.Model = None,
     explain: options.Explain = False,
+    api: options.Api = None,
     api_base: options.ApiBase = None,
     param: options.Params = None,
     max_tokens_per_doc: options.MaxTokensPerDoc = None,
@@ -153,6 +158,7 @@ def try_prompt(
         model=model,
         prompts=prompts,
         explain=explain,
+        api=api,
         api_base=api_base,
         params=parameters(param or ()),
         max_tokens_per_doc=max_tokens_per_doc,

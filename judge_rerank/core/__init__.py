@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from judge_rerank.core.backend import (
+    DECISION_STRATEGY,
     Backend,
     ChatReply,
     ChatRequest,
@@ -10,6 +11,8 @@ from judge_rerank.core.backend import (
     Message,
     ModelInfo,
     OutputSchema,
+    Question,
+    QuestionKind,
     Subject,
     prompt_text,
 )
@@ -117,6 +120,7 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 
 __all__ = [
     "CHARS_PER_TOKEN",
+    "DECISION_STRATEGY",
     "NAMES",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
@@ -179,6 +183,8 @@ __all__ = [
     "ProviderTimeout",
     "ProviderUnavailable",
     "Query",
+    "Question",
+    "QuestionKind",
     "QuotaExhausted",
     "RankedDocument",
     "Ranking",

@@ -69,6 +69,8 @@ def most_input_tokens(prepared: Prepared, info: ModelInfo) -> int:
     schema = json.dumps(request.schema.schema) if request.schema is not None else ""
     sent = [len(message.content.encode("utf-8", "replace")) for message in request.messages]
     frame = _TOKENS_PER_MESSAGE * (len(sent) + 1) + len(schema.encode("utf-8", "replace"))
+    asked = [text for question in request.questions for text in (question.instructions, *question.labels)]
+    frame += sum(_TOKENS_PER_MESSAGE + len(text.encode("utf-8", "replace")) for text in asked)
     total = sum(sent) + sent[0] * max(0, prepared.documents - 1)
     return (min(total, prepared.input_tokens) if info.exact_tokens else total) + frame
 
@@ -107,7 +109,7 @@ def billed(price: Price | None, prepared: Prepared, reply: ChatReply, *, worst: 
 def _used_by(prepared: Prepared, reply: ChatReply, price: Price | None) -> Metered | None:
     if reply.finish_reason == "filter" and reply.cost_usd == 0:
         return Metered()  # refused, which no provider bills
-    used = metered(reply, documents=prepared.documents)
+    used = metered(reply, documents=prepared.documents, decided=bool(prepared.request.questions))
     unpriced = used is not None and price is not None and prepared.documents and not price.covers(used)
     return None if unpriced else used
 

@@ -123,6 +123,11 @@ class _CallUnderWay:
         self._micro_usd: int | None = 0
         self._sent_at, self._latency_s = time.time(), 0.0
 
+    @property
+    def _in_words(self) -> bool:
+        """Whether the model is talked to, so that it can be told what is wrong with its reply."""
+        return self._info.most_questions is None and not isinstance(self._call, ApiCall)
+
     async def perform(self) -> CallResult:
         started = time.perf_counter()
         prepared: Prepared | None = None
@@ -135,7 +140,7 @@ class _CallUnderWay:
             read = await self._obtained(prepared)
             outcome: Outcome = read.outcome
         except (ProviderError, BudgetExceeded, LedgerError) as failure:
-            outcome = Failed(reason=reason_of(failure, self._call), message=str(failure))
+            outcome = Failed(reason=reason_of(failure, divisible=not self._in_words), message=str(failure))
             error = failure if outcome.failure in {"provider", "budget", "ledger"} else None
         except asyncio.CancelledError:
             if stop.reason is None:
@@ -303,7 +308,7 @@ class _CallUnderWay:
     def _asked_again(self, prepared: Prepared, read: _Read) -> Prepared | None:
         """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
         failed, request = read.outcome, prepared.request
-        if failed.failure not in _WORTH_ASKING_AGAIN or isinstance(self._call, ApiCall) or read.reply.input_cut:
+        if failed.failure not in _WORTH_ASKING_AGAIN or not self._in_words or read.reply.input_cut:
             return None
         limit = request.max_output_tokens * (2 if failed.failure == "truncated" else 1)
         limit += self._channel.info.reasoning_tokens if read.reply.thought_only else 0

@@ -25,7 +25,7 @@ from judge_rerank.core import (
 from judge_rerank.engine.call import ModelChannel
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.result import CallResult
-from judge_rerank.prompting import ApiRenderer, Library, Prepared, Renderer
+from judge_rerank.prompting import ApiRenderer, DecisionRenderer, Library, Prepared, Renderer
 from judge_rerank.providers import ConcurrencyLimiter, Retrier, open_api
 from judge_rerank.spending import Price, Pricing
 
@@ -216,12 +216,13 @@ class ModelChannels:
 
     def _channel(self, backend: Backend, *, api: bool = False) -> ModelChannel:
         settings, info = self._settings, backend.info
-        make = ApiRenderer if api else partial(Renderer, library=settings.library)
+        decides = info.most_questions is not None
+        make = ApiRenderer if api else partial(DecisionRenderer if decides else Renderer, library=settings.library)
         return ModelChannel(
             backend=backend,
             renderer=make(backend, max_tokens_per_doc=settings.max_tokens_per_doc, timeout_s=settings.timeout_s),
             limiter=self._limiter(info),
-            price=Price.free() if info.local else settings.pricing.price(info.name),
+            price=Price.free() if info.local else settings.pricing.price(info.name, decides=decides),
             retrier=settings.retrier,
             cache=settings.cache,
         )

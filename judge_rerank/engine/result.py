@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from judge_rerank.core import (
-    ApiCall,
     BudgetExceeded,
     ChatReply,
     DocumentRefused,
@@ -46,10 +45,12 @@ class CallResult:
     model: str | None = None
 
 
-def reason_of(error: ProviderError | BudgetExceeded | LedgerError, call: JudgeCall) -> FailureReason:
-    """What an API refuses for the documents that were sent says nothing against the provider, nor against the rest."""
+def reason_of(error: ProviderError | BudgetExceeded | LedgerError, *, divisible: bool) -> FailureReason:
+    """Why there is no judgment; `divisible` says whether the strategy asks again about fewer documents.
+
+    What an API refuses for the documents that were sent says nothing against the provider, nor against the rest."""
     if isinstance(error, (BudgetExceeded, LedgerError)):
         return "budget" if isinstance(error, BudgetExceeded) else "ledger"
     if isinstance(error, DocumentRefused):
         return "refused"
-    return "oversized" if isinstance(error, RequestTooLarge) and isinstance(call, ApiCall) else "provider"
+    return "oversized" if isinstance(error, RequestTooLarge) and divisible else "provider"

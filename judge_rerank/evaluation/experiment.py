@@ -80,6 +80,10 @@ class ModelSpec(_Part):
     label: (
         Annotated[str, Field(min_length=1, description="The name in the results; the model's name by default.")] | None
     ) = None
+    api: Annotated[
+        Literal["chat", "decisions"] | None,
+        Field(description="How it is asked; by default chat, but for models that only decide."),
+    ] = None
     api_base: str | None = None
     api_key: Annotated[str, AfterValidator(_key)] | None = None
     params: dict[str, Any] = {}

@@ -234,10 +234,14 @@ def _planned(
 
 def _settings(model: ModelSpec) -> dict[str, Any]:
     """What else the model is given, as it may be written into a run: without secrets."""
+    asked = {"api": model.api} if model.api else {}
     if not (model.api_base or model.params):
-        return {}
+        return asked
     secrets = secrets_in(model.params, model.api_base)
-    return {"api_base": model.api_base and public_url(model.api_base), "params": redact_params(model.params, secrets)}
+    return asked | {
+        "api_base": model.api_base and public_url(model.api_base),
+        "params": redact_params(model.params, secrets),
+    }
 
 
 def _matches(each: Planned, pattern: str) -> bool:

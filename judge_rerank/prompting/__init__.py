@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from judge_rerank.prompting.api_rendering import ApiRenderer
+from judge_rerank.prompting.decision_rendering import DecisionRenderer
 from judge_rerank.prompting.library import Library, Shown, Template, load, prompt_folders, template_files
 from judge_rerank.prompting.rendering import COUNT_MARGIN, MARGIN_TOKENS, Prepared, Renderer
 from judge_rerank.prompting.starting import start_prompt
@@ -15,6 +16,7 @@ __all__ = [
     "PARSER_VERSION",
     "TASKS",
     "ApiRenderer",
+    "DecisionRenderer",
     "Library",
     "Prepared",
     "Renderer",

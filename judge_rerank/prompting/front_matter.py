@@ -14,7 +14,7 @@ from judge_rerank.core import PromptError
 from judge_rerank.readers import NotYaml, parse_yaml
 
 _FENCE = "---"
-_MARKERS = ("system:", "user:")
+_MARKERS = ("system:", "user:", "state:", "question:")
 _MOST_BYTES = 64 * 1024
 
 _Scalar = str | int | float | bool
@@ -60,7 +60,7 @@ class Parsed:
     Attributes:
         front: its front matter.
         lines: the line of each key of the front matter.
-        parts: "user", and "system" if it is there.
+        parts: "user", and "system" if it is there; for decision models "state" and "question".
     """
 
     front: Front
@@ -119,7 +119,7 @@ def _parts(lines: Sequence[str], start: int, path: Path) -> dict[str, Section]:
     markers = [place for place in range(start, len(lines)) if lines[place].rstrip() in _MARKERS]
     for place in range(start, markers[0] if markers else len(lines)):
         if lines[place].strip():
-            msg = "Text before the first part. A part starts after 'user:' or 'system:' alone on a line."
+            msg = "Text before the first part. A part starts after its name, such as 'user:', alone on a line."
             raise PromptError(msg, path=path, line=place + 1)
     parts: dict[str, Section] = {}
     for place, end in zip(markers, [*markers[1:], len(lines)], strict=True):
@@ -128,10 +128,23 @@ def _parts(lines: Sequence[str], start: int, path: Path) -> dict[str, Section]:
             msg = f"A second '{name}:' part; a template has one."
             raise PromptError(msg, path=path, line=place + 1)
         parts[name] = Section(text="\n".join(lines[place + 1 : end]), first_line=place + 2)
-    if "user" not in parts:
+    _check_parts(parts, path, start)
+    return parts
+
+
+def _check_parts(parts: Mapping[str, Section], path: Path, start: int) -> None:
+    decision = parts.keys() & {"state", "question"}
+    if not decision and "user" not in parts:
         msg = "There is no 'user:' part: the word, alone on a line, and the text of the message after it."
         raise PromptError(msg, path=path, line=start)
-    return parts
+    if decision and len(decision) < 2:
+        missing = "question" if "state" in parts else "state"
+        msg = f"There is no '{missing}:' part. A prompt for decision models has a 'state:' and a 'question:' part."
+        raise PromptError(msg, path=path, line=start)
+    for name in ("system", "user"):
+        if decision and name in parts:
+            msg = f"A '{name}:' part beside 'state:'. Prompts for decision models have no messages; use another file."
+            raise PromptError(msg, path=path, line=parts[name].first_line - 1)
 
 
 def _mapping(text: str, path: Path) -> tuple[dict[Any, Any], dict[str, int]]:

@@ -27,11 +27,17 @@ A template is a text file `<task>/<name>.j2`:
 
 `system:` (optional) and `user:` each stand alone on a line, from its first column, and are found before anything is
 filled in: no document can begin a part. The variables are `query` (text), `documents` (each with `id`, counted from 1,
-`title`, empty where there is none, and `text`), `n` (how many there are), `levels`, `examples`, `options` (the labels of a task
-that chooses; for `pairwise` and `setwise` A, B, C …, each the letter of a document), `reply_format` (the sentence
-that says how to answer), `explain` and `labels` (whether a reason, or a single word, is wanted). The query and the
-documents come quoted (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as
-delimiters. They may stand in the user part only. What Jinja can do is bounded: see `judge_rerank.prompting.sandbox`.
+`title`, empty where there is none, and `text`), `n` (how many there are), `levels`, `examples`, `options` (the labels
+of a task that chooses; for `pairwise` and `setwise` A, B, C …, each the letter of a document), `reply_format` (the
+sentence that says how to answer), `explain` and `labels` (whether a reason, or a single word, is wanted). The query
+and the documents come quoted (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text
+count as delimiters. They may stand in the user part only. What Jinja can do is bounded (see
+`judge_rerank.prompting.sandbox`).
+
+A prompt for decision models (see `Question`) has the parts `state:` and `question:` instead. The state shows the query
+and the documents once. The question is filled in for each document, which it names by `{{ document.id }}`; for a task
+that chooses, once. A decision model answers in numbers, so there is no `reply_format`, and a task that it answers with
+a score needs `levels`.
 """
 
 from __future__ import annotations
@@ -45,6 +51,7 @@ from types import MappingProxyType
 from typing import Any
 
 from judge_rerank.core import Message, PromptError, Query, SetupError, UnknownName
+from judge_rerank.prompting.decision_parts import QUESTION_VARIABLES, STATE_VARIABLES, check_question, instructions
 from judge_rerank.prompting.escaping import quoted
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
@@ -57,6 +64,8 @@ _GROWTH = 8
 _SLACK_CHARS = 10_000
 _SUFFIX = ".j2"
 _HINT = "A file of your own is named by its path, ending in .j2; a folder of them is given as prompts=."
+DECISION_PROMPT = "decision"
+"""The variant of each task that decision models are asked with where none is named."""
 _SAMPLE_QUERY = Query(text="sample query")
 
 
@@ -69,6 +78,7 @@ class Shown:
     text: str
 
 
+_OPTIONS = ("factual", "semantic", "complex")
 _SAMPLES = (
     Shown(id=1, title="sample title", text="first sample text"),
     Shown(id=2, title=None, text="second sample text"),
@@ -107,18 +117,44 @@ class Template:
     source: str = field(repr=False)
     _system: Part = field(repr=False, compare=False)
     _user: Part = field(repr=False, compare=False)
+    _question: Part | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is for decision models, and not for models that answer in words."""
+        return self._question is not None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether its task uses it where none is named."""
+        variant = DECISION_PROMPT if self.decides else TASKS[self.task].prompt
+        return self.name == f"{self.task}/{variant}"
+
+    def questions(self, ids: Sequence[int], *, n: int, options: Sequence[str] = ()) -> tuple[str, ...]:
+        """For a decision model, what it is asked about each of these documents, or once where none is named.
+
+        Raises:
+            PromptError: the template fails with these values.
+        """
+        assert self._question is not None
+        return instructions(self._question, ids, self._constants(n, options))
+
+    def _constants(self, n: int, options: Sequence[str]) -> dict[str, object]:
+        return {"n": n, "levels": self.levels, "examples": self.examples, "options": tuple(options)}
 
     def render(
         self,
         *,
         query: Query,
         documents: Sequence[Shown],
-        reply_format: str,
+        reply_format: str = "",
         options: Sequence[str] = (),
         explain: bool = False,
         labels: bool = False,
     ) -> tuple[Message, ...]:
         """The conversation to send: a system message if the template has that part, and one user message.
+
+        For a decision model, the state, as the one message.
 
         Raises:
             PromptError: the template fails with these values, or cannot show several documents.
@@ -138,10 +174,7 @@ class Template:
                 Shown(id=document.id, title=title, text=text)
                 for document, title, text in zip(documents, safe[: len(titles)], safe[len(titles) :], strict=True)
             ],
-            "n": len(documents),
-            "levels": self.levels,
-            "examples": self.examples,
-            "options": tuple(options),
+            **self._constants(len(documents), options),
             "reply_format": reply_format,
             "explain": explain,
             "labels": labels,
@@ -175,29 +208,37 @@ class Library:
         for path in template_files(builtin):
             self._files.setdefault(f"{path.parent.name}/{path.stem}", (path, builtin))
 
-    def get(self, task: str, name: str | None = None) -> Template:
+    def get(self, task: str, name: str | None = None, *, decides: bool = False) -> Template:
         """The prompt of a name.
 
         Args:
             task: what it must ask.
             name: "rubric", "score/rubric", "my/template", a path to one `.j2` file, or None for the task's default.
+            decides: whether a decision model is asked.
 
         Raises:
             UnknownName: no task or no prompt has that name.
-            PromptError: it asks for another task, or the file cannot be used.
+            PromptError: it asks for another task or another kind of model, or the file cannot be used.
         """
         if task not in TASKS:
             raise UnknownName("task", task, TASKS)
-        name = TASKS[task].prompt if name is None else str(name)
+        if name is None:
+            name = DECISION_PROMPT if decides else TASKS[task].prompt
+        name = str(name)
         if "/" in name or name.endswith(_SUFFIX):
             template = self.find(name)
         elif f"{task}/{name}" in self._files:
             template = self.find(f"{task}/{name}")
         else:
-            known = [full.removeprefix(f"{task}/") for full in self.names(task)]
+            same = (template for template in self.all() if (template.task, template.decides) == (task, decides))
+            known = [template.name.removeprefix(f"{task}/") for template in same]
             raise UnknownName(f"{task} prompt", name, known, _HINT)
         if template.task != task:
             msg = f"The prompt {template.name!r} is for the task {template.task!r}, and {task!r} was expected here."
+            raise PromptError(msg, path=template.path)
+        if template.decides != decides:
+            asked, wanted = ("decision", "state: and question:") if decides else ("chat", "user:")
+            msg = f"The prompt {template.name!r} is not for a {asked} model, whose prompts have the parts {wanted}."
             raise PromptError(msg, path=template.path)
         return template
 
@@ -243,12 +284,13 @@ def load(path: Path, *, folder: Path | None = None) -> Template:
     source = read(path)
     parsed = parse(source, path=path, tasks=tuple(TASKS))
     front = parsed.front
-    user = _compiled(parsed, "user", path)
-    system = _compiled(parsed, "system", path)
+    main = "state" if "state" in parsed.parts else "user"
+    user, system = _compiled(parsed, main, path), _compiled(parsed, "system", path)
+    question = _compiled(parsed, "question", path) if main == "state" else None
     for name in ("query", "options" if front.task == "classify" else "documents"):
         if name not in user.names | system.names:
             msg = f"The template never uses {name!r}, without which a judge has nothing to judge."
-            raise PromptError(msg, path=path, line=parsed.parts["user"].first_line)
+            raise PromptError(msg, path=path, line=parsed.parts[main].first_line)
     template = Template(
         task=front.task,
         name=_name(parsed, path, folder),
@@ -262,8 +304,13 @@ def load(path: Path, *, folder: Path | None = None) -> Template:
         source=source,
         _system=system,
         _user=user,
+        _question=question,
     )
-    return replace(template, batches=_rehearse(template, line=parsed.parts["user"].first_line))
+    if question is not None:
+        line = parsed.parts["question"].first_line
+        known = {"n": len(_SAMPLES), "levels": template.levels, "examples": template.examples, "options": _OPTIONS}
+        check_question(question, TASKS[front.task].decision, template.levels, known, path=path, line=line)
+    return replace(template, batches=_rehearse(template, line=parsed.parts[main].first_line))
 
 
 def template_files(folder: Path) -> list[Path]:
@@ -300,7 +347,9 @@ def builtin_folder() -> Path:
 
 def _compiled(parsed: Parsed, part: str, path: Path) -> Part:
     section = parsed.parts.get(part, Section(text="", first_line=1))
-    allowed = VARIABLES if part == "user" else VARIABLES - _OUTSIDE
+    allowed = {"user": VARIABLES, "state": STATE_VARIABLES, "question": QUESTION_VARIABLES}.get(
+        part, VARIABLES - _OUTSIDE
+    )
     return compile_part(section.text, path=path, first_line=section.first_line, allowed=allowed)
 
 
@@ -328,7 +377,7 @@ def _rehearse(template: Template, *, line: int) -> bool:
                 query=_SAMPLE_QUERY,
                 documents=shown,
                 reply_format="sample format",
-                options=("factual", "semantic", "complex"),
+                options=_OPTIONS,
                 explain=explain,
                 labels=labels,
             )

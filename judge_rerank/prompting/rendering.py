@@ -146,27 +146,36 @@ class Renderer(Cutter):
         cuts = self._fitted(call, form, info) if n else []
         shown = [Shown(id=place, title=cut.title, text=cut.text) for place, cut in enumerate(cuts, start=1)]
         messages = form.messages(call.query, shown)
-        request = ChatRequest(
-            messages=messages,
-            max_output_tokens=form.output_tokens,
-            schema=None if form.labels else form.task.schema(n, options=call.options, explain=call.explain),
-            labels=form.labels,
-            timeout_s=self._timeout_s or info.timeout_s,
-            subject=Subject(
-                task=call.task, query=call.query, candidates=call.candidates, options=call.options, explain=call.explain
-            ),
-        )
         input_tokens = self._backend.count_tokens(prompt_text(messages))
-        if input_tokens + request.max_output_tokens > info.context_tokens:
+        if input_tokens + form.output_tokens > info.context_tokens:
             raise self._too_long(form)
         return Prepared(
             call=call,
-            task=form.task,
-            request=request,
+            task=self._reader(form),
+            request=self._request(call, form, messages),
             input_tokens=input_tokens,
             truncated=tuple(c.index for c, cut in zip(call.candidates, cuts, strict=True) if cut.shortened),
             prompt=form.template.name,
             prompt_hash=form.template.hash,
+        )
+
+    def _reader(self, form: Form) -> Reader:
+        return form.task
+
+    def _request(self, call: JudgeCall, form: Form, messages: tuple[Message, ...]) -> ChatRequest:
+        schema = form.task.schema(len(call.candidates), options=call.options, explain=call.explain)
+        return ChatRequest(
+            messages=messages,
+            max_output_tokens=form.output_tokens,
+            schema=None if form.labels else schema,
+            labels=form.labels,
+            timeout_s=self.timeout_s,
+            subject=self._subject(call),
+        )
+
+    def _subject(self, call: JudgeCall) -> Subject:
+        return Subject(
+            task=call.task, query=call.query, candidates=call.candidates, options=call.options, explain=call.explain
         )
 
     def _shown(self, call: JudgeCall, info: ModelInfo) -> list[Cut]:
@@ -174,7 +183,7 @@ class Renderer(Cutter):
         limit = self._max_tokens_per_doc or info.max_tokens_per_doc
         return [self.cut(candidate.document, limit) for candidate in call.candidates]
 
-    def _fitted(self, call: JudgeCall, form: _Form, info: ModelInfo) -> list[Cut]:
+    def _fitted(self, call: JudgeCall, form: Form, info: ModelInfo) -> list[Cut]:
         """Each candidate's text, cut to `max_tokens_per_doc` and further until all fit together."""
         cuts = self._shown(call, info)
         room = self._room(form, call.query, len(cuts), info.context_tokens)
@@ -185,7 +194,7 @@ class Renderer(Cutter):
             raise self._too_long(form)
         return [self.cut(candidate.document, limit) for candidate in call.candidates]
 
-    def _form_of(self, call: JudgeCall, n: int, info: ModelInfo) -> _Form:
+    def _form_of(self, call: JudgeCall, n: int, info: ModelInfo) -> Form:
         return self._form(call.task, call.prompt, call.options, call.explain, n, info.reasoning_tokens, info.logprobs)
 
     def _looked_up(  # what a model is found to need is part of the key, since it changes
@@ -197,13 +206,13 @@ class Renderer(Cutter):
         n: int,
         reasoning_tokens: int,
         logprobs: bool,  # noqa: FBT001
-    ) -> _Form:
+    ) -> Form:
         asked, template, info = parsing.task(task), self._library.get(task, prompt), self._backend.info
         # A word without its log-probabilities is better as JSON.
         labels = asked.labels(n, options=options, explain=explain) if logprobs else ()
         formula = asked.output_tokens(n, options=options, explain=explain, labels=bool(labels))
         wanted = max(template.output_tokens or 0, formula) + reasoning_tokens
-        return _Form(
+        return Form(
             task=asked,
             template=template,
             labels=labels,
@@ -213,19 +222,19 @@ class Renderer(Cutter):
             output_tokens=min(wanted, info.max_output_tokens or wanted),
         )
 
-    def _room(self, form: _Form, query: Query, n: int, context_tokens: int) -> int:
+    def _room(self, form: Form, query: Query, n: int, context_tokens: int) -> int:
         """Tokens left for the texts of `n` documents."""
         overhead, times = self._overhead(form, n)
         asked = times * (self._counted(query.text) + _AT_SEAMS)
         return context_tokens - overhead - asked - form.output_tokens - MARGIN_TOKENS
 
-    def _measured_overhead(self, form: _Form, n: int) -> tuple[int, int]:
+    def _measured_overhead(self, form: Form, n: int) -> tuple[int, int]:
         """What the prompt takes without a query and documents, and how often it shows the query."""
         empty = [Shown(id=place, title=None, text="") for place in range(1, n + 1)]
         text = prompt_text(form.messages(_MARK, empty))
         return self._backend.count_tokens(text.replace(_MARK.text, "")), text.count(_MARK.text)
 
-    def _too_long(self, form: _Form) -> ContextTooLong:
+    def _too_long(self, form: Form) -> ContextTooLong:
         info = self._backend.info
         msg = (
             f"The prompt {form.template.name!r} leaves no room for documents in the {info.context_tokens} tokens that "
@@ -236,7 +245,7 @@ class Renderer(Cutter):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Form:
+class Form:
     """How so many documents are asked about: what the query and the documents do not change.
 
     Attributes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 _COUNTED = re.compile(
-    r"batch|\b(?:documents?|texts?|passages?|inputs?|sources?|items?|instances?|requests?|elements?|array|list|member)\b"
+    r"batch|\b(?:documents?|texts?|passages?|inputs?|questions?|sources?|items?|instances?|requests?|elements?|array|list|member)\b"
 )
 _NUMBER = r"\s*\(?(\d[\d,]*)"
 _MOST = re.compile(
@@ -21,7 +21,7 @@ _EMPTY = re.compile(
     r"(?:cannot|can't|must not|may not|should not) (?:be|contain) (?:an? )?(?:empty|blank)|empty (?:string|text|input)"
     r"|non-?empty|at least 1 character|is empty"
 )
-_MANY = re.compile(r"too many (?:documents|texts|passages|inputs|items|requests in)|batch size")
+_MANY = re.compile(r"too many (?:documents|texts|passages|inputs|questions|items|requests in)|batch size")
 _LONG = re.compile(r"token|input length|too l(?:ong|arge)|characters|payload|length limit|sequence length")
 _MOST_DOCUMENTS = 10_000
 """No API takes more; a greater number is one of characters."""

@@ -5,20 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable, SetupError
 from judge_rerank.providers.backends import registered
+from judge_rerank.spending import only_decides
+
+Api = Literal["chat", "decisions"]
 
 
 def open_backend(
     model: str | None,
     *,
+    api: Api | None = None,
     api_base: str | None = None,
     api_key: str | None = None,
     params: Mapping[str, Any] | None = None,
 ) -> Backend:
     """The backend of a model name, as `Judge` takes it.
+
+    `api` says how a hosted model is asked: by "chat", or by "decisions" (typed questions, answered in probabilities).
+    None is chat, but for models that only decide.
 
     Raises:
         ModelUnavailable: no model is named, or its weights are not on this machine.
@@ -33,9 +40,26 @@ def open_backend(
     other = registered(name, api_base=api_base, api_key=api_key, params=params)
     if other is not None:
         return other
+    if known_api(api) == "decisions" or (api is None and only_decides(name)):
+        from judge_rerank.providers.decisions import LiteLLMDecisions
+
+        return LiteLLMDecisions(name, api_base=api_base, api_key=api_key, params=params)
     from judge_rerank.providers.litellm import LiteLLMBackend
 
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
+
+
+def known_api(api: str | None) -> str | None:
+    """The way to ask, if it is one.
+
+    Raises:
+        InputError: it is none.
+    """
+    if api not in {None, "chat", "decisions"}:
+        raise InputError(
+            f"api is {api!r}; expected 'chat' or 'decisions', or None to ask a model as it is known to be."
+        )
+    return api
 
 
 def open_api(api: Endpoint) -> Backend:

@@ -117,14 +117,16 @@ class LiteLLMApi(LiteLLMBackend, ABC):
             return await super()._try(request, exchange)
         finally:
             found = self._found.pop(id(exchange), None)
-            if found is not None and found.limit is not None:
+            if found is not None:
                 self._learn(found, found.limit, request)
 
-    def _learn(self, found: Refusal, limit: int, request: ChatRequest) -> None:
+    def _learn(self, found: Refusal, limit: int | None, request: ChatRequest) -> None:
         """Keep a limit for the next requests; a lower one of tokens where the API counts more than is counted here.
 
         Not below half: what the API counts twice is a document of another kind than most.
         """
+        if limit is None:
+            return
         if found.what == "many":
             self._max_documents = limit = min(limit, self._max_documents or limit)
         else:

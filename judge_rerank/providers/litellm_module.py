@@ -48,6 +48,8 @@ def load() -> Any:
     if first:
         # Nor can a user repair the types in what a provider sends.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+        # It says so of each of LiteLLM's types when that is first used.
+        warnings.filterwarnings("ignore", message="Items? .* on TypedDict class", category=UserWarning)
         for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
             logger = logging.getLogger(name)
             logger.handlers[:] = [logging.NullHandler()]
@@ -64,6 +66,21 @@ def load_client(*, own: bool) -> None:
     load()
     if not own:
         import_module("openai.resources")
+
+
+def use_session(litellm: Any, provider: str, session: Any) -> None:
+    """Make LiteLLM ask a provider over this pool where it takes neither a pool nor a client from its caller.
+
+    It keeps a client for each provider and loop, which is made here, with the pool, before LiteLLM would make it.
+    """
+    from litellm.llms.custom_httpx import http_handler
+
+    handler: Any = http_handler
+    for key in _client_keys(litellm, asyncio.get_running_loop()):
+        client = litellm.in_memory_llm_clients_cache.cache_dict.get(key)
+        if str(key).startswith(f"async_httpx_client{provider}") and client.shared_session is not session:
+            litellm.in_memory_llm_clients_cache.delete_cache(key)
+    handler.get_async_httpx_client(llm_provider=litellm.LlmProviders(provider), shared_session=session)
 
 
 def forget_clients(litellm: Any, loop: asyncio.AbstractEventLoop) -> None:

@@ -12,7 +12,7 @@ from judge_rerank.spending.budget import (
     to_decimal,
     to_micro_usd,
 )
-from judge_rerank.spending.cost_map import chat_models
+from judge_rerank.spending.cost_map import chat_models, decision_models, only_decides
 from judge_rerank.spending.ledger import Label, Ledger, Reservation
 from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
 from judge_rerank.spending.open_limits import OpenLimits
@@ -35,7 +35,9 @@ __all__ = [
     "Reservation",
     "bill",
     "chat_models",
+    "decision_models",
     "metered",
+    "only_decides",
     "plausible_count",
     "read_usage",
     "to_decimal",

@@ -25,6 +25,8 @@ _PER_TOKEN = {
     "cache_write_1h_usd_per_mtok": "cache_creation_input_token_cost_above_1hr",
     "reasoning_usd_per_mtok": "output_cost_per_reasoning_token",
 }
+DECISION_MODES = frozenset({"evaluation", "decisions"})
+"""What the map calls models that only answer typed questions."""
 _ABOVE = re.compile(r"_above_(\d+)(k?)_tokens")
 # Providers whose entries bear a longer name than the prefix of their models.
 _FAMILIES = ("vertex_ai", "bedrock", "fireworks_ai", "cohere")
@@ -60,6 +62,26 @@ def chat_models() -> tuple[str, ...]:
     """The chat models of the LiteLLM that is installed, as a user names them: provider first, sorted."""
     chats = ((name, entry) for name, entry in bundled().items() if entry.get("mode") == "chat")
     return tuple(sorted({name if "/" in name else f"{entry.get('litellm_provider')}/{name}" for name, entry in chats}))
+
+
+def decision_models() -> tuple[str, ...]:
+    """The models of the LiteLLM that is installed that answer typed questions, provider first, sorted."""
+    found = (
+        name if "/" in name else f"{entry.get('litellm_provider')}/{name}"
+        for name, entry in bundled().items()
+        if entry.get("mode") in DECISION_MODES or "/v1/decisions" in (entry.get("supported_endpoints") or ())
+    )
+    return tuple(sorted(set(found)))
+
+
+def only_decides(model: str) -> bool:
+    """Whether a model answers typed questions and nothing else; one that is not listed does what its provider does."""
+    entry = _find(model, bundled())
+    if entry is not None:
+        return entry.get("mode") in DECISION_MODES
+    provider = model.partition("/")[0].lower()
+    modes = {other.get("mode") for other in bundled().values() if other.get("litellm_provider") == provider}
+    return bool(modes) and modes <= DECISION_MODES
 
 
 def _by_lower_name(entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
@@ -167,6 +189,8 @@ def _without_threshold(tier: Tier) -> dict[str, Any]:
 
 def _per_call(entry: Entry) -> Decimal:
     fee = _usd(entry.get("input_cost_per_request"))
+    if entry.get("mode") in DECISION_MODES:
+        fee += _usd(entry.get("input_cost_per_query"))
     searches = entry.get("search_context_cost_per_query")
     if entry.get("litellm_provider") == "perplexity" and isinstance(searches, Mapping):
         # Every call of these models searches, and is billed for it.

@@ -44,12 +44,13 @@ class Metered:
     region: str | None = None
 
 
-def metered(reply: ChatReply, *, documents: int = 0) -> Metered | None:
+def metered(reply: ChatReply, *, documents: int = 0, decided: bool = False) -> Metered | None:
     """What a reply says it used; None where it does not say, which is never taken for nothing.
 
     Args:
         reply: with the provider's usage block; without one, with the counts that its backend gives.
         documents: how many were sent to a rerank API, whose replies have no words and which no provider reports.
+        decided: whether a decision model answered, whose replies have no words either.
     """
     block = reply.usage
     if not block.keys() & _COUNTS and "meta" not in block:
@@ -58,7 +59,7 @@ def metered(reply: ChatReply, *, documents: int = 0) -> Metered | None:
             "completion_tokens": reply.output_tokens,
             "prompt_tokens_details": {"cached_tokens": reply.cached_input_tokens},
         }
-    used = read_usage(block, worded=bool(reply.text.strip()) and not documents)
+    used = read_usage(block, worded=bool(reply.text.strip()) and not (documents or decided))
     return None if used is None else replace(used, documents=documents)
 
 

@@ -36,17 +36,18 @@ class Pricing:
         self._prices = read_prices(prices) if isinstance(prices, (str, Path)) else dict(prices or {})
         self._cost_map = cost_map
 
-    def price(self, model: str, *, service_tier: str | None = None) -> Price | None:
+    def price(self, model: str, *, service_tier: str | None = None, decides: bool = False) -> Price | None:
         """The price of a model by its LiteLLM name; None if it is unknown, which is not the same as free.
 
-        `service_tier` is what the provider is asked for ("flex", "priority"), where it is asked for one.
+        `service_tier` is what the provider is asked for ("flex", "priority"), where it is asked for one; `decides` is
+        for a model that answers typed questions, for which some providers have another price than for words.
         """
         given = self._given(model)
         if given is not None:
             return given
         if is_local(model):
             return Price.free()
-        return find_price(model, self._cost_map, service_tier=service_tier)
+        return find_price(model, self._cost_map, service_tier="decisions" if decides else service_tier)
 
     def _given(self, model: str) -> Price | None:
         if model in self._prices:

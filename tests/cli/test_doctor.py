@@ -33,6 +33,7 @@ def test_what_judge_would_use(command: Command, monkeypatch: pytest.MonkeyPatch)
     found = json.loads(command("doctor", "-f", "json").out)
     assert found["judge"] == {
         "model": "openai/gpt-4.1-mini",
+        "api": "chat",
         "strategy": "score(batch_size=20)",
         "cascade": "bm25 % 20 >> listwise",
     }
@@ -62,3 +63,15 @@ def test_a_wrong_option_or_command_is_bad_input(command: Command) -> None:
     ran = command("reran")
     assert ran.code == 2
     assert "rerank" in ran.err
+
+
+def test_decision_models_are_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads(command("doctor", "-f", "json").out)
+    assert {"typesafe/jev-latest", "openai/gpt-6-luna"} <= set(found["decision_models"])
+    assert "openai/gpt-4.1-mini" not in found["decision_models"]
+    monkeypatch.setenv("JUDGE_RERANK_MODEL", "typesafe/jev-latest")
+    assert json.loads(command("doctor", "-f", "json").out)["judge"]["api"] == "decisions"
+    assert "typesafe/jev-latest (a decision model)" in command("doctor").out
+    listed = command("models", "list").out
+    assert "-m typesafe/jev-latest" in listed
+    assert any("openai/gpt-6-luna" in line and "--api decisions" in line for line in listed.splitlines())

@@ -37,7 +37,8 @@ def test_list_names_every_prompt_and_marks_the_defaults() -> None:
         line = next(line for line in said.stdout.splitlines() if template.name in line)
         assert template.hash[:16] in line
         assert template.description in line
-        assert (" * " in line) == (template.name == f"{template.task}/{TASKS[template.task].prompt}")
+        defaults = {f"{template.task}/{variant}" for variant in (TASKS[template.task].prompt, "decision")}
+        assert (" * " in line) == (template.name in defaults)
 
 
 def test_list_has_the_users_own(tmp_path: Path) -> None:

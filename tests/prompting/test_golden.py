@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from judge_rerank.core import Query
+from judge_rerank.prompting import TASKS
 from judge_rerank.prompting.library import Library, Shown, Template, builtin_folder
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,6 +28,8 @@ OPTIONS = ("factual", "semantic", "complex")
 WORD = "Answer with one word."
 OBJECT = "Answer with JSON."
 LIST = "Answer with JSON, one entry for each document."
+
+CHAT = [name for name in NAMES if not LIBRARY.find(name).decides]
 
 Mode = tuple[int, str, bool, bool]
 POINTWISE: Mapping[str, Mode] = {
@@ -52,6 +55,15 @@ MODES: Mapping[str, Mapping[str, Mode]] = {
 }
 
 
+def decision(template: Template, n: int) -> str:
+    """The state and the questions that a decision model is sent."""
+    (state,) = template.render(query=QUERY, documents=DOCUMENTS[:n], options=OPTIONS)
+    each = range(1, n + 1) if TASKS[template.task].decision != "choice" else ()
+    asked = template.questions(each, n=n, options=OPTIONS)
+    parts = {"state": state.content, "questions": "\n".join(asked), "levels": "\n".join(template.levels)}
+    return "".join(f"--- {name} ---\n{text}\n" for name, text in parts.items() if text)
+
+
 def conversation(template: Template, mode: Mode) -> str:
     n, reply_format, explain, labels = mode
     messages = template.render(
@@ -66,6 +78,9 @@ def conversation(template: Template, mode: Mode) -> str:
 
 
 def everything(template: Template) -> str:
+    if template.decides:
+        n = {"classify": 0, "pairwise": 2}.get(template.task, 3)
+        return decision(template, n)
     modes = MODES[template.task]
     return "\n".join(f"======== {name} ========\n{conversation(template, mode)}" for name, mode in modes.items())
 
@@ -100,7 +115,7 @@ def test_a_built_in_prompt_is_called_as_its_file(name: str) -> None:
 ASKS_FIRST = ("binary/multilingual", "binary/terse", "grade/terse", "score/multilingual", "score/terse")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CHAT)
 def test_what_is_the_same_comes_first_and_the_instruction_last(name: str) -> None:
     template = LIBRARY.find(name)
     for mode in MODES[template.task].values():
@@ -121,7 +136,7 @@ def test_questions_of_one_query_share_their_beginning(name: str) -> None:
         template.render(query=QUERY, documents=[Shown(id=1, title=None, text=text)], reply_format=WORD)
         for text in ("text one", "text two")
     ]
-    assert said[0][0] == said[1][0]
+    assert template.decides or said[0][0] == said[1][0]
     first, second = (messages[-1].content for messages in said)
     assert first[: first.index("text one")] == second[: second.index("text two")]
 
@@ -129,6 +144,11 @@ def test_questions_of_one_query_share_their_beginning(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_built_in_prompts_have_no_number_that_could_be_taken_for_a_document(name: str) -> None:
     template = LIBRARY.find(name)
+    if template.decides:
+        lettered = template.task in {"classify", "pairwise", "setwise"}
+        named = 3 if template.task == "first" else 6  # in the state, and by the question about it
+        assert everything(template).count("[") == (0 if lettered else named)
+        return
     n = min(MODES[template.task].values())[0]
     text = conversation(template, (n, WORD, False, False))
     assert text.count("[") == (n if template.task == "listwise" else 0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
-from tests.provider import shapes
+from tests.provider import decisions, shapes
 from tests.provider.faults import Fault, Schedule, Script
 from tests.provider.judging import Answer, Asked, Judge, QrelsJudge, spoilt_order
 from tests.provider.meter import Bill, Count, Price, Tokens, quarter_of_bytes
@@ -69,6 +69,7 @@ class Provider:
         cached_share: the share of each prompt that it says it had cached.
         keys: the keys it accepts; all, and none, where this is None.
         rejects: what it answers with 400, by field of the request body: `field`, `field=type` or `field:value`.
+        refuses_document: whether it refuses, as a decision model, the question about a document with this text.
         refuses: what it answers, by request, where it does not take one: a status and a message.
         logprobs: whether it gives log-probabilities; where not, it ignores that they are asked for.
         keep: how many requests it remembers.
@@ -86,6 +87,7 @@ class Provider:
         keys: frozenset[str] | None = None,
         rejects: Mapping[str, str] | None = None,
         refuses: Callable[[Received], tuple[int, str] | None] = lambda _request: None,
+        refuses_document: Callable[[str], bool] = lambda _text: False,
         logprobs: bool = True,
         keep: int = 20_000,
     ) -> None:
@@ -93,6 +95,7 @@ class Provider:
         self.faults: Schedule = faults or Script()
         self.rejects = dict(rejects or {})
         self.refuses = refuses
+        self.refuses_document = refuses_document
         self.keys = keys
         self._logprobs = logprobs
         self.bill = Bill()
@@ -250,6 +253,8 @@ class Provider:
             return refused
         if request.asked is not None:
             body = self._chat(request, request.asked)
+        elif decisions.is_decision(request.path):
+            body = self._decide(request)
         else:
             body = self._embed(request) if shapes.is_embedding(request.path) else self._rerank(request)
         raw = json.dumps(body).encode()
@@ -270,7 +275,8 @@ class Provider:
                 status=status, body=json.dumps(complain(status, message, code)).encode(), headers=headers or {}
             )
 
-        if request.asked is None and not shapes.is_embedding(request.path) and not shapes.rerank_version(request.path):
+        other = shapes.is_embedding(request.path) or shapes.rerank_version(request.path)
+        if request.asked is None and not other and not decisions.is_decision(request.path):
             return error(404, f"There is nothing at {request.path}.")
         if self.keys is not None and _key(request) not in self.keys:
             return error(401, f"Incorrect API key provided: {_key(request)}.", "invalid_api_key")
@@ -326,6 +332,22 @@ class Provider:
         if request.fault.kind == "bad_order":
             found = [found[0], *found[:-1]]
         return shapes.embedding_answer(request.path, found, None if request.fault.kind == "no_usage" else read)
+
+    def _decide(self, request: Received) -> Any:
+        """Probabilities, levels and choices by the judge's own scores. Only what was read is charged."""
+        body = dict(request.body)
+        reply = decisions.answered(body, lambda text: self._score(body, text), self.refuses_document)
+        read = self._count(decisions.text_of(body)) + 8 * len(body["questions"])
+        self.bill.charge(self._price.get(str(body.get("model")), self._default_price), Tokens(input=read))
+        if request.fault.kind == "truncated":
+            kept = len(body["questions"]) // 2
+            answers = reply["answers"]
+            reply["answers"] = answers[:kept] if isinstance(answers, list) else dict(list(answers.items())[:kept])
+        if request.fault.kind == "no_choices":
+            del reply["answers"]
+        told = {"input_tokens": read, "output_tokens": 0, "total_tokens": read}
+        reply |= {"model": body.get("model")} | ({} if request.fault.kind == "no_usage" else {"usage": told})
+        return {"result": reply, "success": True, "errors": []} if "/ai/run/" in request.path else reply
 
     def _score(self, body: Mapping[str, Any], text: str) -> float:
         """The judge's own score of one text, from 0 to 1."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 from typing import Any, Protocol
 
-from judge_rerank.core import ChatReply, Choice, Failed, Order, Outcome, OutputSchema, Registry, Scores
+from judge_rerank.core import ChatReply, Choice, Failed, Order, Outcome, OutputSchema, QuestionKind, Registry, Scores
 
 REGISTRY: Registry[Callable[[], Any]] = Registry(
     "task", decorators=("judge_task",), rooms=("judge_rerank.prompting.tasks",)
@@ -51,6 +51,11 @@ class Task(Reader, Protocol):
         ...
 
     @property
+    def decision(self) -> QuestionKind:
+        """What a decision model is asked for: a score or a yes of each document, or a choice."""
+        ...
+
+    @property
     def shown(self) -> int:
         """How many documents an example shows."""
         ...
@@ -88,6 +93,7 @@ class ScoringTask:
     """A task in which each document gets a score."""
 
     prompt = "multilingual"
+    decision: QuestionKind = "score"
     compares = False
     shown = 1
 
@@ -109,6 +115,7 @@ class OrderingTask:
     """A task in which documents are put in order."""
 
     prompt = "multilingual"
+    decision: QuestionKind = "score"
     compares = True
     shown = 3
 
@@ -130,6 +137,7 @@ class ChoosingTask:
     """A task in which one of several options is chosen."""
 
     prompt = "multilingual"
+    decision: QuestionKind = "choice"
     compares = True
     shown = 3
 

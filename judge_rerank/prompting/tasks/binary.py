@@ -160,6 +160,7 @@ class Binary(ScoringTask):
     """Relevant or not. With log-probabilities the value is P(yes) / (P(yes) + P(no)), else 1 or 0."""
 
     name = "binary"
+    decision = "predicate"
 
     def labels(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> tuple[str, ...]:
         """ "yes" and "no" for one document without a reason."""

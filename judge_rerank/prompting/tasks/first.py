@@ -23,6 +23,7 @@ class First(OrderingTask):
     """
 
     name = "first"
+    decision = "choice"
 
     def __init__(self) -> None:
         self._listwise = Listwise()

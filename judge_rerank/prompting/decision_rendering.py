@@ -1,0 +1,208 @@
+"""From a call to a request to a decision model: the documents once, and typed questions about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from judge_rerank.core import (
+    ChatReply,
+    ChatRequest,
+    Choice,
+    Failed,
+    InputError,
+    JudgeCall,
+    Message,
+    Order,
+    Query,
+    Question,
+    Scores,
+)
+from judge_rerank.prompting import tasks as parsing
+from judge_rerank.prompting.decision_parts import asks_each
+from judge_rerank.prompting.library import Shown
+from judge_rerank.prompting.rendering import Form, Renderer
+from judge_rerank.prompting.replies.decisions import NONE, Answer, averaged, read_answers
+from judge_rerank.prompting.tasks.base import Reader
+
+_OUTPUT_TOKENS = 32
+"""What providers count for an answer where they count answers: about 8 tokens, and its probabilities. None is billed
+for by the providers that are known, so the bound only matters where a price says otherwise."""
+
+
+class DecisionRenderer(Renderer):
+    """Makes requests to one decision model."""
+
+    def largest(self, call: JudgeCall, at_most: int) -> int:
+        """As many as the model takes questions and documents about, and as fit in its context together."""
+        info = self._backend.info
+        most = min(info.most_questions or at_most, info.max_documents or at_most)
+        if not asks_each(parsing.task(call.task).decision):
+            most = info.max_documents or at_most
+        return super().largest(call, max(1, min(at_most, most)))
+
+    def _looked_up(
+        self,
+        task: str,
+        prompt: str | None,
+        options: tuple[str, ...],
+        explain: bool,  # noqa: FBT001
+        n: int,
+        reasoning_tokens: int,  # noqa: ARG002
+        logprobs: bool,  # noqa: ARG002, FBT001
+    ) -> Form:
+        if explain:
+            raise InputError(
+                f"{self._backend.info.name} is a decision model, which gives no reasons. Leave out explain, or judge "
+                "with a chat model."
+            )
+        asked, template = parsing.task(task), self._library.get(task, prompt, decides=True)
+        return DecisionForm(
+            task=asked,
+            template=template,
+            labels=(),
+            options=options,
+            explain=False,
+            reply_format="",
+            output_tokens=_OUTPUT_TOKENS * (n if asks_each(asked.decision) else 1),
+            both_orders=self._backend.info.both_orders,
+            n=n,
+        )
+
+    def _reader(self, form: Form) -> Reader:
+        assert isinstance(form, DecisionForm)
+        return DecisionReader(form)
+
+    def _request(self, call: JudgeCall, form: Form, messages: tuple[Message, ...]) -> ChatRequest:
+        assert isinstance(form, DecisionForm)
+        return ChatRequest(
+            messages=messages[:1],
+            max_output_tokens=form.output_tokens,
+            questions=form.questions,
+            timeout_s=self.timeout_s,
+            subject=self._subject(call),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DecisionForm(Form):
+    """How a decision model is asked about so many documents.
+
+    Attributes:
+        both_orders: whether a choice is asked a second time, its labels in reverse order.
+        n: how many documents are shown.
+        questions: what is asked about the state.
+    """
+
+    both_orders: bool
+    n: int
+    questions: tuple[Question, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        kind = self.task.decision
+        ids = range(1, self.n + 1) if asks_each(kind) else ()
+        words = self.template.questions(ids, n=self.n, options=self.options)
+        labels = self.choices if kind == "choice" else self.template.levels if kind == "score" else ()
+        asked = [Question(kind=kind, instructions=text, labels=labels) for text in words]
+        if kind == "choice" and self.both_orders:
+            asked.append(replace(asked[0], labels=labels[::-1]))
+        object.__setattr__(self, "questions", tuple(asked))
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The labels of a choice: the call's options, or the numbers of the documents, of which none may fit."""
+        return self.options or (*map(str, range(1, self.n + 1)), NONE)
+
+    def messages(self, query: Query, shown: Sequence[Shown]) -> tuple[Message, ...]:
+        """The state; and after it, for counting, what the questions add to it."""
+        state = self.template.render(query=query, documents=shown, options=self.options)
+        asked = "\n".join("\n".join((question.instructions, *question.labels)) for question in self.questions)
+        return (*state, Message(role="user", content=asked))
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionReader:
+    """Reads what a decision model answers, as the outcome that its task has."""
+
+    form: DecisionForm
+
+    def read(
+        self,
+        reply: ChatReply,
+        n: int,
+        *,
+        options: tuple[str, ...] = (),  # noqa: ARG002
+        explain: bool = False,  # noqa: ARG002
+    ) -> Scores | Order | Choice | Failed:
+        """The judgment. A question that was refused, or not answered in its kind, leaves its document unjudged."""
+        if reply.finish_reason == "filter":
+            return Failed(reason="refused", message="The provider's content filter withheld the answers.")
+        answers = read_answers(reply.text, self.form.questions)
+        if answers is None:
+            wanted = len(self.form.questions)
+            return Failed(reason="unreadable", message=f"The reply does not hold {wanted} answers.")
+        if self.form.task.decision == "choice":
+            return self._chosen(averaged(answers), n)
+        return _ordered(answers) if self.form.task.compares else _scored(answers)
+
+    def _chosen(self, answer: Answer, n: int) -> Order | Choice | Failed:
+        if answer.failure is not None:
+            what = "refused" if answer.failure == "refused" else "not answered by one of its labels"
+            return Failed(reason=answer.failure, message=f"The question was {what}.")
+        if self.form.options:
+            assert answer.choice is not None
+            return Choice(label=answer.choice, probabilities=answer.probabilities)
+        return _by_chance(answer, n)
+
+
+def _scored(answers: Sequence[Answer]) -> Scores:
+    return Scores(
+        values=tuple(answer.value for answer in answers),
+        labels=tuple(map(_label, answers)),
+        repairs=_repairs(answers),
+        refused=_refused(answers),
+    )
+
+
+def _label(answer: Answer) -> str | None:
+    if answer.value is None:
+        return None
+    return str(answer.level) if answer.level is not None else "yes" if answer.value >= 0.5 else "no"
+
+
+def _ordered(answers: Sequence[Answer]) -> Order | Failed:
+    """By the expected level; of equals, the one shown first."""
+    values = {place: answer.value for place, answer in enumerate(answers) if answer.value is not None}
+    if not values:
+        reason = "refused" if len(_refused(answers)) == len(answers) else "unreadable"
+        return Failed(reason=reason, message="No question was answered.")
+    stated = sorted(values, key=lambda place: -values[place])
+    missing = [place for place in range(len(answers)) if place not in values]
+    return Order(
+        order=(*stated, *missing),
+        stated=len(stated),
+        missing=len(missing),
+        repairs=_repairs(answers),
+        refused=_refused(answers),
+    )
+
+
+def _by_chance(answer: Answer, n: int) -> Order | Failed:
+    """By the probability of each document's number; documents without one follow in the order shown."""
+    chances = [answer.probabilities.get(str(number), 0.0) for number in range(1, n + 1)]
+    if not any(chances) and answer.choice not in {None, NONE}:
+        chances[int(answer.choice or 0) - 1] = 1.0
+    stated = sorted((place for place in range(n) if chances[place] > 0), key=lambda place: -chances[place])
+    if not stated:
+        return Failed(reason="unreadable", message="No document has a probability.")
+    missing = [place for place in range(n) if chances[place] <= 0]
+    return Order(order=(*stated, *missing), stated=len(stated), missing=len(missing))
+
+
+def _refused(answers: Sequence[Answer]) -> tuple[int, ...]:
+    return tuple(place for place, answer in enumerate(answers) if answer.failure == "refused")
+
+
+def _repairs(answers: Sequence[Answer]) -> tuple[str, ...]:
+    lost = sum(answer.failure == "unreadable" for answer in answers)
+    return (f"{lost} of {len(answers)} answers missing or unreadable",) if lost else ()
