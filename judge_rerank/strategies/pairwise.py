@@ -36,7 +36,8 @@ class Pairwise(Comparing):
     answer is missing. An order of two documents that an earlier stage, or a permutation, already holds is not asked
     again. Ties keep first-stage order.
 
-    - "allpair": every pair, documents by their share of wins (ties count half), which is `relevance_score`.
+    - "allpair": every pair, documents by their share of wins (ties count half), which is `relevance_score`;
+      a pair of which the judge said nothing does not count.
       n(n − 1) calls in one round.
     - "heapsort": the best `k` by a binary heap; about 2(2n + k log₂ n) calls; the rounds are about
       log₂² n + 2k log₂ n. The others follow in first-stage order.
@@ -83,6 +84,7 @@ class _Asking:
         self._strategy, self._query, self._candidates = strategy, query, candidates
         self._by_index = {candidate.index: candidate for candidate in candidates}
         self._verdicts: dict[tuple[int, int], int] = {}
+        self._unanswered: set[tuple[int, int]] = set()
 
     def compare(self, pairs: Sequence[tuple[int, int]]) -> Steps[list[int]]:
         """For each pair 1 where the first is better, -1 where the second is, 0 for a tie; one round at most."""
@@ -93,7 +95,13 @@ class _Asking:
             for order, call, outcome in zip(missing, calls, outcomes, strict=True):
                 tiers = outcome.preferences(call)
                 self._verdicts[order] = 0 if not tiers else 1 if tiers[0] == order[:1] else -1
+                if outcome.failure is not None:
+                    self._unanswered.add(order)
         return [self._preferred(one, other) for one, other in pairs]
+
+    def answered(self, one: int, other: int) -> bool:
+        """Whether the judge said anything of a pair that was compared, a tie among it."""
+        return not {(one, other), (other, one)} <= self._unanswered
 
     def best_of(self, group: tuple[int, ...]) -> Steps[int | None]:
         """The best of a group by a knock-out: each document against the best so far."""
@@ -122,12 +130,13 @@ class _Asking:
 def _all_pairs(asking: _Asking, candidates: Candidates) -> Plan:
     indices = [candidate.index for candidate in candidates]
     pairs = list(combinations(indices, 2))
-    wins = dict.fromkeys(indices, 0.0)
+    won: dict[int, list[float]] = {index: [] for index in indices}
     verdicts = yield from asking.compare(pairs)
     for (one, other), preferred in zip(pairs, verdicts, strict=True):
-        wins[one] += (1 + preferred) / 2
-        wins[other] += (1 - preferred) / 2
-    return by_score(candidates, {index: won / (len(indices) - 1) for index, won in wins.items()})
+        if asking.answered(one, other):
+            won[one].append((1 + preferred) / 2)
+            won[other].append((1 - preferred) / 2)
+    return by_score(candidates, {index: sum(points) / len(points) for index, points in won.items() if points})
 
 
 def _bubbled(asking: _Asking, indices: Sequence[int], k: int) -> Steps[list[int]]:

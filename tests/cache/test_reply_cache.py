@@ -32,7 +32,7 @@ from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk, Store
 from judge_rerank.cache.serialisation import request_key
 from judge_rerank.core import Query
-from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Subject
+from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Question, Subject
 from judge_rerank.storage.leases import LEASE_S, Leases
 
 REPLY = ChatReply(
@@ -158,6 +158,9 @@ OTHER_VALUES: dict[str, st.SearchStrategy[object]] = {
     "labels": st.lists(st.text(), max_size=3).map(tuple),
     "temperature": st.floats(0, 2),
     "seed": st.none() | st.integers(),
+    "questions": st.lists(
+        st.builds(Question, kind=st.just("score"), instructions=st.text(), labels=st.just(("low", "high"))), max_size=2
+    ).map(tuple),
 }
 NOT_COUNTED = {"timeout_s", "subject"}
 
