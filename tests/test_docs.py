@@ -159,10 +159,14 @@ def test_files_and_links_that_a_page_names_exist() -> None:
 
 
 def test_yaml_and_prompts_that_a_page_shows_are_those_of_the_examples() -> None:
-    shown = {"evaluation.md": ("yaml", "experiment.yaml"), "prompts.md": ("jinja", "prompts/score/strict.j2")}
-    for name, (language, file) in shown.items():
-        (block,) = [block for block in blocks(ROOT / "docs" / name) if block.language == language]
-        assert block.text in (ROOT / "docs" / "examples" / file).read_text(encoding="utf-8")
+    shown = {
+        "evaluation.md": ("yaml", ["experiment.yaml"]),
+        "prompts.md": ("jinja", ["prompts/score/strict.j2", "prompts/score/workshop.j2"]),
+    }
+    for name, (language, files) in shown.items():
+        texts = [block.text for block in blocks(ROOT / "docs" / name) if block.language == language]
+        for text, file in zip(texts, files, strict=True):
+            assert text in (ROOT / "docs" / "examples" / file).read_text(encoding="utf-8")
 
 
 def test_the_readme_is_short() -> None:

@@ -57,7 +57,7 @@ def known_api(api: str | None) -> str | None:
     """
     if api not in {None, "chat", "decisions"}:
         raise InputError(
-            f"api is {api!r}; expected 'chat' or 'decisions', or None to ask a model as it is known to be."
+            f"The api is {api!r}; expected 'chat' or 'decisions', or None to ask a model as it is known to be."
         )
     return api
 
