@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli.terminal import head_box, json_text
-from judge_rerank.core import InputError, Judgment, PricingUnknown, RankedDocument, Ranking, total_usd
+from judge_rerank.core import InputError, Judgment, PricingUnknown, RankedDocument, Ranking, said_of, total_usd
 
 Format = Literal["table", "json", "jsonl", "trec"]
 
@@ -294,7 +294,7 @@ def summary(rankings: Sequence[Ranking], seconds: float | None = None) -> str:
         dollars(total_usd(usage.cost_usd for usage in usages)),
         *([f"{seconds:.1f} s"] if seconds is not None else []),
     ]
-    return " · ".join(parts) + "\n" + _integrity(rankings)
+    return " · ".join(parts) + "\n" + _integrity(rankings) + _found(rankings)
 
 
 def _how_many(rankings: Sequence[Ranking]) -> str:
@@ -330,6 +330,13 @@ def _integrity(rankings: Sequence[Ranking]) -> str:
     ]
     parts = [counted(count, one, several) for count, one, several in said if count]
     return f"integrity: {', '.join(parts)}\n" if parts else ""
+
+
+def _found(rankings: Sequence[Ranking]) -> str:
+    """What one ranking is certain of, where its strategy knows it."""
+    if len(rankings) != 1 or not rankings[0].tiers:
+        return ""
+    return f"certainty: {said_of(rankings[0].tiers)}\n"
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:

@@ -14,6 +14,7 @@ from judge_rerank.core.documents import Document, Passage, Query
 from judge_rerank.core.errors import SetupError
 from judge_rerank.core.explanation import Explanation, explain
 from judge_rerank.core.judgments import Judgment
+from judge_rerank.core.tiers import Tier
 from judge_rerank.core.usage import Usage
 
 Status = Literal["complete", "partial"]
@@ -98,6 +99,7 @@ class RankingDetails(TypedDict, total=False):
     kept: Sequence[Kept]
     usage: Usage | None
     integrity: Integrity | None
+    tiers: Sequence[Tier] | None
 
 
 class Ranking(Sequence[RankedDocument]):
@@ -117,9 +119,24 @@ class Ranking(Sequence[RankedDocument]):
         notes: what the strategy has to say of its run, one sentence each: the route taken and why, a stage that was
             not needed, a signal that was missing.
         kept: what each cut of a cascade kept, the first cut first; empty without cuts.
+        tiers: which places are certain and which documents are tied, best first, as the last stage knows it; documents
+            that an earlier one cut are in none. None if the strategy does not know it ("blitz", "partition" and
+            "adaptive" do).
     """
 
-    __slots__ = ("integrity", "kept", "model", "notes", "query", "reasons", "results", "status", "strategy", "usage")
+    __slots__ = (
+        "integrity",
+        "kept",
+        "model",
+        "notes",
+        "query",
+        "reasons",
+        "results",
+        "status",
+        "strategy",
+        "tiers",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -140,6 +157,8 @@ class Ranking(Sequence[RankedDocument]):
         self.kept = tuple(details.get("kept", ()))
         self.usage = details.get("usage") or Usage()
         self.integrity = details.get("integrity") or Integrity()
+        tiers = details.get("tiers")
+        self.tiers = None if tiers is None else tuple(tiers)
 
     @overload
     def __getitem__(self, place: int) -> RankedDocument: ...
@@ -236,6 +255,7 @@ class Ranking(Sequence[RankedDocument]):
             "reasons": list(self.reasons),
             "notes": list(self.notes),
             "kept": [{"stage": each.stage, "indices": list(each.indices)} for each in self.kept],
+            "tiers": None if self.tiers is None else [_plain(asdict(tier)) for tier in self.tiers],
             "results": [
                 {
                     "rank": r.rank,

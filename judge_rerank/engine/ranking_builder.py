@@ -211,6 +211,7 @@ class RankingBuilder:
             integrity=self.integrity(candidates, sorted(cut)),
             notes=ordering.notes,
             kept=ordering.kept,
+            tiers=ordering.tiers,
         )
 
 
