@@ -230,6 +230,14 @@ Scores = Annotated[
         rich_help_panel="Output",
     ),
 ]
+Answerable = Annotated[
+    bool,
+    typer.Option(
+        "--answerable",
+        help="Report how probable it is that any document answers; with one more question where no score says it.",
+        rich_help_panel="Output",
+    ),
+]
 Store = Annotated[
     bool | None,
     typer.Option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -61,6 +61,14 @@ def rerank(
         ),
     ] = None,
     scores: options.Scores = None,
+    answerable: options.Answerable = False,
+    keep: Annotated[
+        Literal["relevant"] | None,
+        typer.Option(
+            help="Leave out documents that are not relevant by the calibration, and all of them if nothing answers.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
     style: Annotated[
         Format,
         typer.Option(
@@ -93,6 +101,8 @@ def rerank(
             "deadline_s": deadline,
             "max_usd": max_usd,
             "scores": scores,
+            "answerable": answerable,
+            "keep": keep,
         }
         code = _ranked(judge, pairs, printer, asked)
     if code:
@@ -127,7 +137,7 @@ def _ranked(judge: Judge, pairs: Sequence[Pair], printer: _Printer, asked: RankK
     started = time.perf_counter()
     rankings: list[Ranking] = []
     try:
-        with interruptible() as cancel, Bar(_forecast(judge, pairs)) as bar:
+        with interruptible() as cancel, Bar(_forecast(judge, pairs, asked)) as bar:
 
             async def stream() -> None:
                 watched: RankKeywords = {**asked, "progress": bar.update, "cancel": cancel}
@@ -146,12 +156,13 @@ def _ranked(judge: Judge, pairs: Sequence[Pair], printer: _Printer, asked: RankK
     return of_rankings(rankings)
 
 
-def _forecast(judge: Judge, pairs: Sequence[Pair]) -> int | None:
+def _forecast(judge: Judge, pairs: Sequence[Pair], asked: RankKeywords) -> int | None:
     """How many calls it will be, where somebody watches and it is quickly known."""
     if not Bar.visible() or sum(len(documents) for _, documents in pairs) > _MOST_FORECAST:
         return None
     # None where only scorers are asked: a bar of no calls would tell nothing.
-    return sum(judge.estimate(query, documents).calls for query, documents in pairs) or None
+    answerable = asked.get("answerable", False)
+    return sum(judge.estimate(query, documents, answerable=answerable).calls for query, documents in pairs) or None
 
 
 def _check_ids(pairs: Sequence[Pair]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from judge_rerank.core.answering import ENOUGH, answer_signal
 from judge_rerank.core.backend import (
     DECISION_STRATEGY,
     Backend,
@@ -122,6 +123,7 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 __all__ = [
     "CHARS_PER_TOKEN",
     "DECISION_STRATEGY",
+    "ENOUGH",
     "NAMES",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
@@ -215,6 +217,7 @@ __all__ = [
     "UnknownName",
     "Usage",
     "added",
+    "answer_signal",
     "as_documents",
     "as_pair",
     "as_pairs",

@@ -75,8 +75,9 @@ class Integrity:
         unjudged: first-stage positions of documents that no judgment covers; they keep their first-stage order.
         truncated: first-stage positions of documents that were cut to fit `max_tokens_per_doc` or the context, or of
             which only the first passages were asked about.
-        cut: first-stage positions of documents whose score is below `min_score`, or that a stage of a cascade had cut
-            before there was such a score; they are left out of the results. Empty without `min_score`.
+        cut: first-stage positions of documents that are left out of the results: their score is below `min_score`, or
+            they are not relevant (`keep="relevant"`), or a stage of a cascade had cut them before there was such a
+            score. Empty without these options.
     """
 
     parsed: int = 0
@@ -100,6 +101,7 @@ class RankingDetails(TypedDict, total=False):
     usage: Usage | None
     integrity: Integrity | None
     tiers: Sequence[Tier] | None
+    answerable: float | None
 
 
 class Ranking(Sequence[RankedDocument]):
@@ -122,9 +124,13 @@ class Ranking(Sequence[RankedDocument]):
         tiers: which places are certain and which documents are tied, best first, as the last stage knows it; documents
             that an earlier one cut are in none. None if the strategy does not know it ("blitz", "partition" and
             "adaptive" do).
+        answerable: the probability that any document answers the query: of what an LLM scored, the highest score; a
+            calibration (`calibrate`) makes a probability of it. None where no score says it; `answerable=True` then
+            asks.
     """
 
     __slots__ = (
+        "answerable",
         "integrity",
         "kept",
         "model",
@@ -159,6 +165,7 @@ class Ranking(Sequence[RankedDocument]):
         self.integrity = details.get("integrity") or Integrity()
         tiers = details.get("tiers")
         self.tiers = None if tiers is None else tuple(tiers)
+        self.answerable = details.get("answerable")
 
     @overload
     def __getitem__(self, place: int) -> RankedDocument: ...
@@ -255,6 +262,7 @@ class Ranking(Sequence[RankedDocument]):
             "reasons": list(self.reasons),
             "notes": list(self.notes),
             "kept": [{"stage": each.stage, "indices": list(each.indices)} for each in self.kept],
+            "answerable": self.answerable,
             "tiers": None if self.tiers is None else [_plain(asdict(tier)) for tier in self.tiers],
             "results": [
                 {

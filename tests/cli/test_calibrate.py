@@ -51,7 +51,7 @@ def test_from_the_fit_to_the_ranking(
     )
     assert ranked.code == 0, ranked.err
     assert [(record["id"], record["relevance_score"]) for record in ranked.records] == [("d1", 1.0), ("d3", 1.0)]
-    assert "2 documents below the lowest score" in ranked.err
+    assert "2 documents left out" in ranked.err
 
 
 def test_a_strategy_without_scores(
