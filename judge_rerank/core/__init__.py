@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judge_rerank.core.answering import ENOUGH, answer_signal
+from judge_rerank.core.answering import ENOUGH
 from judge_rerank.core.backend import (
     DECISION_STRATEGY,
     Backend,
@@ -217,7 +217,6 @@ __all__ = [
     "UnknownName",
     "Usage",
     "added",
-    "answer_signal",
     "as_documents",
     "as_pair",
     "as_pairs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from judge_rerank.core import Candidates, JudgeCall, Ordering, Plan, Query, Strategy, answer_signal
+from judge_rerank.core import Candidates, JudgeCall, Ordering, Plan, Query, Strategy
 from judge_rerank.engine.job import Job
 from judge_rerank.learning import Calibration
 
@@ -49,15 +49,16 @@ def asked(job: Job, calibration: Calibration | None) -> Strategy:
 def answerable(ordering: Ordering, candidates: Candidates, calibration: Calibration | None) -> float | None:
     """The probability that any document answers, as far as scores say it; None where they do not.
 
+    Without a calibration it is the highest score that an LLM gave; scores of others say nothing then. The highest does
+    not grow with the number of documents, as one minus the product of all failures (noisy-or) does.
+
     Args:
         ordering: the order, with scores as the strategy gave them.
         candidates: with what the judge said of them.
-        calibration: makes a probability of it. Without one the scores of an LLM are taken at their word, and those of
-            others say nothing.
+        calibration: makes a probability of the scores that the order rests on, whoever gave them.
     """
     if not candidates:
         return 0.0
-    fitted = calibration.answering if calibration is not None else None
-    scores = candidates.evidence.judged or (ordering.scores if fitted else {})
-    signal = answer_signal(scores.values())
-    return signal if signal is None or fitted is None else fitted.apply(signal)
+    if calibration is not None and calibration.answering is not None and ordering.scores:
+        return calibration.answering.apply(ordering.scores.values())
+    return max(candidates.evidence.judged.values(), default=None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from judge_rerank.core import lazy_names
 
 if TYPE_CHECKING:
-    from judge_rerank.learning.answering import Answering, signal_of, twin, twins
+    from judge_rerank.learning.answering import Answering, twin, twins
     from judge_rerank.learning.calibration import Calibration, calibrate
     from judge_rerank.learning.completeness import check_complete, complete
     from judge_rerank.learning.distil import Distillation, Example, distill, examples, kinds_for, traced
@@ -27,7 +27,6 @@ _LAZY = {
     "bins_of": "fit",
     "calibrate": "calibration",
     "expected_error": "fit",
-    "signal_of": "answering",
     "twin": "answering",
     "twins": "answering",
     "check_complete": "completeness",
@@ -61,7 +60,6 @@ __all__ = [
     "finetuning_available",
     "kinds_for",
     "sign_flip",
-    "signal_of",
     "traced",
     "twin",
     "twins",

@@ -6,43 +6,55 @@ A twin is the list of a query without its relevant documents: nothing in it answ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import add, mul
+from statistics import fmean
 from typing import TypeAlias
 
-from judge_rerank.core import Document, Query, Ranking, answer_signal
-from judge_rerank.learning.fit import Fit, Sample, auroc, cross_validated
+from judge_rerank.core import Document, Query, Ranking
+from judge_rerank.learning.fit import Fit, auroc, errors_of, held_out
 
 Grades: TypeAlias = Mapping[str, Mapping[str, float]]
 
 _STEPS = 50
-_LEAST = 1e-4
-"""How near a signal may be to 0 or 1, so that its log-odds are finite."""
+_RIDGE = 1.0
+_LEAST = 0.01
+"""How near to 0 and 1 a score is told apart, so that its log-odds are finite."""
+
+_Seen: TypeAlias = tuple[Sequence[float], bool]
+"""The scores of a list, and whether one of its documents is relevant."""
+
+_Weights: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answering:
-    """A logistic function of the log-odds of `answer_signal` (Platt, 1999); it rises.
+    """A logistic function of the log-odds of the highest score of a list and of the mean of its scores.
+
+    What the mean adds differs: where few documents are relevant, a list that scores high as a whole says that the judge
+    likes the query; where many are, it says that they answer it. It rises with the scores of all documents together.
 
     Attributes:
-        intercept, slope: of the function; the slope is not negative.
+        intercept, highest, mean: of the function; its weights for the highest score and for the mean.
         queries: how many queries there were.
         answered, unanswered: how many lists with a relevant document, and without one.
-        auroc: the probability that a list with one has the higher signal.
-        held_out: the errors on queries that it was not fitted on, by cross-validation.
+        auroc: the probability that a list with one has the higher value, on queries that it was not fitted on.
+        held_out: the errors on such queries; before: those of the highest score itself.
     """
 
     intercept: float
-    slope: float
+    highest: float
+    mean: float
     queries: int
     answered: int
     unanswered: int
     auroc: float
     held_out: Fit
 
-    def apply(self, signal: float) -> float:
-        """The probability that any document answers."""
-        return _logistic(self.intercept + self.slope * _log_odds(signal))
+    def apply(self, scores: Collection[float]) -> float:
+        """The probability that any of the documents with these scores answers; 0 for no documents."""
+        return _probability((self.intercept, self.highest, self.mean), scores) if scores else 0.0
 
 
 def twin(documents: Iterable[Document], grades: Mapping[str, float], min_grade: float = 1.0) -> list[Document]:
@@ -66,73 +78,95 @@ def fitted_answering(rankings: Iterable[Ranking], qrels: Grades, *, min_grade: f
     """Fit on rankings with a relevant document and without one; None where one kind, or a second query, is missing.
 
     Args:
-        rankings: complete ones, made without a calibration; of queries that `qrels` does not name none is used.
+        rankings: complete ones with scores, made without a calibration; of queries that `qrels` does not name none is
+            used.
         qrels: grades by query id and document id.
         min_grade: the lowest grade that counts as relevant.
     """
-    by_query: dict[str, list[Sample]] = {}
+    by_query: dict[str, list[_Seen]] = {}
     for ranking in rankings:
-        grades, signal = qrels.get(ranking.query.id or ""), signal_of(ranking)
-        if grades and signal is not None and len(ranking):
+        grades = qrels.get(ranking.query.id or "")
+        scores = [each.relevance_score for each in ranking if each.relevance_score is not None]
+        if grades and scores:
             answered = any(grades.get(each.document.id or "", -math.inf) >= min_grade for each in ranking)
-            by_query.setdefault(ranking.query.id or "", []).append((signal, answered))
+            by_query.setdefault(ranking.query.id or "", []).append((scores, answered))
     groups = list(by_query.values())
-    everything = [sample for samples in groups for sample in samples]
-    area = auroc(everything)
-    if area is None or len(groups) < 2:
-        return None
-    intercept, slope = logistic_fit(everything)
+    everything = [seen for group in groups for seen in group]
     answered = sum(label for _, label in everything)
+    if not 0 < answered < len(everything) or len(groups) < 2:
+        return None
+    before, after = held_out(groups, _fit, max)
+    intercept, highest, mean = fitted_weights(everything)
     return Answering(
         intercept=intercept,
-        slope=slope,
+        highest=highest,
+        mean=mean,
         queries=len(groups),
         answered=answered,
         unanswered=len(everything) - answered,
-        auroc=area,
-        held_out=cross_validated(groups, _fit),
+        auroc=auroc(after) or 0.0,
+        held_out=errors_of(before, after),
     )
 
 
-def signal_of(ranking: Ranking) -> float | None:
-    """What a ranking without a calibration says of its query being answered; None where it has no scores."""
-    if ranking.answerable is not None:
-        return ranking.answerable
-    return answer_signal(each.relevance_score for each in ranking if each.relevance_score is not None)
+def fitted_weights(seen: Sequence[_Seen]) -> _Weights:
+    """Intercept and weights of the likeliest logistic function, with a ridge, by Newton's method.
 
-
-def logistic_fit(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Intercept and slope of the likeliest logistic function of the log-odds of a score, by Newton's method.
-
-    Targets are drawn in from 0 and 1 as in Platt's method, so that the fit is finite where the samples are separable.
-    A fit that falls is replaced by the constant.
+    Targets are drawn in from 0 and 1 as in Platt's method (1999), so that the fit is finite where the samples are
+    separable. A fit that falls as scores rise is replaced: by one of the highest score alone, else by the constant.
     """
-    trues = sum(label for _, label in samples)
-    falses = len(samples) - trues
-    target = {True: (trues + 1) / (trues + 2), False: 1 / (falses + 2)}
-    points = [(_log_odds(score), target[label]) for score, label in samples]
-    intercept, slope = 0.0, 0.0
+    answered = sum(label for _, label in seen)
+    target = {True: (answered + 1) / (answered + 2), False: 1 / (len(seen) - answered + 2)}
+    points = [((1.0, *_features(scores)), target[label]) for scores, label in seen]
+    for used in (3, 2, 1):
+        weights = (*_newton([(x[:used], wanted) for x, wanted in points], used), 0.0, 0.0)
+        if weights[1] >= 0 and weights[1] + weights[2] >= 0:
+            break
+    return weights[0], weights[1], weights[2]
+
+
+def _newton(points: Sequence[tuple[tuple[float, ...], float]], n: int) -> list[float]:
+    weights = [0.0] * n
     for _ in range(_STEPS):
-        g0 = g1 = 0.0
-        h00 = h01 = h11 = 1e-9
+        slope = [0.0] + [-_RIDGE * weight for weight in weights[1:]]
+        curvature = [[_RIDGE * (row == column > 0) + 1e-9 for column in range(n)] for row in range(n)]
         for x, wanted in points:
-            p = _logistic(intercept + slope * x)
-            weight = p * (1 - p)
-            g0, g1 = g0 + wanted - p, g1 + (wanted - p) * x
-            h00, h01, h11 = h00 + weight, h01 + weight * x, h11 + weight * x * x
-        determinant = h00 * h11 - h01 * h01
-        if determinant <= 0:
+            p = _logistic(sum(map(mul, weights, x)))
+            for row in range(n):
+                slope[row] += (wanted - p) * x[row]
+                for column in range(n):
+                    curvature[row][column] += p * (1 - p) * x[row] * x[column]
+        step = _solved(curvature, slope)
+        weights = list(map(add, weights, step))
+        if max(map(abs, step)) < 1e-10:
             break
-        step = ((h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant)
-        intercept, slope = intercept + step[0], slope + step[1]
-        if abs(step[0]) + abs(step[1]) < 1e-10:
-            break
-    return (intercept, slope) if slope >= 0 else (_log_odds(sum(wanted for _, wanted in points) / len(points)), 0.0)
+    return weights
 
 
-def _fit(samples: Sequence[Sample]) -> Callable[[float], float]:
-    intercept, slope = logistic_fit(samples)
-    return lambda signal: _logistic(intercept + slope * _log_odds(signal))
+def _solved(matrix: Sequence[Sequence[float]], wanted: Sequence[float]) -> list[float]:
+    """x with matrix · x = wanted, by elimination; the matrix is symmetric and positive definite."""
+    rows = [[*row, value] for row, value in zip(matrix, wanted, strict=True)]
+    for place, row in enumerate(rows):
+        row[:] = [value / row[place] for value in row]
+        for other in rows:
+            if other is not row:
+                factor = other[place]
+                other[:] = [value - factor * mine for value, mine in zip(other, row, strict=True)]
+    return [row[-1] for row in rows]
+
+
+def _fit(seen: Sequence[_Seen]) -> Callable[[Sequence[float]], float]:
+    weights = fitted_weights(seen)
+    return lambda scores: _probability(weights, scores)
+
+
+def _probability(weights: _Weights, scores: Collection[float]) -> float:
+    highest, mean = _features(scores)
+    return _logistic(weights[0] + weights[1] * highest + weights[2] * mean)
+
+
+def _features(scores: Collection[float]) -> tuple[float, float]:
+    return _log_odds(max(scores)), _log_odds(fmean(scores))
 
 
 def _logistic(x: float) -> float:

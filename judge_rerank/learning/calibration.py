@@ -17,7 +17,7 @@ from typing import Any, Literal
 from judge_rerank.core import DataError, InputError, Ranking
 from judge_rerank.learning.answering import Answering, fitted_answering
 from judge_rerank.learning.completeness import complete
-from judge_rerank.learning.fit import Fit, Sample, cross_validated
+from judge_rerank.learning.fit import Fit, Sample, errors_of, held_out
 
 Unjudged = Literal["skip", "irrelevant"]
 """What becomes of documents that the relevance judgments do not name."""
@@ -97,9 +97,9 @@ class Calibration:
             if record.pop("format") != _FORMAT:
                 raise KeyError("format")  # noqa: TRY301
             points = tuple((float(score), float(probability)) for score, probability in record.pop("points"))
-            held_out, prompts = Fit(**record.pop("held_out")), tuple(record.pop("prompts"))
+            errors, prompts = Fit(**record.pop("held_out")), tuple(record.pop("prompts"))
             answering = _answering(record.pop("answering", None))
-            return cls(points=points, held_out=held_out, prompts=prompts, answering=answering, **record)
+            return cls(points=points, held_out=errors, prompts=prompts, answering=answering, **record)
         except OSError as error:
             raise DataError(f"The calibration cannot be read: {error.strerror}.", path=path) from error
         except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
@@ -125,8 +125,8 @@ def calibrate(
         qrels: grades by query id and document id.
         min_grade: the lowest grade that counts as relevant.
         unjudged: whether documents that `qrels` does not name are left out, or count as irrelevant.
-        twins: rankings of the same queries without their relevant documents, by the same strategy; for
-            `ranking.answerable` alone.
+        twins: rankings of the same queries without their relevant documents, by the same strategy; only
+            `ranking.answerable` is fitted on them.
 
     Raises:
         InputError: there are fewer than two queries with scored documents whose grades are known, or all documents are
@@ -161,7 +161,7 @@ def calibrate(
         queries=len(groups),
         documents=len(everything),
         relevant=relevant,
-        held_out=cross_validated(groups, _fit),
+        held_out=errors_of(*held_out(groups, _fit, float)),
         left_out=len(given) - len(made),
         answering=fitted_answering([*made, *complete(list(twins))], qrels, min_grade=min_grade),
     )

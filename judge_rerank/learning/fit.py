@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 BINS = 10
 _FOLDS = 5
@@ -72,23 +74,31 @@ def auroc(samples: Sequence[Sample]) -> float | None:
     return won / (trues * falses)
 
 
-def cross_validated(
-    groups: Sequence[Sequence[Sample]], fit: Callable[[Sequence[Sample]], Callable[[float], float]]
-) -> Fit:
-    """Each query's samples against a fit on the queries of the other folds.
+def held_out(
+    groups: Sequence[Sequence[tuple[T, bool]]],
+    fit: Callable[[Sequence[tuple[T, bool]]], Callable[[T], float]],
+    before: Callable[[T], float],
+) -> tuple[list[Sample], list[Sample]]:
+    """Each query's samples without a fit, and by a fit on the queries of the other folds.
 
     Args:
-        groups: the samples of each query.
-        fit: from samples to what makes a probability of a score.
+        groups: what was observed of each query, with what is so.
+        fit: from observations to what makes a probability of one.
+        before: what an observation says without a fit.
     """
     folds = min(_FOLDS, len(groups))
-    before: list[Sample] = []
-    after: list[Sample] = []
+    plain: list[Sample] = []
+    fitted: list[Sample] = []
     for fold in range(folds):
         apply = fit([s for place, samples in enumerate(groups) if place % folds != fold for s in samples])
-        held_out = [s for samples in groups[fold::folds] for s in samples]
-        before += held_out
-        after += [(apply(score), label) for score, label in held_out]
+        left = [s for samples in groups[fold::folds] for s in samples]
+        plain += [(before(observed), label) for observed, label in left]
+        fitted += [(apply(observed), label) for observed, label in left]
+    return plain, fitted
+
+
+def errors_of(before: Sequence[Sample], after: Sequence[Sample]) -> Fit:
+    """The errors of the same samples without a fit and with one."""
     return Fit(
         brier_before=brier(before),
         brier_after=brier(after),

@@ -130,7 +130,7 @@ def test_a_calibration_makes_a_probability_of_it(fitted: Calibration) -> None:
         nothing = judge.rerank(QUERY, [DOCS[0], *DOCS[2:]], "score")
     assert found.answerable is not None
     assert nothing.answerable is not None
-    assert nothing.answerable < 0.2 < 0.8 < found.answerable
+    assert nothing.answerable < 0.3 < 0.7 < found.answerable
 
 
 def test_a_calibrated_scorer_says_it_without_a_question() -> None:
@@ -142,7 +142,7 @@ def test_a_calibrated_scorer_says_it_without_a_question() -> None:
     with Judge(points(1, 1), calibration=made, cache_dir=None) as judge:
         ranking = judge.rerank("who has written Dune", docs, "bm25", answerable=True)
     assert ranking.answerable is not None
-    assert ranking.answerable > 0.8
+    assert ranking.answerable > 0.7
     assert ranking.usage.calls == 0
 
 
@@ -180,7 +180,7 @@ def test_what_could_not_be_judged_is_not_kept(fitted: Calibration) -> None:
     ids=str,
 )
 def test_bad_values(options: dict[str, Any], message: str) -> None:
-    backend = points(1, 1, 1, 1)
+    backend, given = points(1, 1, 1, 1), dict[str, Any]({"strategy": "score"} | options)
     with Judge(backend, budget=Budget(usd=1), prices=FREE) as judge, pytest.raises(InputError, match=message):
-        judge.rerank(QUERY, DOCS, **{"strategy": "score"} | options)
+        judge.rerank(QUERY, DOCS, **given)
     assert not backend.requests

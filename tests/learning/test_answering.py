@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from judge_rerank import Calibration, DataError, Document, Query
 from judge_rerank.core import RankedDocument, Ranking
 from judge_rerank.learning import auroc, calibrate, twin, twins
-from judge_rerank.learning.answering import fitted_answering, logistic_fit
+from judge_rerank.learning.answering import fitted_answering, fitted_weights
 
 SAMPLES = st.lists(st.tuples(st.sampled_from([n / 9 for n in range(10)]) | st.floats(0, 1), st.booleans()), min_size=1)
 
@@ -25,22 +25,30 @@ def test_auroc_is_the_share_of_pairs_in_order(samples: list[tuple[float, bool]])
     assert auroc(samples) == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
 
 
-@given(samples=SAMPLES)
-def test_the_fit_is_finite_and_rises(samples: list[tuple[float, bool]]) -> None:
-    intercept, slope = logistic_fit(samples)
+LISTS = st.lists(
+    st.tuples(st.lists(st.sampled_from([n / 9 for n in range(10)]) | st.floats(0, 1), min_size=1), st.booleans()),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(seen=LISTS)
+def test_the_fit_is_finite_and_rises_with_all_scores_together(seen: list[tuple[list[float], bool]]) -> None:
+    intercept, highest, mean = fitted_weights(seen)
     assert math.isfinite(intercept)
-    assert math.isfinite(slope)
-    assert slope >= 0
+    assert math.isfinite(mean)
+    assert highest >= 0
+    assert highest + mean >= 0
 
 
 def test_the_fit_finds_the_function_that_made_the_samples() -> None:
     rng = random.Random(1)
-    samples: list[tuple[float, bool]] = []
+    seen: list[tuple[list[float], bool]] = []
     for _ in range(4000):
-        score = rng.uniform(0.02, 0.98)
-        odds = -1 + 2 * math.log(score / (1 - score))
-        samples.append((score, rng.random() < 1 / (1 + math.exp(-odds))))
-    assert logistic_fit(samples) == pytest.approx((-1, 2), abs=0.2)
+        scores = [rng.uniform(0.02, 0.98) for _ in range(rng.randint(1, 6))]
+        highest, mean = (math.log(p / (1 - p)) for p in (max(scores), sum(scores) / len(scores)))
+        seen.append((scores, rng.random() < 1 / (1 + math.exp(1 - 2 * highest + mean))))
+    assert fitted_weights(seen) == pytest.approx((-1, 2, -1), abs=0.25)
 
 
 def ranking(query: str, **scores: float) -> Ranking:
@@ -57,7 +65,8 @@ def test_it_takes_queries_that_were_judged_and_needs_both_kinds() -> None:
     found = fitted_answering([*both, ranking("q3", a=0.1)], qrels)
     assert found is not None
     assert (found.queries, found.answered, found.unanswered, found.auroc) == (2, 2, 2, 1.0)
-    assert found.apply(0.9) > 0.5 > found.apply(0.1)
+    assert found.apply([0.9, 0.2]) > 0.5 > found.apply([0.1])
+    assert found.apply([]) == 0
     assert fitted_answering(both[::2], qrels) is None, "something answers in all of them"
     assert fitted_answering(both[:2], qrels) is None, "one query: nothing to check on"
 
