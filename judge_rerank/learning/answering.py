@@ -22,10 +22,10 @@ _RIDGE = 1.0
 _LEAST = 0.01
 """How near to 0 and 1 a score is told apart, so that its log-odds are finite."""
 
-_Seen: TypeAlias = tuple[Sequence[float], bool]
+Seen: TypeAlias = tuple[Sequence[float], bool]
 """The scores of a list, and whether one of its documents is relevant."""
 
-_Weights: TypeAlias = tuple[float, float, float]
+Weights: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ class Answering:
 
     def apply(self, scores: Collection[float]) -> float:
         """The probability that any of the documents with these scores answers; 0 for no documents."""
-        return _probability((self.intercept, self.highest, self.mean), scores) if scores else 0.0
+        return probability((self.intercept, self.highest, self.mean), scores) if scores else 0.0
 
 
 def twin(documents: Iterable[Document], grades: Mapping[str, float], min_grade: float = 1.0) -> list[Document]:
@@ -83,7 +83,7 @@ def fitted_answering(rankings: Iterable[Ranking], qrels: Grades, *, min_grade: f
         qrels: grades by query id and document id.
         min_grade: the lowest grade that counts as relevant.
     """
-    by_query: dict[str, list[_Seen]] = {}
+    by_query: dict[str, list[Seen]] = {}
     for ranking in rankings:
         grades = qrels.get(ranking.query.id or "")
         scores = [each.relevance_score for each in ranking if each.relevance_score is not None]
@@ -109,7 +109,7 @@ def fitted_answering(rankings: Iterable[Ranking], qrels: Grades, *, min_grade: f
     )
 
 
-def fitted_weights(seen: Sequence[_Seen]) -> _Weights:
+def fitted_weights(seen: Sequence[Seen]) -> Weights:
     """Intercept and weights of the likeliest logistic function, with a ridge, by Newton's method.
 
     Targets are drawn in from 0 and 1 as in Platt's method (1999), so that the fit is finite where the samples are
@@ -155,12 +155,13 @@ def _solved(matrix: Sequence[Sequence[float]], wanted: Sequence[float]) -> list[
     return [row[-1] for row in rows]
 
 
-def _fit(seen: Sequence[_Seen]) -> Callable[[Sequence[float]], float]:
+def _fit(seen: Sequence[Seen]) -> Callable[[Sequence[float]], float]:
     weights = fitted_weights(seen)
-    return lambda scores: _probability(weights, scores)
+    return lambda scores: probability(weights, scores)
 
 
-def _probability(weights: _Weights, scores: Collection[float]) -> float:
+def probability(weights: Weights, scores: Collection[float]) -> float:
+    """What a fit says of a list with these scores."""
     highest, mean = _features(scores)
     return _logistic(weights[0] + weights[1] * highest + weights[2] * mean)
 
