@@ -47,8 +47,9 @@ HEAD = """# Does the judge know that nothing answers?
 Made by `python eval/bench/answerable.py`. Each query has its list of candidates and a twin, the list without its
 relevant documents. AUROC is the probability that a list with a relevant document has the higher `answerable` (.5 is
 chance); false accepts are the lists without one that are accepted where 90 % of the others are; ECE is the expected
-calibration error over ten bins. In brackets: 95 % intervals by a bootstrap over queries. "Calibrated" and "fitted"
-are always on the other half of the queries, with AUROC and false accepts as means of the halves. The best AUROC published for judges of today is .78, with 51 to 80 % false accepts.
+calibration error over ten bins. In brackets: 95 % intervals by a bootstrap over queries. "Calibrated" and "fitted" are
+always on the other half of the queries, with AUROC and false accepts as means of the halves. The best AUROC published
+for judges of today is .78, with 51 to 80 % false accepts.
 """
 
 

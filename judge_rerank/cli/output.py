@@ -294,7 +294,7 @@ def summary(rankings: Sequence[Ranking], seconds: float | None = None) -> str:
         dollars(total_usd(usage.cost_usd for usage in usages)),
         *([f"{seconds:.1f} s"] if seconds is not None else []),
     ]
-    return " · ".join(parts) + "\n" + _integrity(rankings) + _found(rankings)
+    return " · ".join(parts) + "\n" + _integrity(rankings)
 
 
 def _how_many(rankings: Sequence[Ranking]) -> str:
@@ -332,17 +332,20 @@ def _integrity(rankings: Sequence[Ranking]) -> str:
     return f"integrity: {', '.join(parts)}\n" if parts else ""
 
 
-def _found(rankings: Sequence[Ranking]) -> str:
-    """Whether anything answers, and what the strategy is certain of, as far as these are known."""
-    known = [ranking.answerable for ranking in rankings if ranking.answerable is not None]
+def findings(rankings: Sequence[Ranking], *, answerable: bool) -> None:
+    """What the strategy is certain of, and, where it was asked, whether anything answers; on standard error."""
+    known = [ranking.answerable for ranking in rankings if ranking.answerable is not None] if answerable else []
     lines: list[str] = []
     if len(rankings) == 1:
+        only = rankings[0]
         lines += [f"answerable: {known[0]:.2f}"] if known else []
-        lines += [f"certainty: {said_of(rankings[0].tiers)}"] if rankings[0].tiers else []
+        lines += [f"certainty: {said_of(only.tiers)}"] if only.tiers else []
+        lines += [said for said in only.notes if not only.results]
     elif known:
         enough = sum(value >= ENOUGH for value in known)
         lines.append(f"answerable: {enough:,} of {counted(len(known), 'query', 'queries')} at {ENOUGH:g} or more")
-    return "".join(f"{line}\n" for line in lines)
+    if not _quiet:
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:

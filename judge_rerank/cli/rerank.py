@@ -16,7 +16,7 @@ from judge_rerank.cli.inputs import Inputs, Pair
 from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions
-from judge_rerank.cli.output import Format, as_text, emit, report
+from judge_rerank.cli.output import Format, as_text, emit, findings, report
 from judge_rerank.cli.progress import Bar
 from judge_rerank.core import InputError, Ranking
 
@@ -151,6 +151,7 @@ def _ranked(judge: Judge, pairs: Sequence[Pair], printer: _Printer, asked: RankK
         # What an error leaves behind was paid for, and is told.
         printer.end()
         report(rankings, time.perf_counter() - started)
+        findings(rankings, answerable=asked.get("answerable", False) or asked.get("keep") is not None)
     if cancel.cancelled:
         return INTERRUPTED
     return of_rankings(rankings)
