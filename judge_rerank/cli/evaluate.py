@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 MISSED, UNFINISHED, INTERRUPTED = 1, 3, 130
 
+_Answerable = Annotated[
+    bool,
+    typer.Option(
+        "--answerable",
+        help="Ask of every query also without its relevant documents, to measure whether a variant knows that nothing "
+        "answers. The same as answerable: true in the file.",
+    ),
+]
+
 
 def evaluate(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The experiment, as YAML.")] = None,
@@ -46,14 +55,7 @@ def evaluate(
     race: Annotated[
         bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
     ] = False,
-    answerable: Annotated[
-        bool,
-        typer.Option(
-            "--answerable",
-            help="Ask of every query also without its relevant documents, to measure whether a variant knows that "
-            "nothing answers. The same as answerable: true in the file.",
-        ),
-    ] = False,
+    answerable: _Answerable = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report the cost in calls, tokens and dollars. Nothing is sent.")
     ] = False,

@@ -238,6 +238,13 @@ Answerable = Annotated[
         rich_help_panel="Output",
     ),
 ]
+Keep = Annotated[
+    Literal["relevant"] | None,
+    typer.Option(
+        help="Leave out documents that are not relevant by the calibration, and all of them if nothing answers.",
+        rich_help_panel="Output",
+    ),
+]
 Store = Annotated[
     bool | None,
     typer.Option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -62,13 +62,7 @@ def rerank(
     ] = None,
     scores: options.Scores = None,
     answerable: options.Answerable = False,
-    keep: Annotated[
-        Literal["relevant"] | None,
-        typer.Option(
-            help="Leave out documents that are not relevant by the calibration, and all of them if nothing answers.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
+    keep: options.Keep = None,
     style: Annotated[
         Format,
         typer.Option(
