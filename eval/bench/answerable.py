@@ -4,7 +4,7 @@
 
 The embedded judge says of each candidate how probable it is that it is relevant (`binary`). A list is answered where
 it has a relevant candidate; its twin is the same list without them. The table says how well `ranking.answerable` tells
-the two apart, as it is and after a calibration on the other half of the queries, and what else could be made of the
+the two apart, as it is and after a calibration on other queries, and what else could be made of the
 scores. The recorded grades of GPT-4o and Llama-3.1-8B on TREC DL 2019 are further judges. Replies are kept in
 `--cache`, so that a twin costs nothing and an interrupted run goes on where it was.
 """
@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from statistics import fmean
 
 from judge_rerank import Judge
@@ -29,6 +30,7 @@ from judge_rerank.learning.answering import Seen, fitted_weights, probability
 MODEL = "local/qwen2.5-coder-1.5b"
 SETS = {"wikiqa": (40, 8), "scifact": (40, 5)}
 """Queries drawn, and candidates of each, from the top."""
+FOLDS = 5
 CUT = 128
 """Tokens that the judge reads of a document."""
 
@@ -48,8 +50,9 @@ Made by `python eval/bench/answerable.py`. Each query has its list of candidates
 relevant documents. AUROC is the probability that a list with a relevant document has the higher `answerable` (.5 is
 chance); false accepts are the lists without one that are accepted where 90 % of the others are; ECE is the expected
 calibration error over ten bins. In brackets: 95 % intervals by a bootstrap over queries. "Calibrated" and "fitted" are
-always on the other half of the queries, with AUROC and false accepts as means of the halves. The best AUROC published
-for judges of today is .78, with 51 to 80 % false accepts.
+always on other queries (five folds). Few lists have a high ECE by chance: "at best" is what the same values would have
+if each were exactly as probable as it says. The best AUROC published for judges of today is .78, with 51 to 80 % false
+accepts.
 """
 
 
@@ -126,25 +129,25 @@ def recorded(folder: Path, judge: str, depth: int = 20, least: int = 2) -> Itera
 
 
 def table(judged: dict[str, list[Asked]]) -> Iterator[str]:
-    """How well `answerable` is, as it is and fitted on the other half."""
+    """How good `answerable` is, as it is and fitted on other queries."""
     yield "## `answerable` of the embedded judge\n"
-    yield "| set | queries | twins | | AUROC | false accepts at 90 % recall | ECE |"
-    yield "|---|--:|--:|---|--:|--:|--:|"
+    yield "| set | queries | twins | | AUROC | false accepts at 90 % recall | ECE | at best |"
+    yield "|---|--:|--:|---|--:|--:|--:|--:|"
     for name, asked in judged.items():
         twins = sum(len(each.seen) > 1 for each in asked)
-        for what, parts in (("as it is", [plain(asked, max)]), ("calibrated", halves(asked))):
-            yield f"| {name} | {len(asked)} | {twins} | {what} | {' | '.join(row(parts))} |"
+        for what, groups in (("as it is", plain(asked, max)), ("calibrated", crossed(asked))):
+            yield f"| {name} | {len(asked)} | {twins} | {what} | {' | '.join(row(groups))} |"
 
 
 def transfer(judged: dict[str, list[Asked]]) -> Iterator[str]:
     """The same with the calibration of another set."""
     yield "With the calibration of the other set:\n"
-    yield "| set | calibrated on | AUROC | false accepts at 90 % recall | ECE |"
-    yield "|---|---|--:|--:|--:|"
+    yield "| set | calibrated on | AUROC | false accepts at 90 % recall | ECE | at best |"
+    yield "|---|---|--:|--:|--:|--:|"
     for name, asked in judged.items():
         for other, fitted_on in judged.items():
             if other != name:
-                yield f"| {name} | {other} | {' | '.join(row([applied(asked, fitted_on)]))} |"
+                yield f"| {name} | {other} | {' | '.join(row(applied(asked, fitted_on)))} |"
 
 
 def signals(judged: dict[str, list[Asked]]) -> Iterator[str]:
@@ -157,8 +160,8 @@ def signals(judged: dict[str, list[Asked]]) -> Iterator[str]:
     yield f"| | {' | '.join(judged)} |"
     yield f"|---|{'--:|' * len(judged)}"
     for name, signal in SIGNALS.items():
-        yield f"| {name} | {' | '.join(area([plain(asked, signal)]) for asked in judged.values())} |"
-    yield f"| {FITTED} | {' | '.join(area(halves(asked)) for asked in judged.values())} |"
+        yield f"| {name} | {' | '.join(area(plain(asked, signal)) for asked in judged.values())} |"
+    yield f"| {FITTED} | {' | '.join(area(crossed(asked)) for asked in judged.values())} |"
 
 
 def plain(asked: Sequence[Asked], signal: Callable[[Sequence[float]], float]) -> list[list[Sample]]:
@@ -172,24 +175,33 @@ def applied(asked: Sequence[Asked], fitted_on: Sequence[Asked]) -> list[list[Sam
     return [[(probability(weights, scores), label) for scores, label in each.seen] for each in asked]
 
 
-def halves(asked: Sequence[Asked]) -> list[list[list[Sample]]]:
-    """Of each half, by query, the probability by a fit on the other half."""
-    return [applied(asked[::2], asked[1::2]), applied(asked[1::2], asked[::2])]
+def crossed(asked: Sequence[Asked]) -> list[list[Sample]]:
+    """By query, the probability by a fit on the queries of the other folds."""
+    folds = [
+        applied(asked[fold::FOLDS], [each for place, each in enumerate(asked) if place % FOLDS != fold])
+        for fold in range(FOLDS)
+    ]
+    return [samples for groups in folds for samples in groups]
 
 
-def row(parts: Sequence[Sequence[Sequence[Sample]]]) -> list[str]:
-    """AUROC, false accepts and calibration error; the last over all parts together."""
-    together = [[samples for groups in parts for samples in groups]]
-    figures = [with_interval(parts, auroc), with_interval(parts, false_accepts), with_interval(together, error)]
-    return [written(figure) for figure in figures]
+def row(groups: Sequence[Sequence[Sample]]) -> list[str]:
+    """AUROC, false accepts and calibration error."""
+    figures = [written(with_interval([groups], of)) for of in (auroc, false_accepts, error)]
+    return [*figures, f"{at_best([sample for samples in groups for sample in samples]):.3f}"]
+
+
+def at_best(samples: Sequence[Sample], draws: int = 500) -> float:
+    """The mean calibration error of these values where each is so with exactly that probability."""
+    rng = Random(0)
+    return fmean(expected_error([(value, rng.random() < value) for value, _ in samples]) for _ in range(draws))
 
 
 def error(samples: Sequence[Sample]) -> float | None:
     return expected_error(samples) if samples else None
 
 
-def area(parts: Sequence[Sequence[Sequence[Sample]]]) -> str:
-    found = with_interval(parts, auroc)
+def area(groups: Sequence[Sequence[Sample]]) -> str:
+    found = with_interval([groups], auroc)
     return "–" if found is None else f"{found.value:.3f}"
 
 
