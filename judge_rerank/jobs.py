@@ -45,13 +45,21 @@ class JobMaker:
         strategy: the judge's own; None for that of its model.
         limits: the caps of `with` blocks.
         on_exhausted: what happens when a cap is reached and the ranking does not say.
+        calibrated: whether scores are made probabilities.
     """
 
     def __init__(
-        self, channels: ModelChannels, *, strategy: Strategy | None, limits: OpenLimits, on_exhausted: OnExhausted
+        self,
+        channels: ModelChannels,
+        *,
+        strategy: Strategy | None,
+        limits: OpenLimits,
+        on_exhausted: OnExhausted,
+        calibrated: bool = False,
     ) -> None:
         self._channels, self._strategy, self._limits = channels, strategy, limits
         self._on_exhausted: OnExhausted = on_exhausted
+        self._calibrated = calibrated
 
     def job(
         self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None, options: RankOptions
@@ -110,9 +118,16 @@ class JobMaker:
     def _made(self, asked: _Asked, strategy: str | Strategy | None) -> Job:
         options, info = asked.options, self._channels.info
         resolved = self.chosen(strategy, empty=not asked.documents)
-        if options.min_score is not None and not gives_scores(resolved, judge_kind(info)):
-            reason = "has no scores to cut by (min_score) or to calibrate; use 'score' or 'binary'."
+        if (options.min_score is not None or options.keep) and not gives_scores(resolved, judge_kind(info)):
+            cut = "keep" if options.min_score is None else "min_score"
+            reason = f"has no scores to cut by ({cut}) or to calibrate; use 'score' or 'binary'."
             raise InputError(f"Strategy {resolved.name!r} {reason}")
+        if options.keep and not self._calibrated:
+            raise InputError(
+                "keep='relevant' needs a calibration, which makes probabilities of scores: fit one with "
+                "judge-rerank calibrate, and name its file with calibration= (--calibration). "
+                "To cut by the scores as they are, use min_score."
+            )
         kept = fewest_kept(resolved)
         if options.top_n is not None and kept is not None and options.top_n > kept:
             raise InputError(

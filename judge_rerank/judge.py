@@ -83,8 +83,7 @@ class Judge:
         prices: the prices of models by name, or a YAML file with them; they come before the prices that LiteLLM knows.
         cache_dir: the folder for replies, so that no request is paid for twice; several processes may share it. The
             default is the user's cache folder for models given by name, unless JUDGE_RERANK_STORE=off, and no cache for
-            a `Backend`. None turns the cache off. A `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` limits its
-            size and age.
+            a `Backend`. None turns the cache off; a `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` limits it.
         trace: an SQLite file for every attempt at every call, with the documents, or a `Trace`; None means the
             environment variable JUDGE_RERANK_TRACE, else no trace.
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
@@ -155,6 +154,7 @@ class Judge:
             strategy=own,
             limits=self._limits,
             on_exhausted=RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial",
+            calibrated=calibration is not None,
         )
         self._engine = Engine(
             self._channels,
@@ -189,17 +189,14 @@ class Judge:
                 object; None for the judge's own, else the model's. For a hosted model that is "score(batch_size=20)":
                 grades from 1 to 10, a call for every 20 documents, all at once, each document read once. For a model
                 that runs here it is "binary": a call a document. Both give scores.
-            **options: `top_n`, `min_score`, `scores`, `deadline_s`, `max_usd`, `on_exhausted`, `progress`, `cancel`, as
-                in `RankOptions`. `scores="rank"` is for strategies that give only an order, such as "listwise", whose
-                documents have no score otherwise.
+            **options: those of `RankOptions`, such as `top_n`, `min_score`, `keep`, `answerable` and `deadline_s`.
 
         Returns:
-            Every document exactly once, or the first `top_n`, or those that `min_score` leaves. Ties keep first-stage
-            order. Calls and rounds are those of the strategy; `estimate` reports them in advance.
+            Every document exactly once, or the first `top_n`, or those that `min_score` or `keep` leaves. Ties keep
+            first-stage order. Calls and rounds are those of the strategy; `estimate` reports them in advance.
 
         Raises:
-            InputError: the query is empty, a document has no usable text, or an option is out of range. Nothing was
-                sent.
+            InputError: the query is empty, a document has no text, or an option is out of range. Nothing was sent.
             UnknownName: no strategy, prompt, model or option has that name.
             SetupError: an extra or a model is missing.
             PricingUnknown: there is a cap in dollars, and the price of the model is unknown. Nothing was sent.
@@ -238,8 +235,7 @@ class Judge:
             pairs: queries with their documents.
             strategy: as in `rerank`.
             on_error: what happens when a pair cannot be ranked: "raise" raises its error, which names the pair and
-                holds the rankings made (`error.pair`, `error.rankings_made`); "return" puts the error in the place of
-                its ranking.
+                holds the rankings made (`error.pair`, `error.rankings_made`); "return" puts the error in its place.
             **options: as in `rerank`; `deadline_s` counts for each query from its own start.
         """
         jobs = list(self._jobs.jobs(pairs, strategy, RankOptions.of(options)))
@@ -281,8 +277,8 @@ class Judge:
         """Cap the cost of all rankings that begin inside a `with` block: `with judge.limit(usd="0.10"):`.
 
         Blocks nest, and the tightest cap applies. A block applies to this thread or task and to the tasks that it
-        starts. It also applies to threads without a block of their own, because the threads of a pool look like any
-        others. Yields the cap, whose `spent` is the amount used.
+        starts, and to threads without a block of their own (those of a pool look alike). Yields the cap, whose
+        `spent` is the amount used.
 
         Args:
             usd: dollars. A model whose price is not known is then an error.
@@ -295,12 +291,19 @@ class Judge:
         with self._limits.opened(Cap("limit", usd=usd, calls=calls, tokens=tokens)) as cap:
             yield cap
 
-    def estimate(self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None = None) -> Estimate:
+    def estimate(
+        self,
+        query: str | Query,
+        docs: DocumentsLike,
+        strategy: str | Strategy | None = None,
+        *,
+        answerable: bool = False,
+    ) -> Estimate:
         """Calls, rounds and tokens of a ranking, its probable cost and its highest cost, without sending anything.
 
-        The strategy itself runs against neutral replies on the real prompts.
+        The strategy itself runs against neutral replies on the real prompts; `answerable` as in `RankOptions`.
         """
-        return self._engine.estimate(self._jobs.job(query, docs, strategy, RankOptions()))
+        return self._engine.estimate(self._jobs.job(query, docs, strategy, RankOptions(answerable=answerable)))
 
     def plan(
         self,
@@ -326,8 +329,7 @@ class Judge:
             call_latency_s: the duration of a call; None for two seconds, or one second with a local model.
 
         Returns:
-            The strategy with the highest expected nDCG@10 (of equals, the one with the fewest tokens), and all others
-            that fit.
+            The strategy with the highest expected nDCG@10 (of equals, the one with the fewest tokens); all that fit.
 
         Raises:
             InputError: an option is out of range, or nothing fits: the message has the quickest and the cheapest.

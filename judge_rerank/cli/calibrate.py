@@ -14,9 +14,9 @@ from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.inputs import RunInputs
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions
-from judge_rerank.cli.output import counted, emit, left_out, on_stdout, report, require_folder
+from judge_rerank.cli.output import counted, emit, left_out, on_stdout, report, require_folder, warning_line
 from judge_rerank.cli.terminal import head_table
-from judge_rerank.learning import Calibration
+from judge_rerank.learning import Calibration, twins
 from judge_rerank.learning import calibrate as fit_calibration
 from judge_rerank.readers import read_qrels
 
@@ -36,6 +36,14 @@ def calibrate(
     unjudged: Annotated[
         Literal["skip", "irrelevant"], typer.Option(help="How documents without a grade count.")
     ] = "skip",
+    answerable: Annotated[
+        bool,
+        typer.Option(
+            "--answerable",
+            help="Also fit the probability that any document answers: every query is judged again without its relevant "
+            "documents. Replies that are cached are not asked for again.",
+        ),
+    ] = False,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Fit a model's scores to relevance judgments, so that about 80% of the documents with a score of 0.8 are relevant.
@@ -56,8 +64,12 @@ def calibrate(
     with open_judge(judging, spending) as judge:
         runs = CompleteRuns(judge, pairs)
         runs.run(None, min_score=0.0)  # which strategies without scores do not take
-    report(runs.rankings, time.perf_counter() - started)
-    fitted = fit_calibration(runs.rankings, grades, min_grade=min_grade, unjudged=unjudged)
+        without = CompleteRuns(judge, twins(pairs, grades, min_grade=min_grade) if answerable else ())
+        without.run(None)
+    report([*runs.rankings, *without.rankings], time.perf_counter() - started)
+    fitted = fit_calibration(runs.rankings, grades, min_grade=min_grade, unjudged=unjudged, twins=without.rankings)
+    if answerable and fitted.answering is None:
+        warning_line("whether anything answers was not fitted: no query has relevant documents and others beside them.")
     fitted.save(output)
     left_out(fitted.left_out)
     emit(json.dumps(asdict(fitted), indent=2) + "\n" if style == "json" else _as_table(fitted, output))
@@ -74,4 +86,12 @@ def _as_table(fitted: Calibration, output: Path) -> str:
     held_out = fitted.held_out
     table.add_row("expected calibration error", f"{held_out.ece_before:.3f}", f"{held_out.ece_after:.3f}")
     table.add_row("Brier score", f"{held_out.brier_before:.3f}", f"{held_out.brier_after:.3f}")
+    if (answering := fitted.answering) is not None:
+        held_out = answering.held_out
+        table.add_row("answerable: calibration error", f"{held_out.ece_before:.3f}", f"{held_out.ece_after:.3f}")
+        table.add_row("answerable: Brier score", f"{held_out.brier_before:.3f}", f"{held_out.brier_after:.3f}")
+        head += (
+            f"answerable: {counted(answering.answered, 'list')} with a relevant document, {answering.unanswered:,} "
+            f"without; AUROC {answering.auroc:.3f}\n"
+        )
     return head + on_stdout(table)

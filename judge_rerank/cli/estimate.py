@@ -22,6 +22,7 @@ def estimate(
     inputs: Inputs,
     judging: JudgeOptions,
     prices: options.Prices = None,
+    answerable: options.Answerable = False,
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Report what a ranking would cost in calls, rounds, tokens and dollars. Nothing is sent.
@@ -32,7 +33,7 @@ def estimate(
     """
     pairs = inputs.read()
     with open_judge(judging, unspent(prices)) as judge:
-        total = Estimate.together(judge.estimate(query, documents) for query, documents in pairs)
+        total = Estimate.together(judge.estimate(query, documents, answerable=answerable) for query, documents in pairs)
         model_name = judge.model
     documents = sum(len(documents) for _, documents in pairs)
     emit(

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 MISSED, UNFINISHED, INTERRUPTED = 1, 3, 130
 
+_Answerable = Annotated[
+    bool,
+    typer.Option(
+        "--answerable",
+        help="Ask of every query also without its relevant documents, to measure whether a variant knows that nothing "
+        "answers. The same as answerable: true in the file.",
+    ),
+]
+
 
 def evaluate(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The experiment, as YAML.")] = None,
@@ -46,6 +55,7 @@ def evaluate(
     race: Annotated[
         bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
     ] = False,
+    answerable: _Answerable = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report the cost in calls, tokens and dollars. Nothing is sent.")
     ] = False,
@@ -75,12 +85,14 @@ def evaluate(
     if file is None:
         raise InputError("No experiment is named: judge-rerank eval FILE.")
     experiment = Experiment.load(file)
+    if answerable:
+        experiment = experiment.model_copy(update={"answerable": True})
     if dry_run:
         _forecast(experiment, limit, only or (), style)
         return
     folder = output or Path("runs") / _slug(experiment.name)
     found = _run(experiment, folder, limit, only or (), resume=resume, race=race, kept=_cache(cache, cache_dir))
-    emit(_as_json(found) if style == "json" else _as_table(found.summary))
+    emit(_as_json(found) if style == "json" else _as_table(found.summary) + _answers(found))
     note(f"The results are in {folder}.")
     for caution in too_few(found.info):
         note(caution)
@@ -170,7 +182,11 @@ def _figures(cell: Forecast) -> list[str]:
 
 
 def _as_json(found: Evaluation) -> str:
+    from judge_rerank.evaluation import answers
+
     record = asdict(found.summary) | {"unfinished": found.unfinished, "failures": found.failures}
+    if found.info.answerable:
+        record["answers"] = [asdict(row) for row in answers(found.info, found.results)]
     return json_text(record, indent=2)
 
 
@@ -197,15 +213,25 @@ def _cuts(summary: Summary) -> str:
     """The table of what cascades cut; nothing where nothing is."""
     from judge_rerank.evaluation import CASCADE_NOTE, cascade_headings, cascade_lines
 
-    lines = list(cascade_lines(summary))
+    headings = [h if h.startswith(summary.metric) else h.lower() for h in cascade_headings(summary)]
+    return _further(headings, list(cascade_lines(summary)), CASCADE_NOTE, names=2)
+
+
+def _answers(found: Evaluation) -> str:
+    """The table of what was known of queries that nothing answers; nothing where that was not asked."""
+    from judge_rerank.evaluation import ANSWERS_NOTE, answer_headings, answer_lines, answers
+
+    return _further(answer_headings(), list(answer_lines(answers(found.info, found.results))), ANSWERS_NOTE, names=1)
+
+
+def _further(headings: Sequence[str], lines: Sequence[Sequence[str]], caption: str, *, names: int) -> str:
+    """A second table, whose first columns are names; nothing without lines."""
     if not lines:
         return ""
     table = head_table()
-    table.caption, table.caption_justify = CASCADE_NOTE, "left"
-    for heading in cascade_headings(summary)[:2]:
-        table.add_column(heading.lower(), overflow="fold")
-    for heading in cascade_headings(summary)[2:]:
-        table.add_column(heading if heading.startswith(summary.metric) else heading.lower(), justify="right")
+    table.caption, table.caption_justify = caption, "left"
+    for place, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", justify="left" if place < names else "right")
     for line in lines:
         table.add_row(*map(Text, line))
     return "\n" + on_stdout(table)

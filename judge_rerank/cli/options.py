@@ -230,6 +230,21 @@ Scores = Annotated[
         rich_help_panel="Output",
     ),
 ]
+Answerable = Annotated[
+    bool,
+    typer.Option(
+        "--answerable",
+        help="Report how probable it is that any document answers; with one more question where no score says it.",
+        rich_help_panel="Output",
+    ),
+]
+Keep = Annotated[
+    Literal["relevant"] | None,
+    typer.Option(
+        help="Leave out documents that are not relevant by the calibration, and all of them if nothing answers.",
+        rich_help_panel="Output",
+    ),
+]
 Store = Annotated[
     bool | None,
     typer.Option(

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli.terminal import head_box, json_text
-from judge_rerank.core import InputError, Judgment, PricingUnknown, RankedDocument, Ranking, total_usd
+from judge_rerank.core import ENOUGH, InputError, Judgment, PricingUnknown, RankedDocument, Ranking, said_of, total_usd
 
 Format = Literal["table", "json", "jsonl", "trec"]
 
@@ -326,10 +326,26 @@ def _integrity(rankings: Sequence[Ranking]) -> str:
         *((n, f"call without a judgment ({why})", f"calls without a judgment ({why})") for why, n in failed.items()),
         (sum(len(r.unjudged) for r in records), "document not judged", "documents not judged"),
         (sum(len(r.truncated) for r in records), "document cut to fit", "documents cut to fit"),
-        (sum(len(r.cut) for r in records), "document below the lowest score", "documents below the lowest score"),
+        (sum(len(r.cut) for r in records), "document left out", "documents left out"),
     ]
     parts = [counted(count, one, several) for count, one, several in said if count]
     return f"integrity: {', '.join(parts)}\n" if parts else ""
+
+
+def findings(rankings: Sequence[Ranking], *, answerable: bool) -> None:
+    """What the strategy is certain of, and, where it was asked, whether anything answers; on standard error."""
+    known = [ranking.answerable for ranking in rankings if ranking.answerable is not None] if answerable else []
+    lines: list[str] = []
+    if len(rankings) == 1:
+        only = rankings[0]
+        lines += [f"answerable: {known[0]:.2f}"] if known else []
+        lines += [f"certainty: {said_of(only.tiers)}"] if only.tiers else []
+        lines += [said for said in only.notes if not only.results]
+    elif known:
+        enough = sum(value >= ENOUGH for value in known)
+        lines.append(f"answerable: {enough:,} of {counted(len(known), 'query', 'queries')} at {ENOUGH:g} or more")
+    if not _quiet:
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
 
 
 def counted(count: int, one: str, several: str | None = None) -> str:

@@ -16,7 +16,7 @@ from judge_rerank.cli.inputs import Inputs, Pair
 from judge_rerank.cli.interrupting import interruptible
 from judge_rerank.cli.judging import open_judge
 from judge_rerank.cli.option_groups import JudgeOptions, SpendingOptions
-from judge_rerank.cli.output import Format, as_text, emit, report
+from judge_rerank.cli.output import Format, as_text, emit, findings, report
 from judge_rerank.cli.progress import Bar
 from judge_rerank.core import InputError, Ranking
 
@@ -61,6 +61,8 @@ def rerank(
         ),
     ] = None,
     scores: options.Scores = None,
+    answerable: options.Answerable = False,
+    keep: options.Keep = None,
     style: Annotated[
         Format,
         typer.Option(
@@ -93,6 +95,8 @@ def rerank(
             "deadline_s": deadline,
             "max_usd": max_usd,
             "scores": scores,
+            "answerable": answerable,
+            "keep": keep,
         }
         code = _ranked(judge, pairs, printer, asked)
     if code:
@@ -127,7 +131,7 @@ def _ranked(judge: Judge, pairs: Sequence[Pair], printer: _Printer, asked: RankK
     started = time.perf_counter()
     rankings: list[Ranking] = []
     try:
-        with interruptible() as cancel, Bar(_forecast(judge, pairs)) as bar:
+        with interruptible() as cancel, Bar(_forecast(judge, pairs, asked)) as bar:
 
             async def stream() -> None:
                 watched: RankKeywords = {**asked, "progress": bar.update, "cancel": cancel}
@@ -141,17 +145,19 @@ def _ranked(judge: Judge, pairs: Sequence[Pair], printer: _Printer, asked: RankK
         # What an error leaves behind was paid for, and is told.
         printer.end()
         report(rankings, time.perf_counter() - started)
+        findings(rankings, answerable=asked.get("answerable", False) or asked.get("keep") is not None)
     if cancel.cancelled:
         return INTERRUPTED
     return of_rankings(rankings)
 
 
-def _forecast(judge: Judge, pairs: Sequence[Pair]) -> int | None:
+def _forecast(judge: Judge, pairs: Sequence[Pair], asked: RankKeywords) -> int | None:
     """How many calls it will be, where somebody watches and it is quickly known."""
     if not Bar.visible() or sum(len(documents) for _, documents in pairs) > _MOST_FORECAST:
         return None
     # None where only scorers are asked: a bar of no calls would tell nothing.
-    return sum(judge.estimate(query, documents).calls for query, documents in pairs) or None
+    answerable = asked.get("answerable", False)
+    return sum(judge.estimate(query, documents, answerable=answerable).calls for query, documents in pairs) or None
 
 
 def _check_ids(pairs: Sequence[Pair]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from judge_rerank.core.answering import ENOUGH
 from judge_rerank.core.backend import (
     DECISION_STRATEGY,
     Backend,
@@ -114,6 +115,7 @@ from judge_rerank.core.strategy import (
     scored,
     spec_of,
 )
+from judge_rerank.core.tiers import Certainty, Tier, said_of, tiers_without
 from judge_rerank.core.truncation import CHARS_PER_TOKEN, fitting
 from judge_rerank.core.usage import Usage, added, total_usd
 from judge_rerank.core.validation import check_number, require, require_above_zero, require_one_of
@@ -121,6 +123,7 @@ from judge_rerank.core.validation import check_number, require, require_above_ze
 __all__ = [
     "CHARS_PER_TOKEN",
     "DECISION_STRATEGY",
+    "ENOUGH",
     "NAMES",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
@@ -133,6 +136,7 @@ __all__ = [
     "CancelToken",
     "Candidate",
     "Candidates",
+    "Certainty",
     "ChatReply",
     "ChatRequest",
     "Choice",
@@ -208,6 +212,7 @@ __all__ = [
     "StrategyError",
     "StrategyRunner",
     "Subject",
+    "Tier",
     "Tiers",
     "UnknownName",
     "Usage",
@@ -245,10 +250,12 @@ __all__ = [
     "require",
     "require_above_zero",
     "require_one_of",
+    "said_of",
     "scored",
     "secrets_in",
     "sigmoid",
     "spec_of",
+    "tiers_without",
     "to_usd",
     "total_usd",
     "without",

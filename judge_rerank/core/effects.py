@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from judge_rerank.core.documents import Candidate, Query
 from judge_rerank.core.redaction import public_repr
@@ -23,7 +23,10 @@ class JudgeCall:
         explain: whether a reason is wanted.
         model: another model than the judge's own, by its LiteLLM name.
         stage: the name that the call bears in the trace.
+        by_judge: whether an LLM answers, so that its score says something of a document by itself.
     """
+
+    by_judge: ClassVar[bool] = True
 
     task: str
     query: Query
@@ -72,6 +75,8 @@ class ScorePairs(JudgeCall):
         scorer: what scores; `task` is its name.
     """
 
+    by_judge: ClassVar[bool] = False
+
     scorer: Scorer
 
 
@@ -104,6 +109,8 @@ class ApiCall(JudgeCall):
         api: which one, and how it is reached.
         halvings: how often the text of each document is halved, because the API refused it as too long.
     """
+
+    by_judge: ClassVar[bool] = False
 
     api: Endpoint
     halvings: int = 0

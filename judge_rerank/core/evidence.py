@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import combinations
 
+from judge_rerank.core.documents import Passage
 from judge_rerank.core.effects import JudgeCall
 from judge_rerank.core.outcomes import Outcome, Tiers
 
@@ -16,15 +17,18 @@ class Evidence:
     call that showed passages, since what is said of a part need not hold of the whole.
     """
 
-    __slots__ = ("_scores", "_tiers", "_votes")
+    __slots__ = ("_judged", "_judged_task", "_scores", "_tiers", "_votes")
 
     def __init__(self) -> None:
         self._tiers: list[Tiers] = []
         self._votes: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._scores: defaultdict[str, dict[int, list[float]]] = defaultdict(dict)
+        self._judged: dict[int, dict[Passage | None, list[float]]] = {}
+        self._judged_task = ""
 
     def add(self, call: JudgeCall, outcome: Outcome) -> None:
         """Note one outcome of one call."""
+        self._note_judged(call, outcome)
         if any(candidate.passage is not None for candidate in call.candidates):
             return
         shown_at = {candidate.index: place for place, candidate in enumerate(call.candidates)}
@@ -54,6 +58,25 @@ class Evidence:
             task: {index: sum(values) / len(values) for index, values in by_index.items()}
             for task, by_index in self._scores.items()
         }
+
+    @property
+    def judged(self) -> dict[int, float]:
+        """The mean score that an LLM gave to each candidate, in the last task that gave any; of passages, the best.
+
+        They say of a document by itself whether it answers, unlike an order, or the score of a scorer.
+        """
+        return {
+            index: max(sum(values) / len(values) for values in by_passage.values())
+            for index, by_passage in self._judged.items()
+        }
+
+    def _note_judged(self, call: JudgeCall, outcome: Outcome) -> None:
+        said = zip(call.candidates, outcome.statements(len(call.candidates)), strict=True) if call.by_judge else ()
+        found = [(candidate, statement.score) for candidate, statement in said if statement.score is not None]
+        if found and call.task != self._judged_task:
+            self._judged, self._judged_task = {}, call.task
+        for candidate, score in found:
+            self._judged.setdefault(candidate.index, {}).setdefault(candidate.passage, []).append(score)
 
     def verdict(self, first: int, second: int) -> int:
         """What the judge says when `first` is shown before `second`: 1 for `first`, -1 for `second`, 0 if unknown."""

@@ -10,6 +10,7 @@ from judge_rerank.core.documents import Query
 from judge_rerank.core.errors import InputError
 from judge_rerank.core.judgments import Judgment
 from judge_rerank.core.money import dollars
+from judge_rerank.core.tiers import Tier
 
 if TYPE_CHECKING:
     from judge_rerank.core.ranking import RankedDocument, Ranking
@@ -46,12 +47,14 @@ class Explanation:
         result: the document, its final rank and its judgments.
         total: how many documents the ranking holds.
         steps: one for each stage that judged it, in order; empty for a document that was never judged.
+        tier: what is certain of its place; None where the strategy does not know it, or an earlier stage cut it.
     """
 
     query: Query
     result: RankedDocument
     total: int
     steps: tuple[Step, ...]
+    tier: Tier | None = None
 
     @property
     def path(self) -> str:
@@ -67,6 +70,8 @@ class Explanation:
             f"document  {_short(' '.join(filter(None, (document.title, document.text))))}  ({name})",
             f"path      {self.path}",
         ]
+        if self.tier is not None:
+            lines.append(f"certain   {self.tier}")
         for judgment in self.result.judgments:
             lines += ["", *_details(judgment)]
         if not self.steps:
@@ -90,7 +95,8 @@ def explain(ranking: Ranking, *, index: int) -> Explanation:
         Step(stage=stage, judgments=tuple(judgments), place=_place(ranking, stage, index))
         for stage, judgments in groupby(result.judgments, key=lambda judgment: judgment.stage)
     )
-    return Explanation(query=ranking.query, result=result, total=len(ranking), steps=steps)
+    tier = next((tier for tier in ranking.tiers or () if index in tier.indices), None)
+    return Explanation(query=ranking.query, result=result, total=len(ranking), steps=steps, tier=tier)
 
 
 def _place(ranking: Ranking, stage: str, index: int) -> int | None:

@@ -14,6 +14,7 @@ from judge_rerank.core.documents import Document, Passage, Query
 from judge_rerank.core.errors import SetupError
 from judge_rerank.core.explanation import Explanation, explain
 from judge_rerank.core.judgments import Judgment
+from judge_rerank.core.tiers import Tier
 from judge_rerank.core.usage import Usage
 
 Status = Literal["complete", "partial"]
@@ -74,8 +75,9 @@ class Integrity:
         unjudged: first-stage positions of documents that no judgment covers; they keep their first-stage order.
         truncated: first-stage positions of documents that were cut to fit `max_tokens_per_doc` or the context, or of
             which only the first passages were asked about.
-        cut: first-stage positions of documents whose score is below `min_score`, or that a stage of a cascade had cut
-            before there was such a score; they are left out of the results. Empty without `min_score`.
+        cut: first-stage positions of documents that are left out of the results: their score is below `min_score`, or
+            they are not relevant (`keep="relevant"`), or a stage of a cascade had cut them before there was such a
+            score. Empty without these options.
     """
 
     parsed: int = 0
@@ -98,6 +100,8 @@ class RankingDetails(TypedDict, total=False):
     kept: Sequence[Kept]
     usage: Usage | None
     integrity: Integrity | None
+    tiers: Sequence[Tier] | None
+    answerable: float | None
 
 
 class Ranking(Sequence[RankedDocument]):
@@ -117,9 +121,28 @@ class Ranking(Sequence[RankedDocument]):
         notes: what the strategy has to say of its run, one sentence each: the route taken and why, a stage that was
             not needed, a signal that was missing.
         kept: what each cut of a cascade kept, the first cut first; empty without cuts.
+        tiers: which places are certain and which documents are tied, best first, as the last stage knows it; documents
+            that an earlier one cut are in none. None if the strategy does not know it ("blitz", "partition" and
+            "adaptive" do).
+        answerable: the probability that any document answers the query: of what an LLM scored, the highest score; a
+            calibration (`calibrate`) makes a probability of it. None where no score says it; `answerable=True` then
+            asks.
     """
 
-    __slots__ = ("integrity", "kept", "model", "notes", "query", "reasons", "results", "status", "strategy", "usage")
+    __slots__ = (
+        "answerable",
+        "integrity",
+        "kept",
+        "model",
+        "notes",
+        "query",
+        "reasons",
+        "results",
+        "status",
+        "strategy",
+        "tiers",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -140,6 +163,9 @@ class Ranking(Sequence[RankedDocument]):
         self.kept = tuple(details.get("kept", ()))
         self.usage = details.get("usage") or Usage()
         self.integrity = details.get("integrity") or Integrity()
+        tiers = details.get("tiers")
+        self.tiers = None if tiers is None else tuple(tiers)
+        self.answerable = details.get("answerable")
 
     @overload
     def __getitem__(self, place: int) -> RankedDocument: ...
@@ -236,6 +262,8 @@ class Ranking(Sequence[RankedDocument]):
             "reasons": list(self.reasons),
             "notes": list(self.notes),
             "kept": [{"stage": each.stage, "indices": list(each.indices)} for each in self.kept],
+            "answerable": self.answerable,
+            "tiers": None if self.tiers is None else [_plain(asdict(tier)) for tier in self.tiers],
             "results": [
                 {
                     "rank": r.rank,

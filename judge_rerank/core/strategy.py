@@ -16,6 +16,7 @@ from judge_rerank.core.documents import Candidate, Passage, Query
 from judge_rerank.core.effects import Round
 from judge_rerank.core.outcomes import Outcomes, Statement
 from judge_rerank.core.ranking import Kept
+from judge_rerank.core.tiers import Tier
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +32,7 @@ class Ordering:
         cut: `index` of candidates that an early stage cut; they follow in the order, without a score.
         kept: what each cut left, the first cut first.
         notes: what there is to say of the run, one sentence each.
+        tiers: what is certain of the order, without documents that were cut; None where the strategy does not know.
     """
 
     order: tuple[int, ...]
@@ -40,6 +42,7 @@ class Ordering:
     cut: tuple[int, ...] = ()
     kept: tuple[Kept, ...] = ()
     notes: tuple[str, ...] = ()
+    tiers: tuple[Tier, ...] | None = None
 
 
 Plan: TypeAlias = Generator[Round, Outcomes, Ordering]

@@ -19,6 +19,7 @@ from judge_rerank.core import (
     Query,
     Strategy,
     StrategyRunner,
+    Tier,
     as_documents,
     as_query,
 )
@@ -33,13 +34,14 @@ class Run:
         order: `index` values, best first.
         scores: relevance by `index`, where the strategy gives one.
         rounds: the calls of each round.
-        confidence: by `index`, as in `Ordering`.
+        confidence, tiers: as in `Ordering`.
     """
 
     order: tuple[int, ...]
     scores: Mapping[int, float]
     rounds: tuple[tuple[JudgeCall, ...], ...]
     confidence: Mapping[int, float] = field(default_factory=dict[int, float])
+    tiers: tuple[Tier, ...] | None = None
     calls: tuple[JudgeCall, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +86,13 @@ def drive(
         rounds.append(effects)
         runner.send([answer(call) for call in effects])
     ordering = runner.result
-    return Run(order=ordering.order, scores=ordering.scores, rounds=tuple(rounds), confidence=ordering.confidence)
+    return Run(
+        order=ordering.order,
+        scores=ordering.scores,
+        rounds=tuple(rounds),
+        confidence=ordering.confidence,
+        tiers=ordering.tiers,
+    )
 
 
 def perfect(relevance: Sequence[float]) -> Callable[[JudgeCall], Outcome]:
@@ -113,7 +121,8 @@ def check_strategy(
 
     A permutation for every number of documents and every kind of answer; first-stage order where the judge knows no
     difference, and where it never answers; every document read; the same run for the same answers; two runs of one
-    object that do not disturb each other; and the ideal top from a judge that makes no mistake.
+    object that do not disturb each other; the ideal top from a judge that makes no mistake; and tiers, where there are
+    any, that hold the order from its first document on.
 
     Args:
         strategy: the strategy under test.
@@ -141,6 +150,8 @@ def check_strategy(
         for judge, run in runs.items():
             assert sorted(run.order) == list(range(n)), f"{strategy.name}: not a permutation of {n} under {judge}"
             assert all(0 <= score <= 1 for score in run.scores.values()), f"{strategy.name}: a score outside [0, 1]"
+            held = [index for tier in run.tiers or () for index in tier.indices]
+            assert held == list(run.order[: len(held)]), f"{strategy.name}: tiers that are not in the order"
         for judge in ("equal relevance", "failures"):
             assert runs[judge].order == tuple(range(n)), f"{strategy.name}: {judge} must leave {n} documents in place"
         if judges and n > 1:

@@ -34,6 +34,7 @@ from judge_rerank.core import (
     judge_kind,
     languages_of,
 )
+from judge_rerank.engine.answering import answerable, asked
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
@@ -109,6 +110,7 @@ class Engine:
                 candidates,
                 model=model,
                 latency_s=time.perf_counter() - started,
+                answerable=answerable(ordering, candidates, self._calibration),
             )
             open_span.set_attributes(ranking_attributes(ranking, documents=len(candidates)))
         if context.trace is not None:
@@ -123,9 +125,8 @@ class Engine:
 
     def estimate(self, job: Job, *, answer: Callable[[JudgeCall], Outcome] | None = None) -> Estimate:
         """What a job would take: the same run against answers that cost nothing."""
-        return estimated(
-            job.strategy, job.query, self._candidates(job, self._channels.info), self._channels, answer=answer
-        )
+        strategy = asked(job, self._calibration)
+        return estimated(strategy, job.query, self._candidates(job, self._channels.info), self._channels, answer=answer)
 
     def forecast(
         self,
@@ -211,7 +212,7 @@ class Engine:
         return _checked(runner.result, candidates, job.spec)
 
     def _begun(self, job: Job, candidates: Candidates) -> StrategyRunner:
-        runner = StrategyRunner(job.strategy, job.query, candidates)
+        runner = StrategyRunner(asked(job, self._calibration), job.query, candidates)
         self._channels.open(requests_of(runner.round))
         return runner
 

@@ -20,6 +20,9 @@ from judge_rerank.core import (
 )
 from judge_rerank.spending import Amount, Cap
 
+Keep = Literal["relevant"]
+"""Which documents are kept: those that are relevant with a probability of at least a half."""
+
 ScoresWanted = Literal["rank"]
 """Scores for a ranking that has none of its own: by rank, from 1 at the top to 1/n for the last of n documents."""
 
@@ -58,6 +61,8 @@ class RankKeywords(TypedDict, total=False):
     progress: Callable[[Progress], None] | None
     cancel: CancelToken | None
     scores: ScoresWanted | None
+    answerable: bool
+    keep: Keep | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +83,11 @@ class RankOptions:
             first in equal steps to 1/n for the last of n documents. They say nothing of relevance, and cannot be cut
             by `min_score` or calibrated. A document that was asked about in vain has none. None leaves such rankings
             without scores; strategies with scores of their own keep those in any case.
+        answerable: whether `ranking.answerable` has to be known. Where no LLM scored a document, one more question is
+            put: whether the document at the top answers. Without it, it is what the scores say for free, else None.
+        keep: "relevant" leaves out documents that are not relevant with a probability of at least a half, those
+            without a score, and all of them where `ranking.answerable` is below a half: nothing here answers.
+            `integrity.cut` lists them. It needs a calibration, which makes probabilities of scores.
 
     Raises:
         InputError: an option is out of range, or not what is expected.
@@ -91,6 +101,8 @@ class RankOptions:
     progress: Callable[[Progress], None] | None = None
     cancel: CancelToken | None = None
     scores: ScoresWanted | None = None
+    answerable: bool = False
+    keep: Keep | None = None
 
     def __post_init__(self) -> None:
         require_above_zero("top_n", self.top_n, whole=True)
@@ -103,7 +115,11 @@ class RankOptions:
             raise InputError(f"on_exhausted is {self.on_exhausted!r}; expected 'partial' or 'raise'.")
         if self.scores not in (None, "rank"):
             raise InputError(f"scores is {self.scores!r}; expected 'rank', or None for the strategy's own.")
-        given: dict[str, Any] = {"progress": self.progress, "cancel": self.cancel}
+        if self.keep not in (None, "relevant"):
+            raise InputError(f"keep is {self.keep!r}; expected 'relevant', or None for all documents.")
+        given: dict[str, Any] = {"progress": self.progress, "cancel": self.cancel, "answerable": self.answerable}
+        if not isinstance(given["answerable"], bool):
+            raise InputError(f"answerable is {self.answerable!r}; expected True or False.")
         if given["progress"] is not None and not callable(given["progress"]):
             raise InputError(f"progress is {self.progress!r}; expected a function.")
         if given["cancel"] is not None and not isinstance(given["cancel"], CancelToken):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from judge_rerank.core import (
+    ENOUGH,
     BudgetExceeded,
     Candidate,
     Candidates,
@@ -175,8 +176,17 @@ class RankingBuilder:
             sentences.append(f"{reason}: the last judgment of {documents} {_WORDS[str(reason)]}{detail}")
         return sentences
 
-    def ranking(self, job: Job, ordering: Ordering, candidates: Candidates, *, model: str, latency_s: float) -> Ranking:
-        """The finished ranking, without the documents whose score is below `min_score`.
+    def ranking(
+        self,
+        job: Job,
+        ordering: Ordering,
+        candidates: Candidates,
+        *,
+        model: str,
+        latency_s: float,
+        answerable: float | None = None,
+    ) -> Ranking:
+        """The finished ranking, without the documents that `min_score` and `keep` leave out.
 
         Raises:
             ScorerError, LedgerError: nothing was judged at all, for this reason.
@@ -186,6 +196,9 @@ class RankingBuilder:
         documents = [candidate.document for candidate in candidates]
         options, reasons = job.options, self.reasons()
         cut = _below(options.min_score, ordering) if options.min_score is not None else set[int]()
+        if options.keep == "relevant":
+            cut |= _irrelevant(ordering, answerable)
+            ordering = ordering if len(cut) < len(documents) else _with_note(ordering, answerable)
         kept = [index for index in ordering.order if index not in cut]
         if options.scores == "rank" and not ordering.scores:
             ordering = self._by_rank(ordering)
@@ -211,9 +224,25 @@ class RankingBuilder:
             integrity=self.integrity(candidates, sorted(cut)),
             notes=ordering.notes,
             kept=ordering.kept,
+            tiers=ordering.tiers,
+            answerable=answerable,
         )
 
 
 def _below(min_score: float, ordering: Ordering) -> set[int]:
     """What scores below, or was cut before it had a score. A failure to score is no low score, so the rest stays."""
     return {index for index, score in ordering.scores.items() if score < min_score} | set(ordering.cut)
+
+
+def _irrelevant(ordering: Ordering, answerable: float | None) -> set[int]:
+    """What is not relevant with a probability of a half: everything, where nothing answers."""
+    if answerable is not None and answerable < ENOUGH:
+        return set(ordering.order)
+    return {index for index in ordering.order if ordering.scores.get(index, 0.0) < ENOUGH}
+
+
+def _with_note(ordering: Ordering, answerable: float | None) -> Ordering:
+    """The ordering, which says why none of its documents is kept."""
+    said = "no document is relevant" if answerable is None or answerable >= ENOUGH else "nothing here answers"
+    known = "" if answerable is None else f" (answerable is {answerable:.2f})"
+    return replace(ordering, notes=(*ordering.notes, f"keep: {said}{known}, so no document is kept"))

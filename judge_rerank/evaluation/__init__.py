@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.ab_statistics import fixed_effect
     from judge_rerank.evaluation.abreport import reported
     from judge_rerank.evaluation.agreement import Agreement, Run, kendalls_tau, measure_agreement, shared, system_scores
+    from judge_rerank.evaluation.answering import Answers, answers
     from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
     from judge_rerank.evaluation.complete_runs import CompleteRuns
     from judge_rerank.evaluation.datasets import Dataset, NoRelevant, Topic, overview, selected
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.preparing import prepare
     from judge_rerank.evaluation.racing import Race
     from judge_rerank.evaluation.record import Result, RunInfo
+    from judge_rerank.evaluation.report.answering import ANSWERS_NOTE, answer_headings, answer_lines
     from judge_rerank.evaluation.report.cascades import CASCADE_NOTE, cascade_headings, cascade_lines
     from judge_rerank.evaluation.report.diff import Pair, Side, pairs, side
     from judge_rerank.evaluation.report.figures import shown_change, shown_probability, shown_quality
@@ -51,7 +53,12 @@ _LAZY = {
     "cascade_lines": "report.cascades",
     "cascade_headings": "report.cascades",
     "CASCADE_NOTE": "report.cascades",
+    "ANSWERS_NOTE": "report.answering",
     "Agreement": "agreement",
+    "Answers": "answering",
+    "answer_headings": "report.answering",
+    "answer_lines": "report.answering",
+    "answers": "answering",
     "BiasProbe": "bias",
     "CompleteRuns": "complete_runs",
     "Dataset": "datasets",
@@ -117,8 +124,10 @@ _LAZY = {
 }
 
 __all__ = [
+    "ANSWERS_NOTE",
     "CASCADE_NOTE",
     "Agreement",
+    "Answers",
     "BiasProbe",
     "CompleteRuns",
     "Dataset",
@@ -151,6 +160,9 @@ __all__ = [
     "Task",
     "Topic",
     "Tuned",
+    "answer_headings",
+    "answer_lines",
+    "answers",
     "bootstrap_interval",
     "cascade_headings",
     "cascade_lines",

@@ -188,6 +188,15 @@ class Experiment(_Part):
     seeds: Annotated[
         list[int], Field(min_length=1, description="The number of repetitions. Each repetition sends its own calls.")
     ] = [0]
+    answerable: Annotated[
+        bool,
+        Field(
+            description=(
+                "Ask of every query twice: with its candidates, and without the relevant ones, to measure whether a "
+                "variant knows that nothing answers."
+            )
+        ),
+    ] = False
     budget_usd: Annotated[float | str, AfterValidator(_amount)] | None = None
     fail_under: Annotated[
         float | dict[Annotated[str, AfterValidator(_metric)], float] | None,

@@ -150,15 +150,19 @@ def require_room(plan: PreparedExperiment, judges: Judges) -> None:
 
 def _forecast(plan: PreparedExperiment, judges: Judges, planned: Planned, prepared: Prepared) -> Forecast:
     judge = judges.of(planned.model)
+    answerable = planned.asks_twice(plan.experiment)
+    topics = [(topic, seed) for seed in plan.experiment.seeds for topic in prepared.dataset.topics]
+    lists = [(topic.query, prepared.candidates(topic, seed)) for topic, seed in topics]
+    if answerable:  # a twin is at most as dear as its list, and free where the cache knows all of it
+        twins = [(topic.query, prepared.without_relevant(topic, seed)) for topic, seed in topics]
+        lists += [pair for pair in twins if pair[1]]
     estimates = [
-        judge.estimate(topic.query, prepared.candidates(topic, seed), planned.strategy)
-        for seed in plan.experiment.seeds
-        for topic in prepared.dataset.topics
+        judge.estimate(query, documents, planned.strategy, answerable=answerable) for query, documents in lists
     ]
     return Forecast(
         variant=planned.variant.name,
         dataset=prepared.info.name,
-        queries=len(estimates),
+        queries=len(topics),
         estimate=Estimate.together(estimates),
     )
 

@@ -104,6 +104,10 @@ class Planned:
     model: ModelSpec | None = None
     strategy: Strategy | None = None
 
+    def asks_twice(self, experiment: Experiment) -> bool:
+        """Whether each query is asked about without its relevant documents too: where a judge can say of it."""
+        return experiment.answerable and self.model is not None
+
 
 REFERENCES = tuple(Planned(variant=Variant(name=name, reference=name)) for name in (FIRST_STAGE, IDEAL))
 """The rows that no judge makes, and that are always there."""

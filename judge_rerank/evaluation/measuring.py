@@ -7,7 +7,7 @@ from judge_rerank.evaluation.ceilings import cuts
 from judge_rerank.evaluation.datasets import Topic
 from judge_rerank.evaluation.metrics import Metrics, ideal
 from judge_rerank.evaluation.preparing import Prepared
-from judge_rerank.evaluation.record import Placed, Result
+from judge_rerank.evaluation.record import Placed, Result, Twin
 from judge_rerank.evaluation.summary import IDEAL
 
 
@@ -33,8 +33,11 @@ def reference_result(metrics: Metrics, name: str, prepared: Prepared, seed: int,
     )
 
 
-def ranked_result(metrics: Metrics, name: str, prepared: Prepared, seed: int, topic: Topic, ranking: Ranking) -> Result:
-    """The result of a query that a variant has ranked."""
+def ranked_result(
+    metrics: Metrics, name: str, prepared: Prepared, seed: int, topic: Topic, ranked: tuple[Ranking, Ranking | None]
+) -> Result:
+    """The result of a query that a variant has ranked, with the ranking of its twin where there is one."""
+    ranking, twin = ranked
     order = prepared.shown(topic, seed)
     grades = prepared.dataset.grades.get(topic.id, {})
     plain = ranking.to_dict()
@@ -63,4 +66,6 @@ def ranked_result(metrics: Metrics, name: str, prepared: Prepared, seed: int, to
         integrity=plain["integrity"],
         ranking=placed,
         cuts=cuts(metrics, ranking, grades, min_grade=prepared.info.min_grade),
+        answerable=ranking.answerable,
+        twin=None if twin is None else Twin(answerable=twin.answerable, usage=twin.to_dict()["usage"]),
     )

@@ -15,6 +15,7 @@ from judge_rerank.evaluation.matrix import Planned, chosen, planned
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.record import DatasetInfo, RunInfo
 from judge_rerank.evaluation.sources import load
+from judge_rerank.learning import twin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +39,12 @@ class Prepared:
     def candidates(self, topic: Topic, repetition: int) -> list[Document]:
         """The candidates of a query in that order."""
         return [topic.candidates[place] for place in self.shown(topic, repetition)]
+
+    def without_relevant(self, topic: Topic, repetition: int) -> list[Document]:
+        """The twin of a query: its candidates that are not relevant, in that order; empty where none is relevant."""
+        shown = self.candidates(topic, repetition)
+        left = twin(shown, self.dataset.grades.get(topic.id, {}), self.info.min_grade)
+        return left if len(left) < len(shown) else []
 
     def documents(self) -> dict[str, Document]:
         """Every candidate by id."""
@@ -74,6 +81,7 @@ class PreparedExperiment:
             seeds=self.experiment.seeds,
             finished=finished,
             version=version("judge-rerank"),
+            answerable=self.experiment.answerable,
         )
 
 
@@ -108,6 +116,8 @@ def require_same(before: RunInfo, now: RunInfo) -> None:
     """
     if list(before.metrics) != list(now.metrics):
         raise InputError(_changed("its metrics were", ", ".join(before.metrics), ", ".join(now.metrics)))
+    if before.answerable != now.answerable:
+        raise InputError(_changed("answerable was", *(str(each.answerable).lower() for each in (before, now))))
     datasets = {each.name: each for each in before.datasets}
     for dataset in now.datasets:
         old = datasets.get(dataset.name, dataset)

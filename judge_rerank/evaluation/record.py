@@ -74,6 +74,7 @@ class RunInfo:
         version: of this package.
         unfinished: why cells are missing, one sentence each; empty while the run goes on, and where it was killed.
         stopped: which variants a race stopped, and what that saved, one sentence each.
+        answerable: whether every query was asked of twice: with its list, and without what is relevant in it.
     """
 
     name: str
@@ -88,6 +89,7 @@ class RunInfo:
     version: str = ""
     unfinished: Sequence[str] = ()
     stopped: Sequence[str] = ()
+    answerable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +133,19 @@ class Cut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Twin:
+    """The list of a query without its relevant documents, under one variant.
+
+    Attributes:
+        answerable: as in `Ranking`.
+        usage: as in `Ranking.to_dict()`.
+    """
+
+    answerable: float | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """One query under one variant.
 
@@ -140,6 +155,9 @@ class Result:
         usage, integrity: as in `Ranking.to_dict()`; `cost_usd` is a decimal as text, or None where it is not known.
         ranking: the documents, best first.
         cuts: what each cut of a cascade left, the first cut first.
+        answerable: as in `Ranking`.
+        twin: the same without the relevant documents; None where it was not asked for, where no document is relevant,
+            and where nothing else is left.
     """
 
     variant: str
@@ -154,6 +172,8 @@ class Result:
     integrity: Mapping[str, Any] = field(default_factory=dict[str, Any])
     ranking: Sequence[Placed] = ()
     cuts: Sequence[Cut] = ()
+    answerable: float | None = None
+    twin: Twin | None = None
 
     @property
     def key(self) -> tuple[str, str, int, str]:

@@ -242,11 +242,12 @@ class _Runner:
             return True
         forget()  # a variant is not to be quick because of what another has computed
         failed: list[str] = []
-        async for topic, ranking in self._ranked(planned, prepared, seed, topics):
-            if set(ranking.integrity.failed) & _UNFINISHED:
-                failed += ranking.reasons
+        async for topic, ranking, twin in self._ranked(planned, prepared, seed, topics):
+            made = [each for each in (ranking, twin) if each is not None]
+            if unfinished := [each for each in made if set(each.integrity.failed) & _UNFINISHED]:
+                failed += unfinished[0].reasons
                 continue
-            result = ranked_result(self._plan.metrics, planned.variant.name, prepared, seed, topic, ranking)
+            result = ranked_result(self._plan.metrics, planned.variant.name, prepared, seed, topic, (ranking, twin))
             self._keep(result)
             self._tally.add(result, self._plan.metrics.names[0])
             if self._watch is not None:
@@ -261,17 +262,35 @@ class _Runner:
 
     async def _ranked(
         self, planned: Planned, prepared: Prepared, seed: int, topics: Sequence[Topic]
-    ) -> AsyncIterator[tuple[Topic, Ranking]]:
+    ) -> AsyncIterator[tuple[Topic, Ranking, Ranking | None]]:
         """Side by side, or one after the other where they would only wait for each other: the time of a query is then
-        its own."""
+        its own. Twins come last, so that the cache answers them and not the rankings that are measured."""
+        answerable = planned.asks_twice(self._plan.experiment)
         judge = self._judges.of(planned.model, seed)
         together = 1 if self._judges.at_once(planned.model) == 1 else len(topics)
         for start in range(0, len(topics), together):
             group = topics[start : start + together]
             pairs = [(topic.query, prepared.candidates(topic, seed)) for topic in group]
-            left = iter(group)
-            async for ranking in judge.arerank_many(pairs, planned.strategy, cancel=self._cancel):
-                yield next(left), ranking
+            made: list[Ranking] = []
+            async for ranking in judge.arerank_many(
+                pairs, planned.strategy, cancel=self._cancel, answerable=answerable
+            ):
+                made.append(ranking)
+                if not answerable:
+                    yield group[len(made) - 1], ranking, None
+            if answerable:
+                twins = await self._twins(planned, prepared, seed, group)
+                for topic, ranking in zip(group, made, strict=True):
+                    yield topic, ranking, twins.get(topic.id)
+
+    async def _twins(
+        self, planned: Planned, prepared: Prepared, seed: int, topics: Sequence[Topic]
+    ) -> Mapping[str, Ranking]:
+        """By query, the ranking of its list without the relevant documents, where something is left of it."""
+        pairs = [(topic.query, left) for topic in topics if (left := prepared.without_relevant(topic, seed))]
+        judge = self._judges.of(planned.model, seed)
+        many = judge.arerank_many(pairs, planned.strategy, cancel=self._cancel, answerable=True)
+        return {ranking.query.id or "": ranking async for ranking in many}
 
     def _bet(self, prepared: Prepared, topics: Sequence[Topic]) -> None:
         """Tell the race what each variant made of some queries, in the mean over the seeds."""
@@ -324,6 +343,8 @@ class _Tally:
         self.done += 1
         self.bought += 1
         self.spent_usd += Decimal(result.usage.get("cost_usd") or "0")
+        if result.twin is not None:
+            self.spent_usd += Decimal(result.twin.usage.get("cost_usd") or "0")
         self.values[result.variant].append(result.metrics[metric])
 
     def progress(self) -> RunProgress:

@@ -9,40 +9,20 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
 from judge_rerank.core import DataError, InputError, Ranking
+from judge_rerank.learning.answering import Answering, fitted_answering
 from judge_rerank.learning.completeness import complete
+from judge_rerank.learning.fit import Fit, Sample, errors_of, held_out
 
 Unjudged = Literal["skip", "irrelevant"]
 """What becomes of documents that the relevance judgments do not name."""
 
 _FORMAT = 1
-_FOLDS = 5
-_BINS = 10
-
-Sample = tuple[float, bool]
-"""A score, and whether the document is relevant."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fit:
-    """How well scores agree with relevance, measured on queries that the fit had not seen.
-
-    Attributes:
-        brier_before, brier_after: mean squared difference of score and relevance.
-        ece_before, ece_after: expected calibration error: the mean difference of score and share of relevant documents
-            in ten bins of equal width, weighted by their documents.
-    """
-
-    brier_before: float
-    brier_after: float
-    ece_before: float
-    ece_after: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +37,7 @@ class Calibration:
         queries, documents, relevant: how many there were.
         held_out: the errors on queries that it was not fitted on, by cross-validation.
         left_out: how many rankings were partial, and so not fitted on.
+        answering: what makes a probability of `ranking.answerable`; None where it was not fitted.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -69,6 +50,7 @@ class Calibration:
     relevant: int
     held_out: Fit
     left_out: int = 0
+    answering: Answering | None = None
 
     def __post_init__(self) -> None:
         scores, probabilities = [p[0] for p in self.points], [p[1] for p in self.points]
@@ -115,8 +97,9 @@ class Calibration:
             if record.pop("format") != _FORMAT:
                 raise KeyError("format")  # noqa: TRY301
             points = tuple((float(score), float(probability)) for score, probability in record.pop("points"))
-            held_out, prompts = Fit(**record.pop("held_out")), tuple(record.pop("prompts"))
-            return cls(points=points, held_out=held_out, prompts=prompts, **record)
+            errors, prompts = Fit(**record.pop("held_out")), tuple(record.pop("prompts"))
+            answering = _answering(record.pop("answering", None))
+            return cls(points=points, held_out=errors, prompts=prompts, answering=answering, **record)
         except OSError as error:
             raise DataError(f"The calibration cannot be read: {error.strerror}.", path=path) from error
         except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
@@ -130,8 +113,11 @@ def calibrate(
     *,
     min_grade: float = 1.0,
     unjudged: Unjudged = "skip",
+    twins: Iterable[Ranking] = (),
 ) -> Calibration:
     """Fit a calibration by isotonic regression (pool adjacent violators).
+
+    `ranking.answerable` is calibrated too where there are rankings of both kinds: with a relevant document and without.
 
     Args:
         rankings: made by one model and one strategy that has scores, without a calibration; queries and documents need
@@ -139,6 +125,8 @@ def calibrate(
         qrels: grades by query id and document id.
         min_grade: the lowest grade that counts as relevant.
         unjudged: whether documents that `qrels` does not name are left out, or count as irrelevant.
+        twins: rankings of the same queries without their relevant documents, by the same strategy; only
+            `ranking.answerable` is fitted on them.
 
     Raises:
         InputError: there are fewer than two queries with scored documents whose grades are known, or all documents are
@@ -173,8 +161,9 @@ def calibrate(
         queries=len(groups),
         documents=len(everything),
         relevant=relevant,
-        held_out=_cross_validated(groups),
+        held_out=errors_of(*held_out(groups, _fit, float)),
         left_out=len(given) - len(made),
+        answering=fitted_answering([*made, *complete(list(twins))], qrels, min_grade=min_grade),
     )
 
 
@@ -194,17 +183,11 @@ def isotonic(samples: Sequence[Sample]) -> tuple[tuple[float, float], ...]:
     return tuple(dict.fromkeys(points))
 
 
-def brier(samples: Sequence[Sample]) -> float:
-    """The mean squared difference of score and relevance."""
-    return fmean((score - label) ** 2 for score, label in samples)
-
-
-def expected_error(samples: Sequence[Sample]) -> float:
-    """The expected calibration error over ten bins of equal width."""
-    bins: dict[int, list[Sample]] = {}
-    for score, label in samples:
-        bins.setdefault(min(int(score * _BINS), _BINS - 1), []).append((score, label))
-    return math.fsum(abs(math.fsum(s - label for s, label in held)) for held in bins.values()) / len(samples)
+def _answering(stored: dict[str, Any] | None) -> Answering | None:
+    if stored is None:
+        return None
+    values: dict[str, Any] = stored | {"held_out": Fit(**stored["held_out"])}
+    return Answering(**values)
 
 
 def _samples(
@@ -220,22 +203,9 @@ def _samples(
     ]
 
 
-def _cross_validated(groups: Sequence[Sequence[Sample]]) -> Fit:
-    """Each query's documents against a fit on the queries of the other folds."""
-    folds = min(_FOLDS, len(groups))
-    before: list[Sample] = []
-    after: list[Sample] = []
-    for fold in range(folds):
-        points = isotonic([s for place, samples in enumerate(groups) if place % folds != fold for s in samples])
-        held_out = [s for samples in groups[fold::folds] for s in samples]
-        before += held_out
-        after += [(_interpolated(points, score), label) for score, label in held_out]
-    return Fit(
-        brier_before=brier(before),
-        brier_after=brier(after),
-        ece_before=expected_error(before),
-        ece_after=expected_error(after),
-    )
+def _fit(samples: Sequence[Sample]) -> Callable[[float], float]:
+    points = isotonic(samples)
+    return lambda score: _interpolated(points, score)
 
 
 def _interpolated(points: Sequence[tuple[float, float]], score: float) -> float:

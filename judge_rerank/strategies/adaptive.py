@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from random import Random
 
 from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require
-from judge_rerank.strategies.algorithms.acquisition import confidence, first_stage_priors, from_scores, gains
+from judge_rerank.strategies.algorithms.acquisition import (
+    confidence,
+    first_stage_priors,
+    from_scores,
+    gains,
+    separations,
+)
 from judge_rerank.strategies.algorithms.preference_search import PreferenceSearch
 from judge_rerank.strategies.algorithms.trueskill import Rating, Ratings
 from judge_rerank.strategies.algorithms.windows import balanced
@@ -17,6 +23,8 @@ from judge_rerank.strategies.decorators import strategy
 
 # Variance of the judge's error in one comparison, where the variance of worth is 1.
 _NOISE = 0.5
+# How probable it has to be that a document is better than another, for their tiers to differ.
+_SURE = 0.95
 # Who is asked about in a round: those with at least this share of the greatest expected gain, and at least a window.
 _SHARE = 0.2
 # How much is read again where there is no limit: beyond this, more looks change little.
@@ -44,6 +52,10 @@ class Adaptive(Comparing):
     At n = 100, window_size = 20: 5 calls in the first round; about 9 calls in 5 rounds for 180 documents read.
     `confidence` gives, for each of the best `top` places p, the probability that the document there is among the best
     p. There are no scores.
+
+    `tiers`: a place among the best `top` is the last of a tier where the ratings do not overlap: each document down to
+    there is better than each of the others with a probability of at least 95 %, pair by pair. Documents between two
+    such places are open, or tied where the judge put them above each other.
 
     Attributes:
         window_size: documents per call, at least 2.
@@ -111,7 +123,9 @@ class _Search:
         judged = self._taken or any(precision for precision, _ in self._scored)
         top = min(self._strategy.top, self._n) if judged else 0
         sure = confidence(rated, [place_of[index] for index in order], top)
-        return Ordering(order=order, confidence=dict(zip(order, sure, strict=False)))
+        cuts = separations(rated, [place_of[index] for index in order], top, _SURE)
+        tiers = self._search.tiers(order, cuts)
+        return Ordering(order=order, confidence=dict(zip(order, sure, strict=False)), tiers=tiers)
 
     def _ask(self, groups: Sequence[Sequence[int]]) -> Steps[bool]:
         """One round with as many of the groups as the allowance covers; whether any of it was answered."""

@@ -25,6 +25,9 @@ class Blitz(Comparing):
     At n = 100, k = 10, top = 10: about 13 calls in about 5 rounds, 130 documents read. A reply that cannot be read
     adds nothing to the graph, and a document whose calls failed twice is not asked about again. There are no scores.
 
+    `tiers`: a place is certain where each document before it is known to be above all others, by what the judge stated
+    and all that follows from it (transitive closure). A tier of documents that are above each other is tied.
+
     Attributes:
         group_size: documents per call, the paper's k, at least 2.
         top: how many places must be certain.
@@ -47,4 +50,5 @@ class Blitz(Comparing):
         if groups:
             yield from search.ask(groups)
         yield from search.search_top(self.top, size)
-        return Ordering(order=search.order())
+        order = search.order()
+        return Ordering(order=order, tiers=search.tiers(order))

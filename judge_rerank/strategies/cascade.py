@@ -8,7 +8,18 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
-from judge_rerank.core import Candidates, InputError, Kept, Ordering, Plan, Query, Strategy, check_number, spec_of
+from judge_rerank.core import (
+    Candidates,
+    InputError,
+    Kept,
+    Ordering,
+    Plan,
+    Query,
+    Strategy,
+    check_number,
+    spec_of,
+    tiers_without,
+)
 from judge_rerank.strategies.algorithms.score_fusion import fused
 from judge_rerank.strategies.canonical import canonical, written
 from judge_rerank.strategies.decorators import condition, strategy
@@ -164,7 +175,8 @@ class Stage(Composable):
         cut = tuple(dict.fromkeys((*ordering.order[self.keep :], *ordering.cut)))
         scores = {index: score for index, score in ordering.scores.items() if index not in cut}
         left = Kept(stage=self.name, indices=tuple(index for index in ordering.order if index not in cut))
-        return replace(ordering, scores=scores, cut=cut, kept=(*ordering.kept, left))
+        tiers = tiers_without(ordering.tiers, cut)
+        return replace(ordering, scores=scores, cut=cut, kept=(*ordering.kept, left), tiers=tiers)
 
 
 @strategy("stages")
@@ -174,7 +186,7 @@ class Cascade(Composable):
 
     Cut candidates follow at the end: those that were kept longer first, each stage's in its order. They have no score,
     since scores of different stages cannot be compared, and count as below any `min_score`. A cascade within a cascade
-    is the same as its stages.
+    is the same as its stages. `tiers` are those of the last stage, for the documents that it ordered and kept.
 
     Calls and rounds: the sum over the stages, each for as many candidates as it gets.
 

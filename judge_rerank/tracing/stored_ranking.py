@@ -17,6 +17,7 @@ from judge_rerank.core import (
     RankedDocument,
     Ranking,
     Statement,
+    Tier,
     Usage,
 )
 
@@ -36,6 +37,8 @@ def to_columns(ranking: Ranking) -> dict[str, Any]:
         "notes": ranking.notes,
         "kept": [[kept.stage, kept.indices] for kept in ranking.kept],
         "integrity": asdict(ranking.integrity),
+        "answerable": ranking.answerable,
+        "tiers": None if ranking.tiers is None else [asdict(tier) for tier in ranking.tiers],
     }
     return {
         "results": results,
@@ -78,6 +81,8 @@ def rest_of(columns: Mapping[str, Any]) -> dict[str, Any]:
         "notes": details.get("notes", ()),
         "kept": [Kept(stage=stage, indices=tuple(indices)) for stage, indices in kept],
         "integrity": Integrity(**tupled(details["integrity"])) if details else None,
+        "answerable": details.get("answerable"),
+        "tiers": None if details.get("tiers") is None else [Tier(**tupled(tier)) for tier in details["tiers"]],
     }
 
 

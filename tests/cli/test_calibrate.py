@@ -51,7 +51,7 @@ def test_from_the_fit_to_the_ranking(
     )
     assert ranked.code == 0, ranked.err
     assert [(record["id"], record["relevance_score"]) for record in ranked.records] == [("d1", 1.0), ("d3", 1.0)]
-    assert "2 documents below the lowest score" in ranked.err
+    assert "2 documents left out" in ranked.err
 
 
 def test_a_strategy_without_scores(
@@ -87,3 +87,24 @@ def test_what_is_no_grades(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(DataError):
         read_qrels(path)
+
+
+def test_whether_anything_answers(
+    command: Command, judge: list[str], run_files: list[object], qrels: Path, documents: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "calibration.json"
+    asked = ("calibrate", *judge, *run_files, "--qrels", qrels, "-s", "score", "--answerable", "-o", file)
+    ran = command(*asked)
+    assert ran.code == 0, ran.err
+    assert "answerable: 2 lists with a relevant document, 2 without" in " ".join(ran.out.split())
+    assert "answerable: calibration error" in ran.out
+    held = json.loads(file.read_text())["answering"]
+    assert (held["queries"], held["answered"], held["unanswered"]) == (2, 2, 2)
+    rerank = ("rerank", *judge, "-q", "who?", documents, "-s", "score")
+    kept = command(*rerank, "--calibration", file, "--keep", "relevant", "-f", "json")
+    assert kept.code == 0, kept.err
+    assert "answerable: " in kept.err
+    assert 0 <= json.loads(kept.out)["answerable"] <= 1
+    without = command(*rerank, "--keep", "relevant")
+    assert without.code == 2
+    assert "needs a calibration" in without.err

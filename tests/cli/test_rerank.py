@@ -359,3 +359,24 @@ def test_a_provider_out_of_reach_is_the_providers_failure(
     ran = command("rerank", *QUERY, documents, *nowhere, "-s", "listwise")
     assert ran.code == 4, ran.err
     assert "partial: provider" in ran.err
+
+
+def test_whether_anything_answers_and_which_places_are_certain(
+    command: Command, judge: list[str], documents: Path
+) -> None:
+    """What nobody judged is asked for; the strategy's certainty is told; both are in the JSON."""
+    asked = ("rerank", *judge, "-q", "who?", documents, "-s", "blitz")
+    plain = command(*asked)
+    assert plain.code == 0, plain.err
+    assert "answerable" not in plain.err
+    assert "certainty: place" in plain.err
+    ran = command(*asked, "--answerable", "-f", "json")
+    assert ran.code == 0, ran.err
+    ranking = json.loads(ran.out)
+    assert 0 <= ranking["answerable"] <= 1
+    assert [i for tier in ranking["tiers"] for i in tier["indices"]] == [r["index"] for r in ranking["results"]]
+    assert f"answerable: {ranking['answerable']:.2f}" in ran.err
+    estimates = [
+        json.loads(command("estimate", *asked[1:], *more, "-f", "json").out) for more in ((), ("--answerable",))
+    ]
+    assert estimates[1]["calls"] == estimates[0]["calls"] + 1

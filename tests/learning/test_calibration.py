@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from judge_rerank import Calibration, DataError, InputError, Judge, Query, Score
 from judge_rerank.core.backend import ChatRequest
 from judge_rerank.core.errors import RerankError
-from judge_rerank.learning.calibration import brier, calibrate, expected_error, isotonic
+from judge_rerank.learning.calibration import calibrate, isotonic
+from judge_rerank.learning.fit import brier, expected_error
 from judge_rerank.testing import FakeBackend
 
 DICE = random.Random(5)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from judge_rerank.core import Document
 from judge_rerank.evaluation.record import Result, RunInfo
-from judge_rerank.evaluation.report import cascades
+from judge_rerank.evaluation.report import answering, cascades
 from judge_rerank.evaluation.report.chart import chart
 from judge_rerank.evaluation.report.columns import Column, Record, columns, records
 from judge_rerank.evaluation.report.detail import packed
@@ -70,6 +70,12 @@ def _section(scope: Scope) -> Mapping[str, Any]:
             "headings": cascades.cascade_headings(scope.summary),
             "lines": list(cascades.cascade_lines(scope.summary)),
             "note": cascades.CASCADE_NOTE,
+        },
+        "answers": {
+            "headings": answering.answer_headings(),
+            "lines": list(answering.answer_lines(scope.answers)),
+            "curves": answering.curves(scope.answers),
+            "note": answering.ANSWERS_NOTE,
         },
         "charts": [c for c in (chart(scope), chart(scope, width=350, height=340, narrow=True)) if c],
     }

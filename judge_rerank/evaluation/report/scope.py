@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from judge_rerank.evaluation.answering import Answers, answers
 from judge_rerank.evaluation.record import Result, RunInfo
 from judge_rerank.evaluation.significance import Comparison, Values, compared, per_query
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL, Row, Summary, summarize
@@ -20,12 +21,14 @@ class Scope:
         dataset: the one it is about; None for all of them.
         summary: quality, costs and times of each variant.
         comparisons: by variant; without those that share no query with the baseline, and without the ideal order.
+        answers: what each variant knew of queries that nothing answers; empty where the experiment did not ask.
     """
 
     info: RunInfo
     dataset: str | None
     summary: Summary
     comparisons: Mapping[str, Comparison]
+    answers: Sequence[Answers] = ()
 
     @property
     def metric(self) -> str:
@@ -47,7 +50,13 @@ def scope(info: RunInfo, results: Sequence[Result], dataset: str | None = None) 
     """
     chosen = [result for result in results if dataset in (None, result.dataset)]
     summary = summarize(info, chosen)
-    return Scope(info=info, dataset=dataset, summary=summary, comparisons=_comparisons(info, chosen, summary.metric))
+    return Scope(
+        info=info,
+        dataset=dataset,
+        summary=summary,
+        comparisons=_comparisons(info, chosen, summary.metric),
+        answers=answers(info, chosen),
+    )
 
 
 def scopes(info: RunInfo, results: Sequence[Result]) -> list[Scope]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from judge_rerank.core import Document, Query, RankedDocument, Ranking
 from judge_rerank.evaluation.record import Result
-from judge_rerank.evaluation.report import cascades
+from judge_rerank.evaluation.report import answering, cascades
 from judge_rerank.evaluation.report.columns import Column, Record, columns, records
 from judge_rerank.evaluation.report.scope import Scope
 from judge_rerank.evaluation.report.verdict import verdict
@@ -36,6 +36,7 @@ def run_as_markdown(scopes: Sequence[Scope]) -> str:
             "\n".join(f"- {topic}: {_plain_line(text)}" for topic, text in said.points),
             _markdown_table(scope),
             *_cascades(scope),
+            *_answers(scope),
         ]
     return "\n\n".join([*parts, NOTE]) + "\n"
 
@@ -68,6 +69,7 @@ def run_as_json(scopes: Sequence[Scope]) -> str:
                 "cost_axis": scope.summary.axis,
                 "verdict": asdict(verdict(scope)),
                 "variants": list(records(scope)),
+                "answers": [asdict(row) for row in scope.answers],
             }
             for scope in scopes
         ],
@@ -115,6 +117,14 @@ def _cascades(scope: Scope) -> list[str]:
         _in_bars([cascades.cascade_headings(scope.summary), ["---", "---", *["--:"] * 4], *lines]),
         cascades.CASCADE_NOTE,
     ]
+
+
+def _answers(scope: Scope) -> list[str]:
+    """The table of what was known of queries that nothing answers; nothing where that was not asked."""
+    lines = [[_plain_line(name), *rest] for name, *rest in answering.answer_lines(scope.answers)]
+    if not lines:
+        return []
+    return [_in_bars([answering.answer_headings(), ["---", *["--:"] * 5], *lines]), answering.ANSWERS_NOTE]
 
 
 def _in_bars(lines: Iterable[Sequence[str]]) -> str:

@@ -66,6 +66,23 @@ def confidence(ratings: Sequence[Rating], order: Sequence[int], top: int) -> lis
     return result
 
 
+def separations(ratings: Sequence[Rating], order: Sequence[int], top: int, sure: float) -> list[int]:
+    """The numbers of places p, up to `top`, after which the ratings do not overlap: each of the first p of `order` is
+    better than each of the others with at least the probability `sure`.
+    """
+    distance = NormalDist().inv_cdf(sure)
+
+    def apart(better: Rating, worse: Rating) -> bool:
+        return better.mean - worse.mean >= distance * math.sqrt(better.variance + worse.variance)
+
+    rated = [ratings[place] for place in order]
+    return [
+        count
+        for count in range(1, min(top, len(rated) - 1) + 1)
+        if all(apart(one, other) for one in reversed(rated[:count]) for other in rated[count:])
+    ]
+
+
 def first_stage_priors(ratings: Ratings, n: int, observed: Sequence[Message]) -> list[Rating]:
     """Priors that trust the first-stage order as far as the comparisons bear it out (empirical Bayes).
 

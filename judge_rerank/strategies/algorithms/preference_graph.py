@@ -49,6 +49,24 @@ class Preferences:
             earlier |= 1 << place
         return True
 
+    def certain_cuts(self, order: Sequence[int]) -> list[int]:
+        """The numbers of places p after which `order` is certain: each of its first p is better than all others.
+
+        These are the p for which every order that the graph allows has the same first p.
+        """
+        found: list[int] = []
+        head, above_the_rest = sum(1 << place for place in order), -1
+        for count in range(len(order) - 1, 0, -1):
+            head &= ~(1 << order[count])
+            above_the_rest &= self.better_than(order[count])
+            if not head & ~above_the_rest:
+                found.append(count)
+        return found[::-1]
+
+    def all_tied(self, places: Sequence[int]) -> bool:
+        """Whether these places are all above each other."""
+        return not sum(1 << place for place in places) & ~self.tied_with(places[0])
+
     def extension(self, order: Iterable[int]) -> list[int]:
         """The order nearest to `order` in which everything known to be better comes first; ties as in `order`."""
         left = list(order)

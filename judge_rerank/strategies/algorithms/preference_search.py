@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, combinations, pairwise
 from random import Random
 
-from judge_rerank.core import Candidate, Candidates, JudgeCall, Outcomes, Steps, Tiers
+from judge_rerank.core import Candidate, Candidates, Certainty, JudgeCall, Outcomes, Steps, Tier, Tiers
 from judge_rerank.strategies.algorithms.preference_graph import Preferences
 
 # A document that this many calls failed on is not asked about again: it keeps its place.
@@ -93,6 +93,29 @@ class PreferenceSearch:
         rated = strength if strength is not None else self.win_rates
         best_first = self.graph.extension(sorted(present, key=lambda place: -rated[place]))
         return tuple(self._candidates[place].index for place in best_first)
+
+    def tiers(self, order: Sequence[int], cuts: Sequence[int] | None = None) -> tuple[Tier, ...]:
+        """What is certain of `order` (every `index`, best first).
+
+        Args:
+            order: the final order.
+            cuts: after how many places it is certain; None for what follows from the statements.
+        """
+        places = [self._place[index] for index in order]
+        bounds = [0, *(self.graph.certain_cuts(places) if cuts is None else cuts), len(order)]
+        return tuple(
+            Tier(
+                first=start + 1,
+                indices=tuple(order[start:end]),
+                certainty=self._certainty(places[start:end]),
+            )
+            for start, end in pairwise(bounds)
+        )
+
+    def _certainty(self, places: Sequence[int]) -> Certainty:
+        if len(places) == 1:
+            return "certain"
+        return "tied" if self.graph.all_tied(places) else "open"
 
     @property
     def unread(self) -> list[int]:

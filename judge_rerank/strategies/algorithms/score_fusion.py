@@ -66,4 +66,6 @@ def fused(candidates: Candidates, ordering: Ordering, weight: float) -> Ordering
     now = zscores(ordering.scores or by_place(ordering.order))
     sums = {index: rounded((1 - weight) * before[index] + weight * now.get(index, before[index])) for index in given}
     order = by_score(candidates, sums).order
-    return replace(ordering, order=order, scores={index: sigmoid(total) for index, total in sums.items()})
+    scores = {index: sigmoid(total) for index, total in sums.items()}
+    # What the stage was certain of need not hold of the sum.
+    return replace(ordering, order=order, scores=scores, tiers=None)
