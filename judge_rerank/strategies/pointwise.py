@@ -1,12 +1,14 @@
-"""The base class of strategies that judge each document by itself: `score`, `binary`."""
+"""The base class of strategies that give each document a score of its own: `score`, `binary`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from judge_rerank.core import Candidate, Candidates, Outcome, Plan, Query, by_score, require, scored
-from judge_rerank.strategies.algorithms.windows import batches
+from judge_rerank.strategies.algorithms.alignment import aligned
+from judge_rerank.strategies.algorithms.windows import balanced, even
 from judge_rerank.strategies.asking import Asking
 
 # Failures of a batched reply that asking about each document by itself can repair.
@@ -15,45 +17,77 @@ _MENDABLE = frozenset({"refused", "unreadable", "truncated"})
 
 @dataclass(frozen=True, kw_only=True)
 class Pointwise(Asking):
-    """Judges documents independently and sorts by the score; ties keep first-stage order.
+    """Judges documents by a score each, alone or in groups, and sorts by it; ties keep first-stage order.
 
-    With `batch_size` b, ⌈n / b⌉ calls in one round; documents that a batched reply leaves unjudged are asked about
-    once more, one at a time, in a second round. A batch shrinks where its documents would not fit the context.
-    Documents that stay without a score follow all that have one.
+    With `batch_size` b, ⌈n / b⌉ calls in one round, in groups whose sizes differ by at most one; documents that a
+    group's reply leaves unjudged are asked about once more, one at a time, in a second round. A group shrinks where its
+    documents would not fit the context. Documents that stay without a score follow all that have one.
 
     Attributes:
-        batch_size: documents a call. One is the most accurate; more share the instructions' tokens.
+        batch_size: the most documents a call. More share the instructions' tokens, and a judge reads each less well.
+        shuffle: a seed: it and the query draw which documents are in a group and in which order they are shown. Every
+            group gets its share of the first and of the last, and none is a slice of the first stage, in which a judge
+            that compares would grade the best ones against each other. None for slices in first-stage order.
+        anchor: show one document, the first, in every group, and stretch each group's scale so that it has the same
+            score in all (`algorithms/alignment.py`), for a judge that grades one group more strictly than another. It
+            is one of the `batch_size`: ⌈(n − 1) / (b − 1)⌉ calls where there is more than one group.
         explain: ask for a reason before the verdict. Log-probabilities are not used then.
     """
 
     batch_size: int = 1
+    shuffle: int | None = None
+    anchor: bool = False
 
     def __post_init__(self) -> None:
         require("batch_size", self.batch_size, at_least=1)
+        require("batch_size with an anchor", self.batch_size, at_least=2 if self.anchor else 1)
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
-        """One round of independent calls; a second one for what a batch left out."""
-        scores: dict[int, float] = {}
+        """One round of independent calls; a second one for what a group's reply left out."""
+        if not candidates:
+            return by_score(candidates, {})
         size = self.batch_size
-        if size > 1 and candidates:
+        if size > 1:
             size = candidates.limits.largest(self.call(query, candidates[:]), size)
-        asked = batches(candidates[:], size)
-        if asked:
-            outcomes = yield [self.call(query, batch) for batch in asked]
-            scores |= scored(asked, outcomes)
-            left_out = list(_left_out(asked, outcomes))
-            if left_out:
-                alone = [(candidate,) for candidate in left_out]
-                outcomes = yield [self.call(query, one) for one in alone]
-                scores |= scored(alone, outcomes)
+        anchor, asked = self._groups(query, candidates, size)
+        outcomes = yield [self.call(query, group) for group in asked]
+        scores = self._scores(asked, outcomes, anchor)
+        left_out = {candidate.index: candidate for candidate in _left_out(asked, outcomes)}
+        alone = [(candidate,) for index, candidate in left_out.items() if index not in scores]
+        if alone:
+            outcomes = yield [self.call(query, one) for one in alone]
+            scores |= scored(alone, outcomes)
         return by_score(candidates, scores)
+
+    def _groups(
+        self, query: Query, candidates: Candidates, size: int
+    ) -> tuple[Candidate | None, list[Sequence[Candidate]]]:
+        """Which documents are asked about together, in the order shown; and the one that stands first in all groups."""
+        anchor = candidates[0] if self.anchor and 1 < size < len(candidates) else None
+        shared = () if anchor is None else (anchor,)
+        others, room = candidates[len(shared) :], size - len(shared)
+        if self.shuffle is None or size == 1:
+            return anchor, [(*shared, *group) for group in even(others, room)]
+        rng = Random(f"{self.shuffle}/{query.text}")  # noqa: S311
+        groups = balanced(others, room, rng)
+        return anchor, [(*shared, *rng.sample(group, len(group))) for group in groups]
+
+    @staticmethod
+    def _scores(
+        asked: Sequence[Sequence[Candidate]], outcomes: Sequence[Outcome], anchor: Candidate | None
+    ) -> dict[int, float]:
+        """By `index`, what the groups said, on one scale where there is an anchor."""
+        if anchor is None:
+            return scored(asked, outcomes)
+        said = [scored([group], [outcome]) for group, outcome in zip(asked, outcomes, strict=True)]
+        return aligned(said, anchor.index)
 
 
 def _left_out(asked: Sequence[Sequence[Candidate]], outcomes: Sequence[Outcome]) -> Iterator[Candidate]:
-    """Documents of batches (of more than one) that got no score for a reason that lies in the reply."""
-    for batch, outcome in zip(asked, outcomes, strict=True):
-        if len(batch) == 1:
+    """Documents of groups (of more than one) that got no score for a reason that lies in the reply."""
+    for group, outcome in zip(asked, outcomes, strict=True):
+        if len(group) == 1:
             continue
-        for candidate, said in zip(batch, outcome.statements(len(batch)), strict=True):
+        for candidate, said in zip(group, outcome.statements(len(group)), strict=True):
             if said.failure in _MENDABLE:
                 yield candidate

@@ -1,0 +1,277 @@
+"""Groups at once or windows one after the other: what ranks best, in how many calls, rounds and tokens.
+
+    python eval/bench/groups.py [--data ../shared/data] [--out eval/results/groups.md] [--queries 60] [--runs 3]
+
+Judges. "gpt-4o" and "llama-3.1-8b" answer with the grades (0 to 3) that these models gave to the passages of TREC DL
+2019, recorded one passage at a time. They say the same of a passage whatever stands beside it: a group costs them
+nothing, and a window is put in order by grade, ties as they stand. What real models lose in a group, and what they gain
+from comparing, is not in these records. So there are simulated judges besides, whose error on a grade is normal with
+the standard deviation s · √(g / 20) in a group of g documents, drawn anew for each document in each call: s for twenty,
+less for fewer, more than twice as much for a hundred, whether they grade the group or put it in order. "strict" adds
+one error of half a grade to all documents of a call (a scale of its own), "contrast" takes half of the group's mean
+grade from each, "position" adds half a grade to the first document shown, less to each next one, nothing to the last.
+Grades are those of the assessors, unless the name says otherwise; on other sets they are stretched to 0 to 3.
+
+Whoever grades a group answers in whole numbers from 1 to 10, so that grades are tied; alone, by log-probabilities,
+they are not. Ties stand in the first stage's order. Candidates are shuffled, or in the order of BM25 where it is said.
+
+nDCG@10 has linear gain, and its ideal is made of the candidates. Differences to the sliding window are paired by query,
+± is a 95 % interval of their mean. Tokens are those of the rendered prompts, and of replies in the form that they ask
+for, counted by OpenAI's vocabulary for each query's calls under the first judge; "of window" compares both together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, stdev
+
+from strategies import TOP_GRADE, ndcg
+
+from judge_rerank.core import JudgeCall, Outcome, Scores, prompt_text
+from judge_rerank.evaluation import Dataset, Topic, load, selected
+from judge_rerank.prompting import Library, Renderer
+from judge_rerank.providers.tokens import by_vocabulary
+from judge_rerank.strategies import parse
+from judge_rerank.testing import FakeBackend, Run, drive, read_grades, stating
+
+WINDOW = "listwise"
+STRATEGIES = (
+    WINDOW,
+    "joint",
+    "adaptive",
+    "blitz",
+    "setwise",
+    "score",
+    *(f"score(batch_size={size})" for size in (5, 10, 20, 30, 50, 100)),
+    *(f"score(batch_size={size}, shuffle=0)" for size in (5, 10, 20, 30, 50)),
+    *(f"score(batch_size={size}, shuffle=0, anchor=True)" for size in (10, 20, 30, 50)),
+    "score(batch_size=20, anchor=True)",
+)
+DEPTHS = {"dl19": 100, "scifact": 40, "wikiqa": 20, "cranfield": 100}
+RECORDED = {"gpt-4o": "gpt4o", "llama-3.1-8b": "llama31_8b"}
+_HALF = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeModel:
+    """Who judges.
+
+    Attributes:
+        name: as the table says it.
+        grades: whose grades: "human", or a name of `RECORDED`.
+        noise: standard deviation of the error on a grade in a group of twenty.
+        strict: standard deviation of the error that all documents of a call share.
+        contrast: the share of the group's mean grade that is taken from each.
+        position: what the first document gains.
+        shuffled: whether the candidates are.
+    """
+
+    name: str
+    grades: str = "human"
+    noise: float = 0.0
+    strict: float = 0.0
+    contrast: float = 0.0
+    position: float = 0.0
+    shuffled: bool = True
+
+    @property
+    def random(self) -> bool:
+        """Whether another run gives other answers."""
+        return bool(self.noise or self.strict)
+
+
+NOISES = (0.5, 1.0, 2.0)
+SIMULATED = tuple(JudgeModel(name=f"s = {noise:g}", noise=noise) for noise in NOISES)
+DISTURBED = tuple(
+    JudgeModel(name=f"s = 1, {effect}", noise=1.0, **{effect: _HALF}) for effect in ("strict", "contrast", "position")
+)
+OF_MODELS = tuple(JudgeModel(name=name, grades=name) for name in RECORDED)
+MIXED = tuple(JudgeModel(name=f"{name} and s = 0.5", grades=name, noise=_HALF) for name in RECORDED)
+TABLES = {
+    "Candidates shuffled": (*OF_MODELS, *MIXED, *SIMULATED),
+    "Candidates shuffled, and the judge disturbed by the group": DISTURBED,
+    "Candidates in the order of BM25": tuple(
+        replace(judge, shuffled=False) for judge in (*OF_MODELS, SIMULATED[1], *DISTURBED)
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One query as a judge gets it: what is relevant, and what the judge takes the grades to be."""
+
+    topic: Topic
+    relevance: Sequence[float]
+    judged: Sequence[float]
+
+
+class Collection:
+    """The queries of a set that have a relevant candidate."""
+
+    def __init__(self, folder: Path, queries: int) -> None:
+        self.name = folder.name
+        whole = load(folder, name=folder.name)
+        self.data, _ = selected(whole, queries=queries, depth=DEPTHS[folder.name], seed=1, no_relevant="skip")
+        self.grades = {"human": _stretched(self.data)}
+        if (folder / "judgments.tsv").exists():
+            self.grades |= {name: read_grades(folder / "judgments.tsv", column) for name, column in RECORDED.items()}
+
+    def cases(self, judge: JudgeModel) -> Iterator[Case]:
+        """What a judge is asked."""
+        for topic in self.data.topics:
+            shown = topic.shown(1 if judge.shuffled else None)
+            documents = tuple(topic.candidates[place] for place in shown)
+            human, judged = (self.grades[name].get(topic.id, {}) for name in ("human", judge.grades))
+            yield Case(
+                topic=replace(topic, candidates=documents),
+                relevance=[human.get(document.id or "", 0.0) for document in documents],
+                judged=[judged.get(document.id or "", 0.0) for document in documents],
+            )
+
+
+def _stretched(data: Dataset) -> dict[str, dict[str, float]]:
+    """The grades with the highest of the set as 3."""
+    top = max(grade for known in data.grades.values() for grade in known.values())
+    return {
+        query: {name: grade * TOP_GRADE / top for name, grade in known.items()} for query, known in data.grades.items()
+    }
+
+
+def answering(case: Case, judge: JudgeModel, seed: int) -> Callable[[JudgeCall], Outcome]:
+    """The judge's answers to questions about one query."""
+    dice = random.Random(f"{case.topic.id}/{seed}")
+
+    def answer(call: JudgeCall) -> Outcome:
+        n = len(call.candidates)
+        true = [case.judged[candidate.index] for candidate in call.candidates]
+        shift = judge.strict * dice.gauss(0, 1) - judge.contrast * fmean(true)
+        noise = judge.noise * math.sqrt(n / 20)
+        grades = [
+            grade + shift + judge.position * (1 - place / n) + noise * dice.gauss(0, 1)
+            for place, grade in enumerate(true)
+        ]
+        best_first = sorted(range(n), key=lambda place: -grades[place])
+        return stating(call, best_first, [_said(grade, n) for grade in grades])
+
+    return answer
+
+
+def _said(grade: float, n: int) -> float:
+    """The score that a grade is given as: from 1 to 10, whole in a group."""
+    score = 9 * min(1.0, max(0.0, grade / TOP_GRADE))
+    return (score if n == 1 else round(score)) / 9
+
+
+class Tokens:
+    """Counts what calls and their replies take."""
+
+    def __init__(self) -> None:
+        self._renderer = Renderer(_Counting("", logprobs=True, context_tokens=1_000_000), Library())
+
+    def of(self, call: JudgeCall) -> tuple[int, int]:
+        """Tokens of the prompt and of a reply."""
+        prepared = self._renderer.prepare(call)
+        n = len(call.candidates)
+        if prepared.request.labels:
+            reply = "1"
+        elif call.task == "score":
+            reply = json.dumps({"judgments": [{"id": place, "score": 5} for place in range(1, n + 1)]})
+        else:
+            reply = json.dumps({"ranking": list(range(n, 0, -1))})
+        return by_vocabulary(prompt_text(prepared.request.messages)), by_vocabulary(reply)
+
+
+class _Counting(FakeBackend):
+    """A backend that counts by OpenAI's vocabulary."""
+
+    def count_tokens(self, text: str) -> int:
+        """As OpenAI's models count."""
+        return by_vocabulary(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One strategy under one judge: nDCG@10 by query and run, and means of the costs."""
+
+    ndcg: Sequence[float]
+    calls: float
+    rounds: float
+    runs: Sequence[Run]
+
+
+def measured(collection: Collection, spec: str, judge: JudgeModel, runs: int) -> Measured:
+    """Every query, each as often as there are runs."""
+    strategy, found, ndcgs = parse(spec), list[Run](), list[float]()
+    for case in collection.cases(judge):
+        values: list[float] = []
+        for seed in range(runs if judge.random else 1):
+            run = drive(strategy, case.topic.candidates, answering(case, judge, seed), query=case.topic.query)
+            found.append(run)
+            values.append(ndcg(case.relevance, run.order))
+        ndcgs.append(fmean(values))
+    return Measured(
+        ndcg=ndcgs,
+        calls=fmean(len(run.calls) for run in found),
+        rounds=fmean(len(run.rounds) for run in found),
+        runs=found,
+    )
+
+
+def difference(one: Sequence[float], other: Sequence[float]) -> str:
+    """The mean difference by query, with its interval."""
+    gains = [a - b for a, b in zip(one, other, strict=True)]
+    return f"{fmean(gains):+.3f} ± {1.96 * stdev(gains) / math.sqrt(len(gains)):.3f}"
+
+
+def tables(collection: Collection, judges: Sequence[JudgeModel], runs: int) -> Iterator[str]:
+    """Costs of the strategies, then a table of nDCG@10 for each few judges."""
+    window = {judge.name: measured(collection, WINDOW, judge, runs) for judge in judges}
+    queries = len(collection.data.topics)
+    n = fmean(len(topic.candidates) for topic in collection.data.topics)
+    yield f"\n## {collection.name}: {queries} queries, {n:.0f} candidates each\n"
+    yield "| strategy | " + " | ".join(judge.name for judge in judges) + " | calls | rounds | tokens in | out | of window |"
+    yield "|---" * (len(judges) + 6) + "|"
+    tokens, base = Tokens(), 0.0
+    for spec in STRATEGIES:
+        rows = [
+            window[judge.name] if spec == WINDOW else measured(collection, spec, judge, runs) for judge in judges
+        ]
+        cells = [
+            f"{fmean(row.ndcg):.3f}" + ("" if spec == WINDOW else f" ({difference(row.ndcg, window[judge.name].ndcg)})")
+            for judge, row in zip(judges, rows, strict=True)
+        ]
+        counted = [tokens.of(call) for run in rows[0].runs for call in run.calls]
+        sent, replied = (sum(column) / len(rows[0].runs) for column in zip(*counted, strict=True))
+        base = base or sent + replied
+        calls, rounds = (fmean(column) for column in zip(*((row.calls, row.rounds) for row in rows), strict=True))
+        yield (
+            f"| {spec} | {' | '.join(cells)} | {calls:.1f} | {rounds:.1f} | {sent:,.0f} | {replied:,.0f} "
+            f"| {(sent + replied) / base:.2f} |"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("eval/results/groups.md"))
+    parser.add_argument("--sets", nargs="*", default=list(DEPTHS))
+    parser.add_argument("--queries", type=int, default=60, help="of each collection, at most")
+    parser.add_argument("--runs", type=int, default=3, help="of a judge that errs by chance")
+    options = parser.parse_args(arguments)
+    lines = ["# Groups at once\n", *(__doc__ or "").splitlines()]
+    for name in options.sets:
+        judges = ON_DL19 if name == "dl19" else (*SIMULATED, *DISTURBED)
+        for line in tables(Collection(options.data / name, options.queries), judges, options.runs):
+            lines.append(line)
+            print(line, flush=True)
+    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
