@@ -198,10 +198,10 @@ class SimulatedJudge(FakeBackend):
         if TASKS[subject.task].compares:
             return _compared(subject, request.labels, grades)
         if len(grades) == 1 and request.labels:
-            return self._worded(subject.task, grades[0])
+            return self._worded(subject, grades[0])
         if len(grades) == 1:
-            return json.dumps(self._verdict(subject.task, grades[0]))
-        verdicts = [{"id": i} | self._verdict(subject.task, grade) for i, grade in enumerate(grades, start=1)]
+            return json.dumps(self._verdict(subject, grades[0]))
+        verdicts = [{"id": i} | self._verdict(subject, grade) for i, grade in enumerate(grades, start=1)]
         return json.dumps({"judgments": verdicts})
 
     def _decided(self, questions: Sequence[Question], grades: Sequence[float]) -> list[dict[str, object]]:
@@ -218,23 +218,24 @@ class SimulatedJudge(FakeBackend):
     def _probability(self, grade: float) -> float:
         return (1 + math.tanh(2 * (grade / self._top - 0.5))) / 2
 
-    def _verdict(self, task: str, grade: float) -> dict[str, object]:
-        if task == "binary":
+    def _verdict(self, subject: Subject, grade: float) -> dict[str, object]:
+        if subject.task == "binary":
             return {"reason": "by its grade", "relevant": grade > self._top / 2}
-        if task == "grade":
-            return {"reason": "by its grade", "grade": min(3, max(0, round(3 * grade / self._top)))}
-        return {"reason": "by its grade", "score": min(10, max(1, round(1 + 9 * grade / self._top)))}
+        name, low, high = _scale(subject)
+        number = round(low + (high - low) * grade / self._top)
+        return {"reason": "by its grade", name: min(high, max(low, number))}
 
-    def _worded(self, task: str, grade: float) -> ChatReply:
+    def _worded(self, subject: Subject, grade: float) -> ChatReply:
         """A one-word answer with log-probabilities that keep every difference between noisy grades."""
         p = self._probability(grade)
-        if task == "binary":
+        if subject.task == "binary":
             weights = {"yes": p, "no": 1 - p}
-        elif task == "grade":
-            weights = {str(self._verdict(task, grade)["grade"]): 1.0}
+        elif subject.task == "grade":
+            weights = {str(self._verdict(subject, grade)["grade"]): 1.0}
         else:
-            low = min(9, 1 + math.floor(9 * p))
-            share = 1 + 9 * p - low
+            _, least, most = _scale(subject)
+            low = min(most - 1, least + math.floor((most - least) * p))
+            share = least + (most - least) * p - low
             weights = {str(low): 1 - share, str(low + 1): share}
         logprobs = {word: math.log(max(weight, 1e-12)) for word, weight in weights.items()}
         return ChatReply(
@@ -244,6 +245,13 @@ class SimulatedJudge(FakeBackend):
             cost_usd=Decimal(0),
             model="simulated",
         )
+
+
+def _scale(subject: Subject) -> tuple[str, int, int]:
+    """What a number is called, the lowest one and the highest."""
+    if subject.levels:
+        return "grade", 0, subject.levels - 1
+    return ("grade", 0, 3) if subject.task == "grade" else ("score", 1, 10)
 
 
 def _compared(subject: Subject, labels: Sequence[str], grades: Sequence[float]) -> Reply:

@@ -12,12 +12,13 @@ one error of half a grade to all documents of a call (a scale of its own), "cont
 grade from each, "position" adds half a grade to the first document shown, less to each next one, nothing to the last.
 Grades are those of the assessors, unless the name says otherwise; on other sets they are stretched to 0 to 3.
 
-Whoever grades a group answers in whole numbers from 1 to 10, so that grades are tied; alone, by log-probabilities,
-they are not. Ties stand in the first stage's order. Candidates are shuffled, or in the order of BM25 where it is said.
+Whoever grades a group answers in whole numbers from 1 to 10 (with the prompt `graded`, from 0 to 3), so that many tie;
+alone, by log-probabilities, few do. Ties stand in the first stage's order. Candidates are shuffled, or in the order of
+BM25 where it is said.
 
 nDCG@10 has linear gain, and its ideal is made of the candidates. Differences to the sliding window are paired by query,
 ± is a 95 % interval of their mean. Tokens are those of the rendered prompts, and of replies in the form that they ask
-for, counted by OpenAI's vocabulary for each query's calls under the first judge; "of window" compares both together.
+for (JSON without spaces), counted by OpenAI's vocabulary.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from statistics import fmean, stdev
 
 from strategies import TOP_GRADE, ndcg
 
-from judge_rerank.core import JudgeCall, Outcome, Scores, prompt_text
+from judge_rerank.core import JudgeCall, Outcome, prompt_text
 from judge_rerank.evaluation import Dataset, Topic, load, selected
 from judge_rerank.prompting import Library, Renderer
 from judge_rerank.providers.tokens import by_vocabulary
@@ -48,10 +49,10 @@ STRATEGIES = (
     "blitz",
     "setwise",
     "score",
-    *(f"score(batch_size={size})" for size in (5, 10, 20, 30, 50, 100)),
-    *(f"score(batch_size={size}, shuffle=0)" for size in (5, 10, 20, 30, 50)),
-    *(f"score(batch_size={size}, shuffle=0, anchor=True)" for size in (10, 20, 30, 50)),
-    "score(batch_size=20, anchor=True)",
+    *(f"score(batch_size={size})" for size in (5, 10, 15, 20, 30, 50, 100)),
+    *(f"score(batch_size={size}, shuffle=0)" for size in (5, 10, 15, 20, 30, 50)),
+    *(f"score(batch_size={size}, shuffle=0, anchor=True)" for size in (10, 15, 20, 30, 50)),
+    *(f"score(prompt='graded', batch_size={size}, shuffle=0)" for size in (10, 20)),
 )
 DEPTHS = {"dl19": 100, "scifact": 40, "wikiqa": 20, "cranfield": 100}
 RECORDED = {"gpt-4o": "gpt4o", "llama-3.1-8b": "llama31_8b"}
@@ -157,15 +158,15 @@ def answering(case: Case, judge: JudgeModel, seed: int) -> Callable[[JudgeCall],
             for place, grade in enumerate(true)
         ]
         best_first = sorted(range(n), key=lambda place: -grades[place])
-        return stating(call, best_first, [_said(grade, n) for grade in grades])
+        return stating(call, best_first, [_said(grade, n, call.prompt) for grade in grades])
 
     return answer
 
 
-def _said(grade: float, n: int) -> float:
-    """The score that a grade is given as: from 1 to 10, whole in a group."""
-    score = 9 * min(1.0, max(0.0, grade / TOP_GRADE))
-    return (score if n == 1 else round(score)) / 9
+def _said(grade: float, n: int, prompt: str | None) -> float:
+    """The score that a grade is given as: in a group, on a scale of ten or of four."""
+    share, steps = min(1.0, max(0.0, grade / TOP_GRADE)), 3 if prompt == "graded" else 9
+    return share if n == 1 else round(share * steps) / steps
 
 
 class Tokens:
@@ -178,12 +179,12 @@ class Tokens:
         """Tokens of the prompt and of a reply."""
         prepared = self._renderer.prepare(call)
         n = len(call.candidates)
-        if prepared.request.labels:
-            reply = "1"
-        elif call.task == "score":
-            reply = json.dumps({"judgments": [{"id": place, "score": 5} for place in range(1, n + 1)]})
-        else:
-            reply = json.dumps({"ranking": list(range(n, 0, -1))})
+        wanted = (
+            {"judgments": [{"id": place, "score": 5} for place in range(1, n + 1)]}
+            if call.task == "score"
+            else {"ranking": list(range(n, 0, -1))}
+        )
+        reply = "1" if prepared.request.labels else json.dumps(wanted, separators=(",", ":"))
         return by_vocabulary(prompt_text(prepared.request.messages)), by_vocabulary(reply)
 
 
@@ -229,31 +230,42 @@ def difference(one: Sequence[float], other: Sequence[float]) -> str:
     return f"{fmean(gains):+.3f} ± {1.96 * stdev(gains) / math.sqrt(len(gains)):.3f}"
 
 
-def tables(collection: Collection, judges: Sequence[JudgeModel], runs: int) -> Iterator[str]:
-    """Costs of the strategies, then a table of nDCG@10 for each few judges."""
-    window = {judge.name: measured(collection, WINDOW, judge, runs) for judge in judges}
-    queries = len(collection.data.topics)
-    n = fmean(len(topic.candidates) for topic in collection.data.topics)
-    yield f"\n## {collection.name}: {queries} queries, {n:.0f} candidates each\n"
-    yield "| strategy | " + " | ".join(judge.name for judge in judges) + " | calls | rounds | tokens in | out | of window |"
-    yield "|---" * (len(judges) + 6) + "|"
-    tokens, base = Tokens(), 0.0
+def costs(collection: Collection, judge: JudgeModel) -> Iterator[str]:
+    """Calls, rounds and tokens of each strategy; they hardly depend on the judge."""
+    yield "| strategy | calls | rounds | tokens in | of the window's | tokens out | in and out of the window's |"
+    yield "|---|---|---|---|---|---|---|"
+    tokens, base = Tokens(), tuple[float, float]()
     for spec in STRATEGIES:
-        rows = [
-            window[judge.name] if spec == WINDOW else measured(collection, spec, judge, runs) for judge in judges
-        ]
-        cells = [
-            f"{fmean(row.ndcg):.3f}" + ("" if spec == WINDOW else f" ({difference(row.ndcg, window[judge.name].ndcg)})")
-            for judge, row in zip(judges, rows, strict=True)
-        ]
-        counted = [tokens.of(call) for run in rows[0].runs for call in run.calls]
-        sent, replied = (sum(column) / len(rows[0].runs) for column in zip(*counted, strict=True))
-        base = base or sent + replied
-        calls, rounds = (fmean(column) for column in zip(*((row.calls, row.rounds) for row in rows), strict=True))
+        found = measured(collection, spec, judge, 1)
+        counted = [tokens.of(call) for run in found.runs for call in run.calls]
+        sent, replied = (sum(column) / len(found.runs) for column in zip(*counted, strict=True))
+        base = base or (sent, sent + replied)
         yield (
-            f"| {spec} | {' | '.join(cells)} | {calls:.1f} | {rounds:.1f} | {sent:,.0f} | {replied:,.0f} "
-            f"| {(sent + replied) / base:.2f} |"
+            f"| {spec} | {found.calls:.1f} | {found.rounds:.1f} | {sent:,.0f} | {sent / base[0]:.3f} "
+            f"| {replied:,.0f} | {(sent + replied) / base[1]:.3f} |"
         )
+
+
+def qualities(collection: Collection, judges: Sequence[JudgeModel], runs: int) -> Iterator[str]:
+    """nDCG@10 of the sliding window under each judge, and what the other strategies differ by."""
+    window = {judge: measured(collection, WINDOW, judge, runs).ndcg for judge in judges}
+    yield "| strategy | " + " | ".join(judge.name for judge in judges) + " |"
+    yield "|---" * (len(judges) + 1) + "|"
+    yield f"| {WINDOW} | {' | '.join(f'{fmean(window[judge]):.3f}' for judge in judges)} |"
+    for spec in STRATEGIES[1:]:
+        cells = [difference(measured(collection, spec, judge, runs).ndcg, window[judge]) for judge in judges]
+        yield f"| {spec} | {' | '.join(cells)} |"
+
+
+def tables(collection: Collection, runs: int) -> Iterator[str]:
+    """All of a set."""
+    n = fmean(len(topic.candidates) for topic in collection.data.topics)
+    yield f"\n## {collection.name}: {len(collection.data.topics)} queries, {n:.0f} candidates each\n"
+    yield from costs(collection, SIMULATED[0])
+    for title, judges in TABLES.items():
+        here = [judge for judge in judges if judge.grades in collection.grades]
+        yield f"\n{title}:\n"
+        yield from qualities(collection, here, runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -266,8 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     lines = ["# Groups at once\n", *(__doc__ or "").splitlines()]
     for name in options.sets:
-        judges = ON_DL19 if name == "dl19" else (*SIMULATED, *DISTURBED)
-        for line in tables(Collection(options.data / name, options.queries), judges, options.runs):
+        for line in tables(Collection(options.data / name, options.queries), options.runs):
             lines.append(line)
             print(line, flush=True)
     options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

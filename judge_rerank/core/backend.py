@@ -61,13 +61,17 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
-    """What a request is about, for simulated judges and traces. A real model reads the messages and nothing else."""
+    """What a request is about, for simulated judges and traces. A real model reads the messages and nothing else.
+
+    `levels` is how many grades the prompt describes; 0 where the task has a scale of its own.
+    """
 
     task: str
     query: Query
     candidates: tuple[Candidate, ...] = ()
     options: tuple[str, ...] = ()
     explain: bool = False
+    levels: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -80,7 +80,7 @@ class DecisionRenderer(Renderer):
             max_output_tokens=form.output_tokens,
             questions=form.questions,
             timeout_s=self.timeout_s,
-            subject=self._subject(call),
+            subject=self._subject(call, form),
         )
 
 

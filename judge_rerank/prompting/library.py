@@ -50,12 +50,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from judge_rerank.core import Message, PromptError, Query, SetupError, UnknownName
+from judge_rerank.core import InputError, Message, PromptError, Query, SetupError, UnknownName
 from judge_rerank.prompting.decision_parts import QUESTION_VARIABLES, STATE_VARIABLES, check_question, instructions
 from judge_rerank.prompting.escaping import quoted
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
-from judge_rerank.prompting.tasks import TASKS
+from judge_rerank.prompting.tasks import TASKS, asked_by
 
 VARIABLES = frozenset({"query", "documents", "n", "levels", "examples", "options", "reply_format", "explain", "labels"})
 
@@ -287,6 +287,11 @@ def load(path: Path, *, folder: Path | None = None) -> Template:
     main = "state" if "state" in parsed.parts else "user"
     user, system = _compiled(parsed, main, path), _compiled(parsed, "system", path)
     question = _compiled(parsed, "question", path) if main == "state" else None
+    if main == "user":
+        try:
+            asked_by(front.task, len(front.levels))
+        except InputError as error:
+            raise PromptError(str(error), path=path, line=parsed.lines["levels"]) from None
     for name in ("query", "options" if front.task == "classify" else "documents"):
         if name not in user.names | system.names:
             msg = f"The template never uses {name!r}, without which a judge has nothing to judge."

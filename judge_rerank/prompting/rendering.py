@@ -170,12 +170,17 @@ class Renderer(Cutter):
             schema=None if form.labels else schema,
             labels=form.labels,
             timeout_s=self.timeout_s,
-            subject=self._subject(call),
+            subject=self._subject(call, form),
         )
 
-    def _subject(self, call: JudgeCall) -> Subject:
+    def _subject(self, call: JudgeCall, form: Form) -> Subject:
         return Subject(
-            task=call.task, query=call.query, candidates=call.candidates, options=call.options, explain=call.explain
+            task=call.task,
+            query=call.query,
+            candidates=call.candidates,
+            options=call.options,
+            explain=call.explain,
+            levels=len(form.template.levels),
         )
 
     def _shown(self, call: JudgeCall, info: ModelInfo) -> list[Cut]:
@@ -207,7 +212,8 @@ class Renderer(Cutter):
         reasoning_tokens: int,
         logprobs: bool,  # noqa: FBT001
     ) -> Form:
-        asked, template, info = parsing.task(task), self._library.get(task, prompt), self._backend.info
+        template, info = self._library.get(task, prompt), self._backend.info
+        asked = parsing.asked_by(task, len(template.levels))
         # A word without its log-probabilities is better as JSON.
         labels = asked.labels(n, options=options, explain=explain) if logprobs else ()
         formula = asked.output_tokens(n, options=options, explain=explain, labels=bool(labels))

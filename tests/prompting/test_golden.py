@@ -112,7 +112,14 @@ def test_a_built_in_prompt_is_called_as_its_file(name: str) -> None:
 
 
 # What follows the document is paid for with every document, so these put the question before it.
-ASKS_FIRST = ("binary/multilingual", "binary/terse", "grade/terse", "score/multilingual", "score/terse")
+ASKS_FIRST = (
+    "binary/multilingual",
+    "binary/terse",
+    "grade/terse",
+    "score/graded",
+    "score/multilingual",
+    "score/terse",
+)
 
 
 @pytest.mark.parametrize("name", CHAT)

@@ -211,7 +211,7 @@ def test_unknown_names_and_tasks_are_answered_with_the_nearest() -> None:
         library.get("score", "rubrik")
     with pytest.raises(UnknownName, match="'score/rubric'"):
         library.get("score", "score/rubrik")
-    with pytest.raises(UnknownName, match="There are: multilingual, rubric, terse"):
+    with pytest.raises(UnknownName, match="There are: graded, multilingual, rubric, terse"):
         library.get("score", "../../etc/passwd".replace("/", "."))
     with pytest.raises(UnknownName):
         library.get("score", "../../etc/passwd")

@@ -1,4 +1,4 @@
-"""Judgments that are one number of a range. What `score` and `grade` share."""
+"""Judgments that are one number of a range. What `score`, `grade` and the levels of a prompt share."""
 
 # Every task takes the same arguments, whether it needs them or not.
 # ruff: noqa: ARG002
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BeforeValidator, Field, JsonValue, WithJsonSchema, create_model
 
 from judge_rerank.core import ChatReply, Failed, OutputSchema, Scores
 from judge_rerank.prompting.replies.citations import own_words
@@ -18,10 +21,14 @@ from judge_rerank.prompting.replies.corrections import CORRECTS
 from judge_rerank.prompting.replies.json_text import without_objects
 from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
-from judge_rerank.prompting.replies.schemas import ReplyModel, asked_reason, output_schema
+from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
 from judge_rerank.prompting.replies.text import ReplyText, around_answer, excerpt, without_fences, without_last_word
 
-_NUMBER = r"(?P<number>[-−]?\d{1,6}(?:\.\d{1,6})?)(?P<scale>\s{0,3}(?:/|out of)\s{0,3}(?P<of>\d{1,6}|ten|three)\b)?"
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBER = (
+    r"(?P<number>[-−]?\d{1,6}(?:\.\d{1,6})?)"
+    rf"(?P<scale>\s{{0,3}}(?:/|out of)\s{{0,3}}(?P<of>\d{{1,6}}|{'|'.join(_WORDS)})\b)?"
+)
 # Not "7-8", "6 to 7", "80%", "4/5", nor the beginning of a longer number.
 _END = r"(?![\d%/]|\s{0,2}\?|[.,]\d|\s{0,3}(?:-|–|to|or|and)\s{0,3}\d|\s{1,3}(?:percent|out of)\b)"
 _WRAP = r"[\s*_\"'`“”‘(\[{<]{0,8}"
@@ -71,15 +78,22 @@ class Numbers:
     Attributes:
         name: what one is called, and the field of the JSON that holds it.
         lowest, highest: both included.
-        highest_word: the highest in words.
         whole: whether only whole numbers count.
+        meaning: what the prompt says of them; None for what the lowest and the highest mean by themselves.
     """
 
     name: str
     lowest: int
     highest: int
-    highest_word: str
     whole: bool = False
+    meaning: str | None = None
+
+    @property
+    def scale(self) -> str:
+        """The range, and what its ends mean, for the end of a sentence."""
+        if self.meaning is None:
+            return f"from {self.lowest} (irrelevant) to {self.highest} (answers the query fully)"
+        return f"from {self.lowest} to {self.highest}, {self.meaning}"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -189,7 +203,7 @@ class Numbers:
 
     def _found(self, found: re.Match[str]) -> float:
         said = {key.removeprefix("bare_"): value for key, value in found.groupdict().items() if value}
-        if "scale" in said and said["of"].lower() not in {str(self.highest), self.highest_word}:
+        if "scale" in said and said["of"].lower() not in {str(self.highest), _WORDS[self.highest]}:
             text = excerpt(said["number"] + said["scale"])
             raise ValueError(f"Your {self.name} {text} is on another scale. {self.wanted}")
         return self._checked(float(said["number"].replace("−", "-")))
@@ -206,30 +220,42 @@ class Numbers:
         return float(value)
 
 
+def _reply_model(numbers: Numbers, keys: Sequence[str]) -> type[ReplyModel]:
+    """The JSON of one judgment: the document's number, a reason, and the number under any of these keys."""
+    described: dict[str, JsonValue] = {"type": "integer", "description": f"Relevance to the query {numbers.scale}."}
+    fields: dict[str, Any] = {
+        "id": (Annotated[object, WithJsonSchema({"type": "integer", "description": "The document's number."})], None),
+        "reason": (Reason, Field(default=None, validation_alias=AliasChoices("reason", "explanation", "rationale"))),
+        numbers.name: (
+            Annotated[float, BeforeValidator(numbers.read), WithJsonSchema(described)],
+            Field(validation_alias=AliasChoices(*keys)),
+        ),
+    }
+    return create_model(numbers.name, __base__=ReplyModel, **fields)
+
+
 class NumberTask:
     """How relevant a document is, as one number. With log-probabilities it is the expected one."""
 
     name = ""
 
-    def __init__(
-        self,
-        numbers: Numbers,
-        model: type[ReplyModel],
-        mark: Callable[[ReplyModel], Mark],
-        keys: frozenset[str],
-    ) -> None:
-        self._numbers, self._model = numbers, model
+    def __init__(self, numbers: Numbers, keys: Sequence[str]) -> None:
+        """`keys` are the names under which models send the number."""
+        self._numbers, self._model = numbers, _reply_model(numbers, keys)
         self._scale = Scale(
             labels=numbers.labels,
-            model=model,
+            model=self._model,
             field=numbers.name,
-            keys=keys,
-            mark=mark,
+            keys=frozenset(keys),
+            mark=self._mark,
             expected=numbers.expected,
             spoken=numbers.spoken,
             claims=numbers.claims,
             wanted=numbers.wanted,
         )
+
+    def _mark(self, reply: ReplyModel) -> Mark:
+        return self._numbers.mark(getattr(reply, self._numbers.name), getattr(reply, "reason", None))
 
     def labels(self, n: int, *, options: tuple[str, ...] = (), explain: bool = False) -> tuple[str, ...]:
         """The whole numbers of the range, for one document without a reason."""
@@ -239,8 +265,7 @@ class NumberTask:
         self, n: int, *, options: tuple[str, ...] = (), explain: bool = False, labels: bool = False
     ) -> str:
         """One number where labels are read, else JSON."""
-        name = self._numbers.name
-        scale = f"from {self._numbers.lowest} (irrelevant) to {self._numbers.highest} (answers the query fully)"
+        name, scale = self._numbers.name, self._numbers.scale
         if labels:
             return f"Answer with one number {scale}."
         reason, about_it = asked_reason(explain=explain)

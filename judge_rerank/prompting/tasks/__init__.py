@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from judge_rerank.core import JudgeCall, Outcome, Scores, UnknownName
+from judge_rerank.core import InputError, JudgeCall, Outcome, Scores, UnknownName
 from judge_rerank.prompting.tasks.base import REGISTRY, Task
 
-__all__ = ["PARSER_VERSION", "TASKS", "Task", "compares", "neutral", "stating", "task"]
+__all__ = ["PARSER_VERSION", "TASKS", "Task", "asked_by", "compares", "neutral", "stating", "task"]
 
 PARSER_VERSION = 2
 """Changes whenever the same reply would be read differently, so that cached judgments are read anew."""
@@ -46,6 +46,21 @@ def task(name: str) -> Task:
     if name not in TASKS:
         raise UnknownName("task", name, TASKS)
     return TASKS[name]
+
+
+def asked_by(name: str, levels: int) -> Task:
+    """The task of that name, as a prompt with so many levels asks it; with none, on the task's own scale.
+
+    Raises:
+        UnknownName: there is no such task.
+        InputError: the task has a scale of its own.
+    """
+    asked = task(name)
+    found = asked.with_levels(levels) if levels else asked
+    if found is None:
+        own = [each for each in TASKS if TASKS[each].with_levels(2) is not None]
+        raise InputError(f"'levels' are for {' and '.join(own)}; the task {name!r} has a scale of its own.")
+    return found
 
 
 def compares(call: JudgeCall) -> bool:

@@ -64,6 +64,10 @@ class Task(Reader, Protocol):
         """The options that stand for `n` documents, for a task that chooses one of them; else ()."""
         ...
 
+    def with_levels(self, levels: int) -> Task | None:
+        """The task with a prompt that says in words what so many levels mean; None where it has a scale of its own."""
+        ...
+
     def outcome(self, best_first: Sequence[int], values: Sequence[float | None], options: Sequence[str]) -> Outcome:
         """An outcome of this task's kind that says that these are the best places, or the values of all places."""
         ...
@@ -101,6 +105,10 @@ class ScoringTask:
         """None."""
         return ()
 
+    def with_levels(self, levels: int) -> Task | None:  # noqa: ARG002
+        """None."""
+        return None
+
     def outcome(
         self,
         best_first: Sequence[int],  # noqa: ARG002
@@ -123,6 +131,10 @@ class OrderingTask:
         """None: documents go by their numbers."""
         return ()
 
+    def with_levels(self, levels: int) -> Task | None:  # noqa: ARG002
+        """None."""
+        return None
+
     def outcome(
         self,
         best_first: Sequence[int],
@@ -144,6 +156,10 @@ class ChoosingTask:
     def letters(self, n: int) -> tuple[str, ...]:
         """A, B, C …, each for a document."""
         return tuple(ascii_uppercase[:n])
+
+    def with_levels(self, levels: int) -> Task | None:  # noqa: ARG002
+        """None."""
+        return None
 
     def outcome(
         self,

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
-
-from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema
-
 from judge_rerank.prompting.replies.numbers import Numbers, NumberTask
-from judge_rerank.prompting.replies.pointwise import Mark
-from judge_rerank.prompting.replies.schemas import Reason, ReplyModel
 from judge_rerank.prompting.tasks.base import ScoringTask, judge_task
 
 LOWEST, HIGHEST = 0, 3
 
-_NUMBERS = Numbers(name="grade", lowest=LOWEST, highest=HIGHEST, highest_word="three", whole=True)
 _KEYS = ("grade", "final_score", "score", "rating", "relevance_grade", "relevance", "o")
-
-
-class GradeReply(ReplyModel):
-    """An assessor's grade."""
-
-    id: Annotated[object, WithJsonSchema({"type": "integer", "description": "The document's number."})] = None
-    reason: Reason = Field(default=None, validation_alias=AliasChoices("reason", "explanation", "rationale"))
-    grade: Annotated[
-        float,
-        BeforeValidator(_NUMBERS.read),
-        WithJsonSchema(
-            {
-                "type": "integer",
-                "description": f"Relevance to the query from {LOWEST} (irrelevant) to {HIGHEST} (answers it fully).",
-            }
-        ),
-    ] = Field(validation_alias=AliasChoices(*_KEYS))
-
-
-def _mark(reply: ReplyModel) -> Mark:
-    read = cast("GradeReply", reply)
-    return _NUMBERS.mark(read.grade, read.reason)
 
 
 @judge_task("grade")
@@ -50,4 +21,4 @@ class Grade(NumberTask, ScoringTask):
     prompt = "umbrela"
 
     def __init__(self) -> None:
-        super().__init__(_NUMBERS, GradeReply, _mark, frozenset(_KEYS))
+        super().__init__(Numbers(name="grade", lowest=LOWEST, highest=HIGHEST, whole=True), _KEYS)

@@ -1,41 +1,13 @@
-"""How relevant is a document: a number from 1 to 10."""
+"""How relevant is a document: a number from 1 to 10, or a level that the prompt describes."""
 
 from __future__ import annotations
 
-from typing import Annotated, cast
-
-from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema
-
 from judge_rerank.prompting.replies.numbers import Numbers, NumberTask
-from judge_rerank.prompting.replies.pointwise import Mark
-from judge_rerank.prompting.replies.schemas import Reason, ReplyModel
 from judge_rerank.prompting.tasks.base import ScoringTask, judge_task
 
 LOWEST, HIGHEST = 1, 10
 
-_NUMBERS = Numbers(name="score", lowest=LOWEST, highest=HIGHEST, highest_word="ten")
-
-
-class ScoreReply(ReplyModel):
-    """A graded judgment."""
-
-    id: Annotated[object, WithJsonSchema({"type": "integer", "description": "The document's number."})] = None
-    reason: Reason = Field(default=None, validation_alias=AliasChoices("reason", "explanation", "rationale"))
-    score: Annotated[
-        float,
-        BeforeValidator(_NUMBERS.read),
-        WithJsonSchema(
-            {
-                "type": "integer",
-                "description": f"Relevance to the query from {LOWEST} (irrelevant) to {HIGHEST} (answers it fully).",
-            }
-        ),
-    ] = Field(validation_alias=AliasChoices("score", "relevance_score", "rating", "grade", "relevance"))
-
-
-def _mark(reply: ReplyModel) -> Mark:
-    read = cast("ScoreReply", reply)
-    return _NUMBERS.mark(read.score, read.reason)
+_KEYS = ("score", "relevance_score", "rating", "grade", "relevance")
 
 
 @judge_task("score")
@@ -45,5 +17,21 @@ class Score(NumberTask, ScoringTask):
     name = "score"
 
     def __init__(self) -> None:
-        keys = frozenset({"score", "relevance_score", "rating", "grade", "relevance"})
-        super().__init__(_NUMBERS, ScoreReply, _mark, keys)
+        super().__init__(Numbers(name="score", lowest=LOWEST, highest=HIGHEST), _KEYS)
+
+    def with_levels(self, levels: int) -> Levels:
+        """Levels instead of ten grades."""
+        return Levels(levels)
+
+
+class Levels(NumberTask, ScoringTask):
+    """Relevance as one of the levels that a prompt describes, counted from 0: level / (levels - 1).
+
+    With log-probabilities it is the expected level.
+    """
+
+    name = "score"
+
+    def __init__(self, levels: int) -> None:
+        numbers = Numbers(name="grade", lowest=0, highest=levels - 1, whole=True, meaning="as described")
+        super().__init__(numbers, ("grade", "level", *(key for key in _KEYS if key != "grade")))
