@@ -8,8 +8,8 @@ nothing, and a window is put in order by grade, ties as they stand. What real mo
 from comparing, is not in these records. So there are simulated judges besides, whose error on a grade is normal with
 the standard deviation s · √(g / 20) in a group of g documents, drawn anew for each document in each call: s for twenty,
 less for fewer, more than twice as much for a hundred, whether they grade the group or put it in order. "strict" adds
-one error of half a grade to all documents of a call (a scale of its own), "contrast" takes half of the group's mean
-grade from each, "position" adds half a grade to the first document shown, less to each next one, nothing to the last.
+one error of half a grade (or of a grade) to all documents of a call, "contrast" takes half of the group's mean grade
+from each, "position" adds half a grade to the first document shown, less to each next one, nothing to the last.
 Grades are those of the assessors, unless the name says otherwise; on other sets they are stretched to 0 to 3.
 
 Whoever grades a group answers in whole numbers from 1 to 10 (with the prompt `graded`, from 0 to 3), so that many tie;
@@ -50,9 +50,9 @@ STRATEGIES = (
     "setwise",
     "score",
     *(f"score(batch_size={size})" for size in (5, 10, 15, 20, 30, 50, 100)),
-    *(f"score(batch_size={size}, shuffle=0)" for size in (5, 10, 15, 20, 30, 50)),
-    *(f"score(batch_size={size}, shuffle=0, anchor=True)" for size in (10, 15, 20, 30, 50)),
-    *(f"score(prompt='graded', batch_size={size}, shuffle=0)" for size in (10, 20)),
+    *(f"score(batch_size={size}, shuffle=None)" for size in (5, 10, 15, 20, 30, 50)),
+    *(f"score(batch_size={size}, anchor=True)" for size in (10, 15, 20, 30, 50)),
+    *(f"score(prompt='graded', batch_size={size})" for size in (10, 15, 20)),
 )
 DEPTHS = {"dl19": 100, "scifact": 40, "wikiqa": 20, "cranfield": 100}
 RECORDED = {"gpt-4o": "gpt4o", "llama-3.1-8b": "llama31_8b"}
@@ -89,14 +89,19 @@ class JudgeModel:
 
 NOISES = (0.5, 1.0, 2.0)
 SIMULATED = tuple(JudgeModel(name=f"s = {noise:g}", noise=noise) for noise in NOISES)
-DISTURBED = tuple(
-    JudgeModel(name=f"s = 1, {effect}", noise=1.0, **{effect: _HALF}) for effect in ("strict", "contrast", "position")
+DISTURBED = (
+    JudgeModel(name="s = 1, strict", noise=1.0, strict=_HALF),
+    JudgeModel(name="s = 0.5, strict by a grade", noise=_HALF, strict=1.0),
+    JudgeModel(name="s = 1, contrast", noise=1.0, contrast=_HALF),
+    JudgeModel(name="s = 1, position", noise=1.0, position=_HALF),
 )
 OF_MODELS = tuple(JudgeModel(name=name, grades=name) for name in RECORDED)
 MIXED = tuple(JudgeModel(name=f"{name} and s = 0.5", grades=name, noise=_HALF) for name in RECORDED)
 TABLES = {
     "Candidates shuffled": (*OF_MODELS, *MIXED, *SIMULATED),
-    "Candidates shuffled, and the judge disturbed by the group": DISTURBED,
+    "Candidates shuffled, and the group disturbs the judge": DISTURBED,
+}
+IN_ORDER = {
     "Candidates in the order of BM25": tuple(
         replace(judge, shuffled=False) for judge in (*OF_MODELS, SIMULATED[1], *DISTURBED)
     ),
@@ -262,7 +267,8 @@ def tables(collection: Collection, runs: int) -> Iterator[str]:
     n = fmean(len(topic.candidates) for topic in collection.data.topics)
     yield f"\n## {collection.name}: {len(collection.data.topics)} queries, {n:.0f} candidates each\n"
     yield from costs(collection, SIMULATED[0])
-    for title, judges in TABLES.items():
+    recorded = RECORDED.keys() <= collection.grades.keys()
+    for title, judges in (TABLES | (IN_ORDER if recorded else {})).items():
         here = [judge for judge in judges if judge.grades in collection.grades]
         yield f"\n{title}:\n"
         yield from qualities(collection, here, runs)

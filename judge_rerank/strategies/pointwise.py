@@ -35,7 +35,7 @@ class Pointwise(Asking):
     """
 
     batch_size: int = 1
-    shuffle: int | None = None
+    shuffle: int | None = 0
     anchor: bool = False
 
     def __post_init__(self) -> None:

@@ -67,7 +67,7 @@ def test_what_a_batch_leaves_out_is_asked_for_by_itself() -> None:
             return Scores(values=(0.1, None, 0.3))
         return Failed(reason="refused", message="no")
 
-    run = drive(Score(batch_size=3), ["d"] * 6, answer)
+    run = drive(Score(batch_size=3, shuffle=None), ["d"] * 6, answer)
     assert [[c.index for c in call.candidates] for call in run.rounds[1]] == [[1], [3], [4], [5]]
     assert run.order == (1, 3, 4, 5, 2, 0)
 

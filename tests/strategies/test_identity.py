@@ -80,8 +80,8 @@ params = st.dictionaries(
 )
 models = st.text("abcdefgh-/.", min_size=1, max_size=20)
 leaves = st.one_of(
-    built(Binary, batch_size=counts, **asking),
-    built(Score, batch_size=counts, **asking),
+    built(Binary, batch_size=counts, anchor=st.booleans(), **comparing),
+    built(Score, batch_size=counts, anchor=st.booleans(), **comparing),
     built(Listwise, window_size=st.integers(2, 40), stride=st.integers(1, 20), passes=counts, **comparing),
     built(First, window_size=st.integers(10, 26), **(comparing | {"explain": st.just(value=False)})),
     built(Adaptive, window_size=st.integers(2, 40), top=counts, calls=st.none() | counts, tokens=st.none() | counts),

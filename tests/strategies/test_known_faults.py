@@ -94,7 +94,7 @@ def test_one_unreadable_line_costs_one_score() -> None:
         return "\n".join(lines)
 
     with Judge(FakeBackend(reply)) as judge:
-        ranking = judge.rerank("query", ids(4), Score(batch_size=4))
+        ranking = judge.rerank("query", ids(4), Score(batch_size=4, shuffle=None))
     scores = {place.index: place.relevance_score for place in ranking}
     assert scores == {0: pytest.approx(1), 1: pytest.approx(4 / 9), 2: pytest.approx(0), 3: pytest.approx(6 / 9)}
     assert list(ranking.order) == [0, 3, 1, 2]
