@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge_rerank import Binary, InputError, Score
-from judge_rerank.core import Candidates, Failed, JudgeCall, Outcome, Scores
+from judge_rerank.core import Candidates, Failed, FailureReason, JudgeCall, Outcome, Scores, spec_of
 from judge_rerank.strategies import parse
 from judge_rerank.strategies.algorithms.alignment import aligned
 from judge_rerank.testing import Run, check_strategy, drive, perfect
@@ -18,6 +18,7 @@ from judge_rerank.testing import Run, check_strategy, drive, perfect
 N = st.integers(0, 60)
 SIZES = st.integers(2, 25)
 SEEDS = st.none() | st.integers(0, 9)
+REASONS: list[FailureReason] = ["refused", "unreadable"]
 
 
 def shown(run: Run, place: int = 0) -> list[list[int]]:
@@ -136,9 +137,9 @@ def test_the_ends_of_the_scale_stay_its_ends() -> None:
     assert found[0] == pytest.approx(0.4)
 
 
-@given(st.integers(3, 30), st.integers(2, 9), st.sets(st.integers(0, 30)), st.sampled_from(["refused", "unreadable"]))
+@given(st.integers(3, 30), st.integers(2, 9), st.sets(st.integers(0, 30)), st.sampled_from(REASONS))
 def test_an_anchor_without_a_judgment_costs_the_others_nothing(
-    n: int, size: int, silent: set[int], reason: str
+    n: int, size: int, silent: set[int], reason: FailureReason
 ) -> None:
     """Groups in which the anchor got no score keep theirs; the anchor alone follows, unless it can be asked alone."""
 
@@ -173,7 +174,7 @@ def test_an_anchor_needs_company() -> None:
 def test_spec_strings() -> None:
     assert Score(batch_size=20).spec == "score(batch_size=20)"
     spec = "score(batch_size=20, shuffle=None, anchor=True)"
-    assert parse(spec).spec == spec
+    assert spec_of(parse(spec)) == spec
     assert parse("binary(batch_size=5, shuffle=7)") == Binary(batch_size=5, shuffle=7)
 
 
