@@ -1,12 +1,13 @@
 """Fits what `judge.plan` expects of each strategy, and writes it where the package finds it.
 
-    python eval/bench/fit_plan.py [--data ../shared/data] [--out judge_rerank/routing/plan.json]
+    python eval/bench/fit_plan.py [--data ../shared/data] [--out judge_rerank/routing/plan.json] [--only "listwise" ...]
 
 Each strategy ranks the candidates of TREC DL 2019 as in `strategies.py`, ten to two hundred of them, for the two judges
 there that are far from perfect (an error of a grade, anew in each call; GPT-4o's recorded grades), from a good and from
 a shuffled first stage. The table has, for each strategy and number, the mean nDCG@10 over all of that and the queries.
 Its tolerance is the standard error of the difference between two strategies, paired by query and condition, in the
-median over all pairs: what is closer than that was not told apart.
+median over all pairs: what is closer than that was not told apart. It is left as it is where only some are fitted. The
+errors do not grow with the group that is graded or put in order; `groups.py` has those that do.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from judge_rerank.testing import drive
 # for that limit.
 CURVES: tuple[tuple[str, float | None], ...] = (
     ("score", None),
+    ("score(batch_size=15)", None),
     ("listwise", None),
     ("setwise", None),
     ("partition", None),
@@ -71,28 +73,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds dl19")
     parser.add_argument("--out", type=Path, default=Path("judge_rerank/routing/plan.json"))
     parser.add_argument("--sizes", nargs="*", type=int, default=(10, *SIZES))
+    parser.add_argument("--only", nargs="*", help="strategies that are fitted anew, the others staying as they are")
     options = parser.parse_args(arguments)
     data, table = Data(options.data / "dl19"), begun(options.out)
     for n in options.sizes:
-        found = [qualities(data, spec, docs, n) for spec, docs in CURVES]
-        for curve, values in zip(table["curves"], found, strict=True):
+        chosen = [curve for curve in table["curves"] if options.only is None or curve["strategy"] in options.only]
+        found = [qualities(data, curve["strategy"], curve["docs"], n) for curve in chosen]
+        for curve, values in zip(chosen, found, strict=True):
             curve["ndcg"][str(n)] = round(fmean(values), 4)
             print(n, curve["strategy"], curve["ndcg"][str(n)], file=sys.stderr, flush=True)
-        table["tolerance"][str(n)] = round(median(standard_error(*pair) for pair in combinations(found, 2)), 4)
+        if options.only is None:
+            table["tolerance"][str(n)] = round(median(standard_error(*pair) for pair in combinations(found, 2)), 4)
         options.out.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def begun(path: Path) -> dict[str, Any]:
-    """The table as it is, so that one size can be fitted after another; a new one for other strategies."""
-    empty = {
+    """The table as it is, so that one size or strategy can be fitted after another; nothing for what is not in it."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"tolerance": {}, "curves": []}
+    known = {(curve["strategy"], curve["docs"]): curve["ndcg"] for curve in found["curves"]}
+    return {
         "fitted_by": "python eval/bench/fit_plan.py",
         "data": "TREC DL 2019, simulated judges",
-        "tolerance": {},
-        "curves": [{"strategy": spec, "docs": docs, "ndcg": {}} for spec, docs in CURVES],
+        "tolerance": found["tolerance"],
+        "curves": [{"strategy": spec, "docs": docs, "ndcg": known.get((spec, docs), {})} for spec, docs in CURVES],
     }
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
-    same = [(curve["strategy"], curve["docs"]) for curve in found["curves"]] == list(CURVES)
-    return found if same and isinstance(found["tolerance"], dict) else empty
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Groups at once or windows one after the other: what ranks best, in how many calls, rounds and tokens.
 
-    python eval/bench/groups.py [--data ../shared/data] [--out eval/results/groups.md] [--queries 60] [--runs 3]
+    python eval/bench/groups.py [--data ../shared/data] [--out eval/results/groups.md] [--queries 60] [--runs 2]
 
 Judges. "gpt-4o" and "llama-3.1-8b" answer with the grades (0 to 3) that these models gave to the passages of TREC DL
 2019, recorded one passage at a time. They say the same of a passage whatever stands beside it: a group costs them
@@ -280,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("eval/results/groups.md"))
     parser.add_argument("--sets", nargs="*", default=list(DEPTHS))
     parser.add_argument("--queries", type=int, default=60, help="of each collection, at most")
-    parser.add_argument("--runs", type=int, default=3, help="of a judge that errs by chance")
+    parser.add_argument("--runs", type=int, default=2, help="of a judge that errs by chance")
     options = parser.parse_args(arguments)
     lines = ["# Groups at once\n", *(__doc__ or "").splitlines()]
     for name in options.sets:

@@ -64,13 +64,13 @@ def show(
     raw: Annotated[bool, typer.Option("--raw", help="Print only the file of the prompt.")] = False,
 ) -> None:
     """Print the source of a prompt, and the messages that it produces for an example."""
-    from judge_rerank.prompting import Library, Shown, asked_by
+    from judge_rerank.prompting import Library, Shown
 
     template = Library([prompts] if prompts else []).find(name)
     if raw:
         emit(template.source)
         return
-    task = asked_by(template.task, len(template.levels))
+    task = template.asked
     n = task.shown and (documents or task.shown)
     options = task.letters(n) or _OPTIONS
     if labels and not task.labels(n, options=options, explain=explain):

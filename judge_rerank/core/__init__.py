@@ -5,6 +5,7 @@ from __future__ import annotations
 from judge_rerank.core.answering import ENOUGH
 from judge_rerank.core.backend import (
     DECISION_STRATEGY,
+    HOSTED_STRATEGY,
     Backend,
     ChatReply,
     ChatRequest,
@@ -124,6 +125,7 @@ __all__ = [
     "CHARS_PER_TOKEN",
     "DECISION_STRATEGY",
     "ENOUGH",
+    "HOSTED_STRATEGY",
     "NAMES",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",

@@ -55,7 +55,7 @@ from judge_rerank.prompting.decision_parts import QUESTION_VARIABLES, STATE_VARI
 from judge_rerank.prompting.escaping import quoted
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
-from judge_rerank.prompting.tasks import TASKS, asked_by
+from judge_rerank.prompting.tasks import TASKS, Task, asked_by
 
 VARIABLES = frozenset({"query", "documents", "n", "levels", "examples", "options", "reply_format", "explain", "labels"})
 
@@ -141,6 +141,11 @@ class Template:
 
     def _constants(self, n: int, options: Sequence[str]) -> dict[str, object]:
         return {"n": n, "levels": self.levels, "examples": self.examples, "options": tuple(options)}
+
+    @property
+    def asked(self) -> Task:
+        """Its task, in levels where it has them for a chat model."""
+        return asked_by(self.task, 0 if self.decides else len(self.levels))
 
     def render(
         self,

@@ -213,7 +213,7 @@ class Renderer(Cutter):
         logprobs: bool,  # noqa: FBT001
     ) -> Form:
         template, info = self._library.get(task, prompt), self._backend.info
-        asked = parsing.asked_by(task, len(template.levels))
+        asked = template.asked
         # A word without its log-probabilities is better as JSON.
         labels = asked.labels(n, options=options, explain=explain) if logprobs else ()
         formula = asked.output_tokens(n, options=options, explain=explain, labels=bool(labels))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from judge_rerank.core import DataError, InputError, JudgeKind
+from judge_rerank.core import HOSTED_STRATEGY, DataError, InputError, JudgeKind
 from judge_rerank.strategies import option_value
 
 if TYPE_CHECKING:
@@ -169,17 +169,22 @@ DEFAULT: tuple[Route, ...] = (
         label="complex",
         judge="hosted",
         most=100,
-        strategies=("joint", "{prefilter} % 50 >> joint", "{prefilter} % 20 >> listwise", "{prefilter}"),
-        why="a scorer may miss parts of the answer, so every candidate is compared, in few rounds",
+        strategies=(
+            HOSTED_STRATEGY,
+            f"{{prefilter}} % 50 >> {HOSTED_STRATEGY}",
+            "{prefilter} % 20 >> listwise",
+            "{prefilter}",
+        ),
+        why="a scorer may miss parts of the answer, so every candidate is graded, in one round",
     ),
     Route(
         judge="hosted",
         strategies=(
-            "{prefilter} % 50 >> joint",
+            f"{{prefilter}} % 50 >> {HOSTED_STRATEGY}",
             "{prefilter} % 20 >> listwise",
             "{prefilter} % 10 >> listwise",
             "{prefilter}",
         ),
-        why="the answer may use other words than the question, so more than the best few are compared",
+        why="the answer may use other words than the question, so more than the best few are graded",
     ),
 )

@@ -10,7 +10,15 @@ from typing import Any, Literal, TypeAlias
 
 from judge_rerank.core import Candidates, InputError, Outcome, Plan, Query, Steps, Strategy, by_score, sigmoid, spec_of
 from judge_rerank.strategies.algorithms.combinators import side_by_side, watched
-from judge_rerank.strategies.algorithms.score_fusion import Signal, by_place, minmax, ranks, rounded, zscores
+from judge_rerank.strategies.algorithms.score_fusion import (
+    Signal,
+    by_agreement,
+    by_place,
+    minmax,
+    ranks,
+    rounded,
+    zscores,
+)
 from judge_rerank.strategies.canonical import called, written
 from judge_rerank.strategies.cascade import Composable
 from judge_rerank.strategies.decorators import strategy
@@ -31,7 +39,7 @@ USUAL_WEIGHTS: Mapping[float, tuple[str, ...]] = {
     ),
 }
 """What a hybrid without weights sums: for each weight, the first of these scorers that is on this machine and knows the
-languages of query and documents."""
+languages of query and documents. All but the greatest weight are then lowered to what the signals agree on."""
 
 _RRF_K = 60
 
@@ -49,8 +57,10 @@ class Hybrid(Composable):
     signal, and the calls of all of them. Documents for which a signal has no value are ranked by the others; a signal
     that has none for any document is left out, and `ranking.notes` says so. Ties keep first-stage order.
 
-    Without weights it sums what is on this machine: 0.3 vectors, 0.2 BM25 and 0.5 a cross-encoder, in these ratios,
-    and `ranking.notes` says what that was. Weights fitted to one's own data (`judge-rerank tune`) are better.
+    Without weights it sums what is on this machine: 0.3 vectors, 0.2 BM25 and 0.5 a cross-encoder, in these ratios. All
+    weights but the greatest are multiplied by the signal's correlation with the one of the greatest, for each query, so
+    that a signal that contradicts it, as BM25 does where the documents use other words, counts little or nothing.
+    `ranking.notes` says what was summed. Weights fitted to one's own data (`judge-rerank tune`) are better.
 
     What is summed is relevance, not the scorers' raw scores, from which score fusion usually starts (Montague and
     Aslam, CIKM 2001): a signal may be any strategy, and a judge or a cascade has no raw score, so a weight would mean
@@ -88,7 +98,7 @@ class Hybrid(Composable):
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The rounds of all signals, side by side."""
-        signals, notes = (self._given, ()) if self.weights is not None else _installed(candidates)
+        signals, notes = (self._given, tuple[str, ...]()) if self.weights is not None else _installed(candidates)
         asked = {name: strategy for name, (strategy, _) in signals.items() if strategy is not None}
         results = yield from side_by_side([_signal(each.plan(query, candidates)) for each in asked.values()])
         found = {name: values for name, (values, _) in zip(asked, results, strict=True)}
@@ -97,9 +107,12 @@ class Hybrid(Composable):
         for name, values in found.items():
             if not values and len(candidates):
                 notes = (*notes, f"hybrid: the signal {name!r} has no value for any document")
+        found = {name: values for name, values in found.items() if values}
         weights = {name: weight for name, (_, weight) in signals.items()}
-        total = summed({name: values for name, values in found.items() if values}, weights, self.norm)
-        ordering = by_score(candidates, total)
+        if self.weights is None:
+            weights = by_agreement(found, weights) if found else weights
+            notes = (_used(weights), *notes)
+        ordering = by_score(candidates, summed(found, weights, self.norm))
         return replace(ordering, notes=(*notes, *(note for _, each in results for note in each)))
 
     @cached_property
@@ -135,11 +148,15 @@ def _installed(candidates: Candidates) -> tuple[Asked, tuple[str, ...]]:
         if chosen.strategy is not None:
             found[spec_of(chosen.strategy)] = chosen.strategy, weight
         notes += [f"hybrid: {chosen.left_out}"] if chosen.left_out else []
-    total = sum(weight for _, weight in found.values())
-    signals: Asked = {name: (strategy, weight / total) for name, (strategy, weight) in found.items()}
-    signals = signals or {FIRST_STAGE: (None, 1)}
-    parts = ", ".join(f"{weight:.2g} {name}" for name, (_, weight) in signals.items())
-    return signals, (f"hybrid: no weights were given, so the scorers on this machine are used: {parts}", *notes)
+    return found or {FIRST_STAGE: (None, 1)}, tuple(notes)
+
+
+def _used(weights: Mapping[str, float]) -> str:
+    """What was summed, as a note."""
+    total = sum(weights.values()) or 1.0
+    parts = ", ".join(f"{round(weight / total, 2):g} {name}" for name, weight in weights.items())
+    how = ", weighed by how far they agree" if len(weights) > 1 else ""
+    return f"hybrid: no weights were given, so the scorers on this machine are used{how}: {parts}"
 
 
 def summed(found: Mapping[str, Signal], weights: Mapping[str, float], norm: str) -> dict[int, float]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from judge_rerank import Document, Judge, Query, RankOptions, RerankError, Trace
-from judge_rerank.core import InputError
-from judge_rerank.core.backend import HOSTED_STRATEGY
+from judge_rerank.core import HOSTED_STRATEGY, InputError
 from judge_rerank.testing import FakeBackend, SimulatedJudge
 
 DOCS = ["a", "b", "c", "d"]

@@ -6,7 +6,7 @@ import pytest
 
 from judge_rerank import Auto, DefaultCascade, InputError, Judge, Passages, Price, Route, Routes, Unchanged
 from judge_rerank.cli import run
-from judge_rerank.core import Circumstances
+from judge_rerank.core import HOSTED_STRATEGY, Circumstances
 from judge_rerank.core.errors import DataError
 from judge_rerank.evaluation.matrix import Prompted
 from judge_rerank.routing import LABELS, Rule, Rules
@@ -47,7 +47,7 @@ def test_the_ranking_says_which_route_and_why() -> None:
     ranking = judge().rerank(FACT, DOCS, "auto")
     assert ranking.notes[0].startswith("auto: a factual query (")
     assert f"{prefilter()} % 20 >> listwise" in ranking.notes[0]
-    assert "joint" in judge().rerank(COMPARISON, DOCS, "auto").notes[0]
+    assert HOSTED_STRATEGY in judge().rerank(COMPARISON, DOCS, "auto").notes[0]
     assert "auto: a factual" in judge(local=True).rerank(FACT, DOCS, "auto").notes[0]
     assert "stage(binary, fuse=0.5)" in judge(local=True).rerank(FACT, DOCS, "auto").notes[0]
     assert len(ranking) == len(DOCS)

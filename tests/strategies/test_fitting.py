@@ -56,7 +56,7 @@ def test_english_and_what_cannot_be_told_go_to_the_model_for_english(install: In
     install(ENGLISH, EVERY)
     for languages in ([], ["en"]):
         assert notes(DefaultCascade(), *languages) == ("cascade: embedding",)
-        assert "0.6 embedding," in notes(Hybrid(), *languages)[0]
+        assert "1 embedding, 0 bm25" in notes(Hybrid(), *languages)[0]
 
 
 def test_other_languages_go_to_the_model_that_knows_them(install: Install) -> None:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from judge_rerank import BM25, Hybrid, InputError, Judge, Listwise, Score, UnknownName
 from judge_rerank.core import Failed, JudgeCall, Outcome, Scores
 from judge_rerank.strategies import spec
+from judge_rerank.strategies.algorithms.score_fusion import agreement, by_agreement
 from judge_rerank.testing import FakeBackend, check_strategy, drive, perfect
 
 
@@ -90,12 +93,37 @@ def test_the_weights_of_a_bare_hybrid_are_renormalised(monkeypatch: pytest.Monke
     folder = tmp_path / "models" / "flashrank" / "ms-marco-TinyBERT-L-2-v2"
     folder.mkdir(parents=True)
     (folder / "model.onnx").touch()
-    said = answers({"bm25": [0.0, 0.3, 0.4], "flashrank": [0.5, 0.1, 0.2]})
-    bare, told = (
-        drive(strategy, ["a", "b", "c"], said) for strategy in (Hybrid(), Hybrid({"bm25": 2, "flashrank": 5}))
-    )
+    texts = ["a", "b", "c", "d"]
+    said = answers({"bm25": [0.0, 0.3, 0.4, 0.1], "flashrank": [0.2, 0.5, 0.9, 0.1]})
+    alike = agreement(dict(enumerate([0.0, 0.3, 0.4, 0.1])), dict(enumerate([0.2, 0.5, 0.9, 0.1])))
+    bare, told = (drive(strategy, texts, said) for strategy in (Hybrid(), Hybrid({"bm25": 2 * alike, "flashrank": 5})))
     assert bare.order == told.order
     assert bare.scores == pytest.approx(told.scores)
+    against = answers({"bm25": [0.4, 0.0, 0.1, 0.3], "flashrank": [0.2, 0.5, 0.9, None]})
+    assert drive(Hybrid(), texts, against).order == (2, 3, 1, 0)  # the last by what BM25 says of it
+
+
+def test_signals_agree_by_their_correlation() -> None:
+    one = {0: 0.1, 1: 0.5, 2: 0.9}
+    assert agreement(one, {0: 1.0, 1: 5.0, 2: 9.0}) == pytest.approx(1)
+    assert agreement(one, {0: 0.9, 1: 0.5, 2: 0.1}) == pytest.approx(-1)
+    assert agreement(one, {0: 0.3, 1: 0.3, 2: 0.3}) == 0
+    assert agreement(one, {3: 1.0, 4: 0.0}) == agreement({}, {}) == 0
+    assert agreement(one, {1: 0.2, 2: 0.4, 7: 0.0}) == pytest.approx(1)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "c"]), st.dictionaries(st.integers(0, 6), st.floats(0, 1), min_size=1), min_size=1
+    )
+)
+def test_the_most_trusted_signal_keeps_its_weight_and_no_other_gains(found: dict[str, dict[int, float]]) -> None:
+    usual = {"a": 0.5, "b": 0.3, "c": 0.2}
+    weights = by_agreement(found, usual)
+    assert weights.keys() == found.keys()
+    assert all(0 < weights[name] <= usual[name] + 1e-9 for name in found)
+    telling = [name for name, values in found.items() if len(set(values.values())) > 1]
+    assert weights[min(telling or found)] == usual[min(telling or found)]
 
 
 def test_a_hybrid_without_weights_is_one_strategy() -> None:

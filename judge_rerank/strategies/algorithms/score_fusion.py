@@ -11,6 +11,8 @@ from judge_rerank.core import Candidates, Ordering, by_score, sigmoid
 Signal = Mapping[int, float]
 """Values by `index`; greater is more relevant."""
 
+_TRACE = 1e-6
+
 
 def zscores(values: Signal) -> dict[int, float]:
     """How many standard deviations each value is above the mean; 0 for all where they are equal."""
@@ -38,6 +40,28 @@ def ranks(values: Signal) -> dict[int, float]:
         last[value] = place
     steps = max(1, len(ordered) - 1)
     return {index: 1 - (first[value] + last[value]) / 2 / steps for index, value in values.items()}
+
+
+def agreement(one: Signal, other: Signal) -> float:
+    """The correlation (Pearson's) of two signals over the documents that both have; 0 where one of them is constant."""
+    shared = sorted(one.keys() & other.keys())
+    first, second = (zscores({index: signal[index] for index in shared}) for signal in (one, other))
+    return fmean(first[index] * second[index] for index in shared) if shared else 0.0
+
+
+def by_agreement(found: Mapping[str, Signal], weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights by what can be seen without judgments: how far each signal agrees with the one that is trusted most.
+
+    Two signals that know something of relevance agree by what they know; one that knows nothing agrees with none. So
+    the signal with the greatest weight keeps it, and that of every other is multiplied by their correlation. Where they
+    contradict each other a trace is left, which decides ties, and documents that the trusted one says nothing of. A
+    signal that says the same of all documents cannot be the one trusted most.
+    """
+    trusted = max(found, key=lambda name: (len(set(found[name].values())) > 1, weights[name]), default="")
+    return {
+        name: weights[name] * (1.0 if name == trusted else max(_TRACE, agreement(values, found[trusted])))
+        for name, values in found.items()
+    }
 
 
 def by_place(order: Sequence[int]) -> dict[int, float]:
