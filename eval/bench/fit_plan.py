@@ -89,12 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def begun(path: Path) -> dict[str, Any]:
     """The table as it is, so that one size or strategy can be fitted after another; nothing for what is not in it."""
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"tolerance": {}, "curves": []}
-    known = {(curve["strategy"], curve["docs"]): curve["ndcg"] for curve in found["curves"]}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = {(curve["strategy"], curve["docs"]): curve["ndcg"] for curve in found.get("curves", [])}
     return {
         "fitted_by": "python eval/bench/fit_plan.py",
         "data": "TREC DL 2019, simulated judges",
-        "tolerance": found["tolerance"],
+        "tolerance": found.get("tolerance", {}),
         "curves": [{"strategy": spec, "docs": docs, "ndcg": known.get((spec, docs), {})} for spec, docs in CURVES],
     }
 
