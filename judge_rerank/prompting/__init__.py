@@ -7,7 +7,7 @@ from judge_rerank.prompting.decision_rendering import DecisionRenderer
 from judge_rerank.prompting.library import Library, Shown, Template, load, prompt_folders, template_files
 from judge_rerank.prompting.rendering import COUNT_MARGIN, MARGIN_TOKENS, Prepared, Renderer
 from judge_rerank.prompting.starting import start_prompt
-from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, asked_by, compares, neutral, stating, task
+from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, compares, neutral, stating, task
 from judge_rerank.prompting.tasks.embedding import Vectors, compared, packed
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Shown",
     "Template",
     "Vectors",
-    "asked_by",
     "compared",
     "compares",
     "load",

@@ -20,7 +20,6 @@ from judge_rerank.core import (
     fitting,
     prompt_text,
 )
-from judge_rerank.prompting import tasks as parsing
 from judge_rerank.prompting.library import Library, Shown, Template
 from judge_rerank.prompting.tasks.base import Reader, Task
 

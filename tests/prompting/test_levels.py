@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from judge_rerank import Judge, PromptError
 from judge_rerank.core import ChatReply, ChatRequest, Failed, InputError, Scores
-from judge_rerank.prompting import asked_by, load, task
+from judge_rerank.prompting import load, task
+from judge_rerank.prompting.tasks import asked_by
 from judge_rerank.testing import FakeBackend, SimulatedJudge
 
 DOCS = [{"id": name, "text": f"text {name}"} for name in "abc"]
