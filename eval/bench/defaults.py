@@ -15,8 +15,8 @@ the signals in a file, from which the table can be made again.
 
 Then what the embedded judge adds in `cascade`, and what it takes. Gains and tokens are those of
 `strategies_compared.md`, as `judge-rerank report` prints them. The seconds follow from the tokens: that page has 61 s a
-query on Cranfield and 88 on SciFact, on one core, which are 46 tokens a second on both. The bi-encoder takes less than a
-second.
+query on Cranfield and 88 on SciFact, on one core, which are 46 tokens a second on both. The bi-encoder takes less than
+a second.
 """
 
 from __future__ import annotations
