@@ -31,7 +31,7 @@ from judge_rerank.testing import drive
 # for that limit.
 CURVES: tuple[tuple[str, float | None], ...] = (
     ("score", None),
-    ("score(batch_size=15)", None),
+    ("score(batch_size=12)", None),
     ("listwise", None),
     ("setwise", None),
     ("partition", None),

@@ -49,9 +49,9 @@ STRATEGIES = (
     "blitz",
     "setwise",
     "score",
-    *(f"score(batch_size={size})" for size in (5, 10, 15, 20, 30, 50, 100)),
-    *(f"score(batch_size={size}, shuffle=None)" for size in (5, 10, 15, 20, 30, 50)),
-    *(f"score(batch_size={size}, anchor=True)" for size in (10, 15, 20, 30, 50)),
+    *(f"score(batch_size={size})" for size in (5, 10, 12, 15, 20, 30, 50, 100)),
+    *(f"score(batch_size={size}, shuffle=None)" for size in (5, 10, 12, 15, 20, 30, 50)),
+    *(f"score(batch_size={size}, anchor=True)" for size in (10, 12, 15, 20, 30, 50)),
     *(f"score(prompt='graded', batch_size={size})" for size in (10, 15, 20)),
 )
 DEPTHS = {"dl19": 100, "scifact": 40, "wikiqa": 20, "cranfield": 100}
@@ -235,12 +235,12 @@ def difference(one: Sequence[float], other: Sequence[float]) -> str:
     return f"{fmean(gains):+.3f} ± {1.96 * stdev(gains) / math.sqrt(len(gains)):.3f}"
 
 
-def costs(collection: Collection, judge: JudgeModel) -> Iterator[str]:
+def costs(collection: Collection, judge: JudgeModel, strategies: Sequence[str]) -> Iterator[str]:
     """Calls, rounds and tokens of each strategy; they hardly depend on the judge."""
     yield "| strategy | calls | rounds | tokens in | of the window's | tokens out | in and out of the window's |"
     yield "|---|---|---|---|---|---|---|"
     tokens, base = Tokens(), tuple[float, float]()
-    for spec in STRATEGIES:
+    for spec in strategies:
         found = measured(collection, spec, judge, 1)
         counted = [tokens.of(call) for run in found.runs for call in run.calls]
         sent, replied = (sum(column) / len(found.runs) for column in zip(*counted, strict=True))
@@ -251,27 +251,29 @@ def costs(collection: Collection, judge: JudgeModel) -> Iterator[str]:
         )
 
 
-def qualities(collection: Collection, judges: Sequence[JudgeModel], runs: int) -> Iterator[str]:
+def qualities(
+    collection: Collection, judges: Sequence[JudgeModel], runs: int, strategies: Sequence[str]
+) -> Iterator[str]:
     """nDCG@10 of the sliding window under each judge, and what the other strategies differ by."""
     window = {judge: measured(collection, WINDOW, judge, runs).ndcg for judge in judges}
     yield "| strategy | " + " | ".join(judge.name for judge in judges) + " |"
     yield "|---" * (len(judges) + 1) + "|"
     yield f"| {WINDOW} | {' | '.join(f'{fmean(window[judge]):.3f}' for judge in judges)} |"
-    for spec in STRATEGIES[1:]:
+    for spec in strategies[1:]:
         cells = [difference(measured(collection, spec, judge, runs).ndcg, window[judge]) for judge in judges]
         yield f"| {spec} | {' | '.join(cells)} |"
 
 
-def tables(collection: Collection, runs: int) -> Iterator[str]:
+def tables(collection: Collection, runs: int, strategies: Sequence[str]) -> Iterator[str]:
     """All of a set."""
     n = fmean(len(topic.candidates) for topic in collection.data.topics)
     yield f"\n## {collection.name}: {len(collection.data.topics)} queries, {n:.0f} candidates each\n"
-    yield from costs(collection, SIMULATED[0])
+    yield from costs(collection, SIMULATED[0], strategies)
     recorded = RECORDED.keys() <= collection.grades.keys()
     for title, judges in (TABLES | (IN_ORDER if recorded else {})).items():
         here = [judge for judge in judges if judge.grades in collection.grades]
         yield f"\n{title}:\n"
-        yield from qualities(collection, here, runs)
+        yield from qualities(collection, here, runs, strategies)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -281,10 +283,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="*", default=list(DEPTHS))
     parser.add_argument("--queries", type=int, default=60, help="of each collection, at most")
     parser.add_argument("--runs", type=int, default=2, help="of a judge that errs by chance")
+    parser.add_argument("--only", nargs="*", default=STRATEGIES[1:], help="strategies beside the window")
     options = parser.parse_args(arguments)
     lines = ["# Groups at once\n", *(__doc__ or "").splitlines()]
     for name in options.sets:
-        for line in tables(Collection(options.data / name, options.queries), options.runs):
+        for line in tables(Collection(options.data / name, options.queries), options.runs, (WINDOW, *options.only)):
             lines.append(line)
             print(line, flush=True)
     options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from judge_rerank.core.documents import Candidate, Query
 from judge_rerank.core.redaction import public_repr
 
-HOSTED_STRATEGY = "score(batch_size=15)"
+HOSTED_STRATEGY = "score(batch_size=12)"
 """What a hosted model does where no strategy is named: it gives scores, reads each document once, and needs one round.
 
-For 100 documents it reads 0.58 of the tokens of `listwise`, in 7 calls of 1 round and not 9 of 9. Fifteen is the most
+For 100 passages it reads 0.59 of the tokens of `listwise`, in 9 calls of 1 round and not of 9. Twelve is about the most
 at which judges whose errors grow with the group rank no worse than the window (`eval/results/groups.md`).
 """
 

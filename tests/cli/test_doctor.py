@@ -34,7 +34,7 @@ def test_what_judge_would_use(command: Command, monkeypatch: pytest.MonkeyPatch)
     assert found["judge"] == {
         "model": "openai/gpt-4.1-mini",
         "api": "chat",
-        "strategy": "score(batch_size=15)",
+        "strategy": "score(batch_size=12)",
         "cascade": "bm25 % 20 >> listwise",
     }
     assert found["settings"]["JUDGE_RERANK_MODEL"] == "openai/gpt-4.1-mini"
