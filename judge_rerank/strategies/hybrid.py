@@ -57,9 +57,9 @@ class Hybrid(Composable):
     signal, and the calls of all of them. Documents for which a signal has no value are ranked by the others; a signal
     that has none for any document is left out, and `ranking.notes` says so. Ties keep first-stage order.
 
-    Without weights it sums what is on this machine: 0.2 vectors, 0.06 BM25 and 0.5 a cross-encoder, in these ratios. All
-    weights but the greatest are multiplied by the signal's correlation with the one of the greatest, for each query, so
-    that a signal that contradicts it, as BM25 does where the documents use other words, counts little or nothing.
+    Without weights it sums what is on this machine: 0.2 vectors, 0.06 BM25 and 0.5 a cross-encoder, in these ratios.
+    All weights but the greatest are multiplied by the signal's correlation with that of the greatest, for each query,
+    so that a signal that contradicts it, as BM25 does where the documents use other words, counts little or nothing.
     `ranking.notes` says what was summed. Weights fitted to one's own data (`judge-rerank tune`) are better.
 
     What is summed is relevance, not the scorers' raw scores, from which score fusion usually starts (Montague and

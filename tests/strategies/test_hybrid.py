@@ -96,7 +96,9 @@ def test_the_weights_of_a_bare_hybrid_are_renormalised(monkeypatch: pytest.Monke
     texts = ["a", "b", "c", "d"]
     said = answers({"bm25": [0.0, 0.3, 0.4, 0.1], "flashrank": [0.2, 0.5, 0.9, 0.1]})
     alike = agreement(dict(enumerate([0.0, 0.3, 0.4, 0.1])), dict(enumerate([0.2, 0.5, 0.9, 0.1])))
-    bare, told = (drive(strategy, texts, said) for strategy in (Hybrid(), Hybrid({"bm25": 0.06 * alike, "flashrank": 0.5})))
+    bare, told = (
+        drive(strategy, texts, said) for strategy in (Hybrid(), Hybrid({"bm25": 0.06 * alike, "flashrank": 0.5}))
+    )
     assert bare.order == told.order
     assert bare.scores == pytest.approx(told.scores)
     against = answers({"bm25": [0.4, 0.0, 0.1, 0.3], "flashrank": [0.2, 0.5, 0.9, None]})
