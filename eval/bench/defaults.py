@@ -36,7 +36,7 @@ from judge_rerank import Document, Judge, Query, Ranking
 from judge_rerank.core import sigmoid
 from judge_rerank.evaluation import Topic, load, selected
 from judge_rerank.strategies import Signal, summed
-from judge_rerank.strategies.algorithms.score_fusion import agreement, by_agreement
+from judge_rerank.strategies.algorithms.score_fusion import agreement, by_agreement, log_odds
 from judge_rerank.strategies.hybrid import USUAL_WEIGHTS
 
 SETS = ("wikiqa", "dl19", "scifact", "cranfield")
@@ -195,9 +195,8 @@ def with_cross_encoder(found: Sequence[Case], data: Path) -> Iterator[str]:
     alone = [case.ndcg(each["cross-encoder"]) for case, each in zip(here, signals, strict=True)]
     fixed = {"cross-encoder": 0.5, "embedding": 0.3, "bm25": 0.2}
     before = [case.ndcg(summed(each, fixed, "zscore")) for case, each in zip(here, signals, strict=True)]
-    now = [
-        case.ndcg(summed(each, by_agreement(each, usual), "zscore")) for case, each in zip(here, signals, strict=True)
-    ]
+    apart = [each | {"cross-encoder": log_odds(each["cross-encoder"])} for each in signals]
+    now = [case.ndcg(summed(each, by_agreement(each, usual), "zscore")) for case, each in zip(here, apart, strict=True)]
     yield "| set | queries | cross-encoder alone | fixed, .5 and .3 and .2 | package |"
     yield "|---" * 5 + "|"
     yield f"| dl19 | {len(here)} | {fmean(alone):.3f} | {difference(before, alone)} | {difference(now, alone)} |"

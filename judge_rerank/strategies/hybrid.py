@@ -14,6 +14,7 @@ from judge_rerank.strategies.algorithms.score_fusion import (
     Signal,
     by_agreement,
     by_place,
+    log_odds,
     minmax,
     ranks,
     rounded,
@@ -41,6 +42,9 @@ USUAL_WEIGHTS: Mapping[float, tuple[str, ...]] = {
 """What a hybrid without weights sums: for each weight, the first of these scorers that is on this machine and knows the
 languages of query and documents. All but the greatest weight are then lowered to what the signals agree on."""
 
+_SQUASHED = 0.5
+"""The weight of the scorers in it whose scores are probabilities."""
+
 _RRF_K = 60
 
 Asked: TypeAlias = Mapping[str, tuple[Strategy | None, float]]
@@ -60,7 +64,8 @@ class Hybrid(Composable):
     Without weights it sums what is on this machine: 0.2 vectors, 0.06 BM25 and 0.5 a cross-encoder, in these ratios.
     All weights but the greatest are multiplied by the signal's correlation with that of the greatest, for each query,
     so that a signal that contradicts it, as BM25 does where the documents use other words, counts little or nothing.
-    `ranking.notes` says what was summed. Weights fitted to one's own data (`judge-rerank tune`) are better.
+    A cross-encoder counts by its log-odds. `ranking.notes` says what was summed. Weights fitted to one's own data
+    (`judge-rerank tune`) are better.
 
     What is summed is relevance, not the scorers' raw scores, from which score fusion usually starts (Montague and
     Aslam, CIKM 2001): a signal may be any strategy, and a judge or a cascade has no raw score, so a weight would mean
@@ -110,6 +115,8 @@ class Hybrid(Composable):
         found = {name: values for name, values in found.items() if values}
         weights = {name: weight for name, (_, weight) in signals.items()}
         if self.weights is None:
+            # A logistic function leaves the best of a cross-encoder so close together that another signal orders them.
+            found = {name: log_odds(values) if weights[name] == _SQUASHED else values for name, values in found.items()}
             weights = by_agreement(found, weights) if found else weights
             notes = (_used(weights), *notes)
         ordering = by_score(candidates, summed(found, weights, self.norm))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from judge_rerank import BM25, Hybrid, InputError, Judge, Listwise, Score, UnknownName
 from judge_rerank.core import Failed, JudgeCall, Outcome, Scores
-from judge_rerank.strategies import spec
-from judge_rerank.strategies.algorithms.score_fusion import agreement, by_agreement
+from judge_rerank.strategies import spec, summed
+from judge_rerank.strategies.algorithms.score_fusion import agreement, by_agreement, log_odds
 from judge_rerank.testing import FakeBackend, check_strategy, drive, perfect
 
 
@@ -95,12 +95,12 @@ def test_the_weights_of_a_bare_hybrid_are_renormalised(monkeypatch: pytest.Monke
     (folder / "model.onnx").touch()
     texts = ["a", "b", "c", "d"]
     said = answers({"bm25": [0.0, 0.3, 0.4, 0.1], "flashrank": [0.2, 0.5, 0.9, 0.1]})
-    alike = agreement(dict(enumerate([0.0, 0.3, 0.4, 0.1])), dict(enumerate([0.2, 0.5, 0.9, 0.1])))
-    bare, told = (
-        drive(strategy, texts, said) for strategy in (Hybrid(), Hybrid({"bm25": 0.06 * alike, "flashrank": 0.5}))
-    )
-    assert bare.order == told.order
-    assert bare.scores == pytest.approx(told.scores)
+    signals = {
+        "bm25": dict(enumerate([0.0, 0.3, 0.4, 0.1])),
+        "flashrank": log_odds(dict(enumerate([0.2, 0.5, 0.9, 0.1]))),
+    }
+    weights = {"bm25": 0.06 * agreement(signals["bm25"], signals["flashrank"]), "flashrank": 0.5}
+    assert drive(Hybrid(), texts, said).scores == pytest.approx(summed(signals, weights, "zscore"))
     against = answers({"bm25": [0.4, 0.0, 0.1, 0.3], "flashrank": [0.2, 0.5, 0.9, None]})
     assert drive(Hybrid(), texts, against).order == (2, 3, 1, 0)  # the last by what BM25 says of it
 

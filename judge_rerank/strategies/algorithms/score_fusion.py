@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, pstdev
@@ -12,6 +13,7 @@ Signal = Mapping[int, float]
 """Values by `index`; greater is more relevant."""
 
 _TRACE = 1e-6
+_LEAST_ODDS = 1e-9
 
 
 def zscores(values: Signal) -> dict[int, float]:
@@ -62,6 +64,12 @@ def by_agreement(found: Mapping[str, Signal], weights: Mapping[str, float]) -> d
         name: weights[name] * (1.0 if name == trusted else max(_TRACE, agreement(values, found[trusted])))
         for name, values in found.items()
     }
+
+
+def log_odds(values: Signal) -> dict[int, float]:
+    """Probabilities on the scale that a model had before it squashed them: near 0 and 1 they are apart again."""
+    inside = {index: min(1 - _LEAST_ODDS, max(_LEAST_ODDS, value)) for index, value in values.items()}
+    return {index: math.log(value / (1 - value)) for index, value in inside.items()}
 
 
 def by_place(order: Sequence[int]) -> dict[int, float]:
