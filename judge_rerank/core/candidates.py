@@ -20,6 +20,11 @@ class ContextLimits(Protocol):
         """The greatest n, 1 ≤ n ≤ `at_most`, such that any n of the call's candidates fit in one request."""
         ...
 
+    def group(self, call: JudgeCall) -> int:
+        """How many documents a call that judges each by itself shows at once where nobody says: one, or, of a model
+        that takes many questions about one text, as many as it takes."""
+        ...
+
     def per_document(self, model: str | None = None) -> int:
         """The most tokens of a document, title and text together, that a request shows."""
         ...
@@ -32,6 +37,9 @@ class ContextLimits(Protocol):
 class _NoLimits:
     def largest(self, call: JudgeCall, at_most: int) -> int:
         return max(1, min(at_most, len(call.candidates)))
+
+    def group(self, call: JudgeCall) -> int:  # noqa: ARG002
+        return 1
 
     def per_document(self, model: str | None = None) -> int:  # noqa: ARG002
         return sys.maxsize

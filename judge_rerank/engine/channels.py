@@ -104,6 +104,9 @@ class _TightestRenderer:
     def largest(self, call: JudgeCall, at_most: int) -> int:
         return min(renderer.largest(call, at_most) for renderer in self._renderers)
 
+    def group(self, call: JudgeCall) -> int:
+        return min(renderer.group(call) for renderer in self._renderers)
+
     @property
     def per_document(self) -> int:
         return min(renderer.per_document for renderer in self._renderers)
@@ -179,6 +182,10 @@ class ModelChannels:
     def largest(self, call: JudgeCall, at_most: int) -> int:
         """As in `ContextLimits`: how many of the call's candidates fit in one request."""
         return self.of(call).renderer.largest(call, at_most)
+
+    def group(self, call: JudgeCall) -> int:
+        """As in `ContextLimits`: how many documents a call shows where nobody says."""
+        return self.of(call).renderer.group(call)
 
     def per_document(self, model: str | None = None) -> int:
         """As in `ContextLimits`: the most tokens of a document that a request shows."""

@@ -83,6 +83,9 @@ class _PromptedLimits:
     def largest(self, call: JudgeCall, at_most: int) -> int:
         return self._limits.largest(self._prompted.call(call), at_most)
 
+    def group(self, call: JudgeCall) -> int:
+        return self._limits.group(self._prompted.call(call))
+
     def per_document(self, model: str | None = None) -> int:
         return self._limits.per_document(model)
 

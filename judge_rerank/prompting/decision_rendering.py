@@ -41,6 +41,10 @@ class DecisionRenderer(Renderer):
             most = info.max_documents or at_most
         return super().largest(call, max(1, min(at_most, most)))
 
+    def group(self, call: JudgeCall) -> int:
+        """All of them, as far as they fit."""
+        return self.largest(call, len(call.candidates))
+
     def _looked_up(
         self,
         task: str,

@@ -86,6 +86,10 @@ class Cutter:
         """The most one attempt may take."""
         return self._timeout_s or self._backend.info.timeout_s
 
+    def group(self, call: JudgeCall) -> int:  # noqa: ARG002
+        """How many documents a call shows where nobody says: a model that answers in words reads one best."""
+        return 1
+
     def tokens(self, text: str) -> int:
         """How many tokens the model counts in a text."""
         return self._backend.count_tokens(text)

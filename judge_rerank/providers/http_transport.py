@@ -118,7 +118,7 @@ class _Pool:
     users: WeakSet[object]
 
 
-OnNew = Callable[[asyncio.AbstractEventLoop], None]
+OnNew = Callable[[], None]
 OnClose = Callable[[asyncio.AbstractEventLoop], Awaitable[None]]
 
 
@@ -143,7 +143,7 @@ class Connections:
             pool = self._pools.get(loop)
             if pool is None or pool.session.closed:
                 dead = [(other, self._pools.pop(other)) for other in list(self._pools) if other.is_closed()]
-                on_new(loop)
+                on_new()
                 pool = self._pools[loop] = _Pool(session=_new_session(), users=WeakSet())
                 self._close_at_exit()
             pool.users.add(user)

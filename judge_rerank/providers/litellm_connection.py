@@ -75,7 +75,7 @@ class LiteLLMConnection:
         coroutine without anyone to await it. So before the request is sent, cancelling only keeps it from being sent.
         """
         litellm = _litellm()
-        session = await _connections.session(self, lambda loop: forget_clients(litellm, loop))
+        session = await _connections.session(self, lambda: forget_clients(litellm))
         if self._takes_client:
             if self._client is None or self._client.shared_session is not session:
                 self._client = litellm.AsyncHTTPHandler(shared_session=session)

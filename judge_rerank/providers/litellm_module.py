@@ -76,27 +76,29 @@ def use_session(litellm: Any, provider: str, session: Any) -> None:
     from litellm.llms.custom_httpx import http_handler
 
     handler: Any = http_handler
-    for key in _client_keys(litellm, asyncio.get_running_loop()):
+    for key in _client_keys(litellm):
         client = litellm.in_memory_llm_clients_cache.cache_dict.get(key)
-        if str(key).startswith(f"async_httpx_client{provider}") and client.shared_session is not session:
+        if str(key).startswith(f"async_httpx_client{provider}-") and client.shared_session is not session:
             litellm.in_memory_llm_clients_cache.delete_cache(key)
     handler.get_async_httpx_client(llm_provider=litellm.LlmProviders(provider), shared_session=session)
 
 
-def forget_clients(litellm: Any, loop: asyncio.AbstractEventLoop) -> None:
-    """Make LiteLLM drop the clients that it keeps for this loop: they hold a pool that is closed by now.
+def forget_clients(litellm: Any) -> None:
+    """Make LiteLLM drop the clients that it keeps for the running loop: they hold a pool that is closed by now.
 
-    It files them under the loop's `id`, which a later loop may have again.
+    Some releases file them under the loop's `id`, which a later loop may have again.
     """
-    for key in _client_keys(litellm, loop):
+    for key in _client_keys(litellm):
         litellm.in_memory_llm_clients_cache.delete_cache(key)
 
 
 async def close_clients(loop: asyncio.AbstractEventLoop) -> None:
     """Close the clients that LiteLLM keeps for this loop, which it does not do itself before Python ends."""
+    if loop is not asyncio.get_running_loop():  # it is closed, and so are they
+        return
     litellm = load()
     cache = litellm.in_memory_llm_clients_cache
-    for key in _client_keys(litellm, loop):
+    for key in _client_keys(litellm):
         client = cache.cache_dict.get(key)
         cache.delete_cache(key)
         # What LiteLLM keeps is of many classes, and one that cannot be closed is no reason to leave the others open.
@@ -106,5 +108,8 @@ async def close_clients(loop: asyncio.AbstractEventLoop) -> None:
                 await closing
 
 
-def _client_keys(litellm: Any, loop: asyncio.AbstractEventLoop) -> list[Any]:
-    return [key for key in litellm.in_memory_llm_clients_cache.cache_dict if str(key).endswith(f"-{id(loop)}")]
+def _client_keys(litellm: Any) -> list[Any]:
+    """What LiteLLM keeps for the running loop. How it marks that in its keys, its cache says."""
+    cache = litellm.in_memory_llm_clients_cache
+    mark: str = cache.update_cache_key_with_event_loop("")
+    return [key for key in cache.cache_dict if mark and str(key).endswith(mark)]

@@ -181,6 +181,9 @@ class _Narrow:
     def largest(self, call: JudgeCall, at_most: int) -> int:
         return min(at_most, len(call.prompt or ""))
 
+    def group(self, call: JudgeCall) -> int:
+        return 1
+
     def per_document(self, model: str | None = None) -> int:
         return 100
 
@@ -220,4 +223,4 @@ def test_what_is_wrong_with_the_data_is_said_with_the_line_of_the_dataset(writte
 
 def test_one_strategy_written_in_two_ways_is_one_variant(written: Written) -> None:
     with pytest.raises(InputError, match="are the same strategy, written in two ways"):
-        planned(Experiment.load(written(prompts={}, strategies=["score", "score(batch_size=1)"])))
+        planned(Experiment.load(written(prompts={}, strategies=["listwise", "listwise(window_size=20)"])))

@@ -195,6 +195,25 @@ def test_a_ceiling_on_questions_is_learnt(words: str, limit: int) -> None:
         assert provider.requests == 1
 
 
+def test_groups_become_as_small_as_the_model_wants_them() -> None:
+    refuses = complain_above(2, "At most 2 questions are allowed in a request.")
+    with Provider(QrelsJudge(GRADES), refuses=refuses) as provider, judge(provider) as opened:
+        ranking = opened.rerank(QUERY, DOCS, "score")
+        assert ranking.order == IDEAL
+        assert ranking.status == "complete"
+        assert [len(request.body["questions"]) for request in provider.received] == [4, 2, 2]
+        opened.rerank(QUERY, DOCS[::-1], "score")
+        assert [len(request.body["questions"]) for request in provider.received[3:]] == [2, 2]
+        assert provider.bill.requests == 4
+
+
+def test_a_group_is_as_large_as_the_model_takes(provider: Provider) -> None:
+    ranked(provider, "score")
+    ranked(provider, "binary")
+    ranked(provider, "score(batch_size=1)")
+    assert [len(request.body["questions"]) for request in provider.received] == [4, 4, 1, 1, 1, 1]
+
+
 def test_a_ceiling_on_tokens_is_learnt() -> None:
     words = "The request has too many tokens: 5000 > 4096. The maximum is 4096 tokens."
     with Provider(QrelsJudge(GRADES), refuses=complain_above(0, words)) as provider:
@@ -305,6 +324,14 @@ def test_a_decision_model_and_a_chat_model_stand_in_for_each_other(provider: Pro
     ) as opened:
         provider.misbehave(Fault(kind="status", status=503))
         assert opened.rerank(QUERY, DOCS, "score(batch_size=4)")[0].index == 1
+
+
+def test_one_judge_after_another_sees_its_requests(provider: Provider) -> None:
+    """LiteLLM keeps a client for the provider and the loop, which must not be that of a pool that is closed."""
+    ranked(provider, "score(batch_size=4)")
+    refuses = complain_above(2, "At most 2 questions are allowed in a request.")
+    with Provider(QrelsJudge(GRADES), refuses=refuses) as other:
+        assert ranked(other, "score").order == IDEAL
 
 
 def test_nothing_is_sent_a_second_time_for_a_lost_connection(provider: Provider) -> None:

@@ -326,6 +326,9 @@ class Narrow:
     def largest(self, call: JudgeCall, at_most: int) -> int:
         return min(at_most, 4)
 
+    def group(self, call: JudgeCall) -> int:
+        return 1
+
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_a_narrow_context_shrinks_the_groups(strategy: Strategy) -> None:

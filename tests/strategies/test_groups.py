@@ -183,6 +183,9 @@ def test_groups_shrink_where_they_would_not_fit() -> None:
         def largest(self, call: JudgeCall, at_most: int) -> int:
             return min(at_most, 4, len(call.candidates))
 
+        def group(self, call: JudgeCall) -> int:
+            return len(call.candidates)
+
         def per_document(self, model: str | None = None) -> int:
             return 100
 
@@ -194,3 +197,31 @@ def test_groups_shrink_where_they_would_not_fit() -> None:
     plan = Score(batch_size=20, anchor=True).plan(run.calls[0].query, candidates)
     calls = next(plan)
     assert [len(call.candidates) for call in calls if isinstance(call, JudgeCall)] == [4, 4, 3]
+    # Where nobody says how many, the model does.
+    calls = next(Score(shuffle=None).plan(run.calls[0].query, candidates))
+    assert [len(call.candidates) for call in calls] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 8])
+def test_a_group_that_is_too_large_is_asked_about_in_smaller_ones(most: int) -> None:
+    def answer(call: JudgeCall) -> Outcome:
+        if len(call.candidates) > most:
+            return Failed(reason="oversized", message="too many")
+        return Scores(values=tuple(candidate.index / 20 for candidate in call.candidates))
+
+    run = drive(Score(batch_size=20), ["d"] * 20, answer)
+    assert run.order == tuple(range(19, -1, -1))
+    assert len(run.scores) == 20
+    assert len(run.rounds) <= 6
+    assert sum(len(call.candidates) <= most for call in run.calls) <= 20
+
+
+def test_a_document_that_is_too_large_by_itself_costs_the_others_nothing() -> None:
+    def answer(call: JudgeCall) -> Outcome:
+        if any(candidate.index == 3 for candidate in call.candidates):
+            return Failed(reason="oversized", message="too long")
+        return Scores(values=tuple(0.5 for _ in call.candidates))
+
+    run = drive(Score(batch_size=8), ["d"] * 8, answer)
+    assert set(run.scores) == set(range(8)) - {3}
+    assert run.order[-1] == 3
