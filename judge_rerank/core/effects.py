@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
+from judge_rerank.core.criteria import Criterion
 from judge_rerank.core.documents import Candidate, Query
 from judge_rerank.core.redaction import public_repr
 
@@ -24,6 +25,8 @@ class JudgeCall:
         model: another model than the judge's own, by its LiteLLM name.
         stage: the name that the call bears in the trace.
         by_judge: whether an LLM answers, so that its score says something of a document by itself.
+        criteria: what each document is judged by, each for itself, for tasks that can; their weights make the score of
+            the answers, and are not sent. Empty for relevance alone.
     """
 
     by_judge: ClassVar[bool] = True
@@ -36,6 +39,7 @@ class JudgeCall:
     explain: bool = False
     model: str | None = None
     stage: str = ""
+    criteria: tuple[Criterion, ...] = ()
 
 
 Group: TypeAlias = tuple[Query, tuple[Candidate, ...]]

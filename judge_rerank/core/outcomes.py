@@ -30,6 +30,7 @@ class Statement:
     position: int | None = None
     reason: str | None = None
     failure: FailureReason | None = None
+    criteria: Mapping[str, float] | None = None
 
 
 class _Judged:
@@ -67,6 +68,7 @@ class Scores(_Judged, _Uncounted):
         reasons: explanations, None where there is none.
         repairs: what was repaired while reading; empty for a clean reply.
         refused: positions of candidates that had to be left out of the request, because they were refused.
+        criteria: by criterion, what `values` were weighed from, in [0, 1]; empty where there were no criteria.
     """
 
     values: tuple[float | None, ...]
@@ -75,6 +77,7 @@ class Scores(_Judged, _Uncounted):
     reasons: tuple[str | None, ...] = ()
     repairs: tuple[str, ...] = ()
     refused: tuple[int, ...] = ()
+    criteria: tuple[Mapping[str, float] | None, ...] = ()
 
     compares: ClassVar[bool] = False
 
@@ -82,12 +85,13 @@ class Scores(_Judged, _Uncounted):
         """A score each. One that a scorer left out was no number; one that a reply left out could not be read."""
         nothing = (None,) * n
         missing: FailureReason = "scorer" if self.raw else "unreadable"
-        parts = zip(self.values, self.raw or nothing, self.labels or nothing, self.reasons or nothing, strict=True)
+        optional = (each or nothing for each in (self.raw, self.labels, self.reasons, self.criteria))
+        parts = zip(self.values, *optional, strict=True)
         return tuple(
             Statement(failure="refused" if shown in self.refused else missing)
             if value is None
-            else Statement(score=value, raw=raw, label=label, reason=reason)
-            for shown, (value, raw, label, reason) in enumerate(parts)
+            else Statement(score=value, raw=raw, label=label, reason=reason, criteria=criteria)
+            for shown, (value, raw, label, reason, criteria) in enumerate(parts)
         )
 
     def preferences(self, call: JudgeCall) -> Tiers:  # noqa: ARG002
@@ -107,6 +111,7 @@ class Scores(_Judged, _Uncounted):
             raw=_put_back(self.raw, places),
             labels=_put_back(self.labels, places),
             reasons=_put_back(self.reasons, places),
+            criteria=_put_back(self.criteria, places),
             refused=tuple(places[shown] for shown in self.refused),
         )
 
@@ -119,6 +124,7 @@ class Scores(_Judged, _Uncounted):
             raw=_spread(self.raw, places, n),
             labels=_spread(self.labels, places, n),
             reasons=_spread(self.reasons, places, n),
+            criteria=_spread(self.criteria, places, n),
             refused=_others(places, n),
         )
 

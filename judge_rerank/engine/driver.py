@@ -148,7 +148,10 @@ class Engine:
         return what_exceeds(job, forecast, self._channels.info, passed_s=time.perf_counter() - started)
 
     def _candidates(self, job: Job, info: ModelInfo | None) -> Candidates:
-        items = [Candidate(index=index, document=document) for index, document in enumerate(job.documents)]
+        items = [
+            Candidate(index=index, document=document, fields=fields)
+            for index, (document, fields) in enumerate(zip(job.documents, job.shown, strict=True))
+        ]
         exceeded = partial(self._exceeded, job, time.perf_counter())
         circumstances = Circumstances(
             judge=judge_kind(info), exceeded=exceeded, languages=cache(partial(_languages, job))

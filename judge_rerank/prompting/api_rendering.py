@@ -31,10 +31,10 @@ class ApiRenderer(Cutter):
         """The texts, each a message, and the most that the API can bill."""
         beside = call.prefix if isinstance(call, EmbedTexts) else call.query.text
         limit = self._limit(self.tokens(beside) if beside else 0)
-        cuts = [self.cut(candidate.document, limit) for candidate in call.candidates]
+        cuts = [self.cut(candidate, limit) for candidate in call.candidates]
         if isinstance(call, ApiCall) and call.halvings:
             halves = [max(_LEAST_TOKENS_PER_DOC, cut.tokens >> call.halvings) for cut in cuts]
-            cuts = [self.cut(c.document, half) for c, half in zip(call.candidates, halves, strict=True)]
+            cuts = [self.cut(c, half) for c, half in zip(call.candidates, halves, strict=True)]
         return self._embedding(call, cuts) if isinstance(call, EmbedTexts) else self._rerank(call, cuts)
 
     def _limit(self, beside: int) -> int:

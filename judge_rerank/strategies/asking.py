@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from judge_rerank.core import Candidate, Candidates, JudgeCall, Plan, Query
+from judge_rerank.core import Candidate, Candidates, Criterion, JudgeCall, Plan, Query
 from judge_rerank.strategies.algorithms.combinators import as_given, shuffled
 from judge_rerank.strategies.cascade import Composable
 
@@ -39,7 +39,12 @@ class Asking(Composable):
             explain=self.explain,
             model=self.model,
             stage=self.name,
+            criteria=self.asked_criteria(query),
         )
+
+    def asked_criteria(self, query: Query) -> tuple[Criterion, ...]:  # noqa: ARG002
+        """The criteria that each document is judged by, each for itself: none, unless the task can."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,7 +76,7 @@ class Passages(Composable):
         parts = [part for candidate in candidates for part in self._parts(candidate, candidates)]
         if all(part.passage is None for part in parts):
             return (yield from self.strategy.plan(query, candidates))
-        numbered = (Candidate(index=number, document=part.document) for number, part in enumerate(parts))
+        numbered = (replace(part, index=number, passage=None) for number, part in enumerate(parts))
         prior = {
             number: candidates.prior[part.index] for number, part in enumerate(parts) if part.index in candidates.prior
         }
@@ -92,13 +92,15 @@ class Passages(Composable):
         limit = shown if self.max_tokens is None else min(self.max_tokens, shown)
         # A title gets at most half of what is shown, so that much is left for the text.
         title = min(room.tokens(document.title, model), limit // 2) if document.title else 0
-        left = max(1, limit - title)
+        # The fields get at most half of the rest.
+        fields = min(room.tokens(candidate.heading, model), (limit - title) // 2) if candidate.fields else 0
+        left = max(1, limit - title - fields)
         cut = passages(document.text, left, min(self.overlap_tokens, left // 2), lambda text: room.tokens(text, model))
         if len(cut) < 2:
             return [candidate]
         return [
-            Candidate(
-                index=candidate.index,
+            replace(
+                candidate,
                 document=replace(document, text=document.text[passage.start : passage.end]),
                 passage=passage,
             )
