@@ -26,6 +26,7 @@ from judge_rerank.core.criteria import (
     as_criteria,
     as_instruction,
     criteria_text,
+    told,
     weighed,
     weighing_sentence,
 )
@@ -280,6 +281,7 @@ __all__ = [
     "spec_of",
     "tiers_without",
     "to_usd",
+    "told",
     "total_usd",
     "weighed",
     "weighing_sentence",

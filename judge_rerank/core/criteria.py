@@ -89,6 +89,11 @@ def weighing_sentence(criteria: Sequence[Criterion]) -> str:
     return f"Weigh by these criteria: {listed}."
 
 
+def told(instruction: str | None, criteria: Sequence[Criterion]) -> str:
+    """What a judge is told to heed, with the criteria as a sentence; "" for nothing."""
+    return "\n".join(filter(None, (instruction, weighing_sentence(criteria))))
+
+
 def as_instruction(given: object) -> str:
     """An instruction, without white space around it; "" for none.
 

@@ -122,7 +122,13 @@ class ApiCall(JudgeCall):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RerankCall(ApiCall):
-    """A question to a rerank API, which scores all candidates in one call."""
+    """A question to a rerank API, which scores all candidates in one call.
+
+    Attributes:
+        instructed: where the API takes an instruction: in a field of the request, before the query, or nowhere.
+    """
+
+    instructed: Literal["field", "query", "none"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ from judge_rerank.core import (
     Subject,
     fitting,
     prompt_text,
-    weighing_sentence,
+    told,
 )
 from judge_rerank.prompting.library import Library, Shown, Template
 from judge_rerank.prompting.tasks import by_criteria
@@ -291,8 +291,7 @@ class Form:
 
 def _instruction(call: JudgeCall) -> str:
     """What a call is to heed beside the query; to weigh the criteria, where it does not ask about each of them."""
-    weighing = "" if call.criteria else weighing_sentence(call.query.criteria)
-    return "\n".join(filter(None, (call.query.instruction, weighing)))
+    return told(call.query.instruction, () if call.criteria else call.query.criteria)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from judge_rerank import Criterion, InputError, Judge, Passages, Query, Score, Trace, UnknownName
-from judge_rerank.core import ChatRequest, prompt_text
+from judge_rerank.core import ChatRequest, prompt_text, spec_of
 from judge_rerank.strategies import parse
 from judge_rerank.testing import FakeBackend, SimulatedJudge
 
@@ -112,8 +112,8 @@ def test_the_criteria_of_a_strategy_come_before_those_of_the_call() -> None:
 )
 def test_criteria_are_part_of_a_spec_string(criteria: str) -> None:
     strategy = parse(f"score(criteria={criteria})")
-    assert parse(strategy.spec) == strategy  # pyright: ignore[reportAttributeAccessIssue]
-    assert parse("score(criteria={'b': 2, 'a': 1})").spec == "score(criteria='b:2,a:1')"  # pyright: ignore[reportAttributeAccessIssue]
+    assert parse(spec_of(strategy)) == strategy
+    assert spec_of(parse("score(criteria={'b': 2, 'a': 1})")) == "score(criteria='b:2,a:1')"
 
 
 @pytest.mark.parametrize("strategy", ["binary", *COMPARING])
