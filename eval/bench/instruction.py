@@ -1,6 +1,6 @@
 """Whether the embedded judge heeds an instruction, and what that costs: mean rank of the documents that meet it.
 
-    python eval/bench/instruction.py --data ../shared/data --set wikiqa --out eval/results/instruction.md
+    python -m eval.bench.instruction --data ../shared/data --set wikiqa --out eval/results/instruction.md
 
 The instruction is one that can be counted: prefer documents that state a number. Queries are those whose first
 candidates hold at least two that have a digit and two that have none. Each is ranked without the instruction, with it,
@@ -32,7 +32,7 @@ INSTRUCTIONS = {
 
 TITLE = """# Whether the embedded judge heeds an instruction
 
-`python eval/bench/instruction.py --out eval/results/instruction.md`: candidates in shuffled order, ranked by a model
+`python -m eval.bench.instruction --out eval/results/instruction.md`: candidates in shuffled order, ranked by a model
 that runs in this process. The rank is the mean one of the documents that have a digit; a lower rank is nearer to the
 top. Differences are to the ranking without an instruction, paired by query; ± is a 95 % interval of their mean."""
 

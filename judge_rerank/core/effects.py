@@ -27,6 +27,8 @@ class JudgeCall:
         by_judge: whether an LLM answers, so that its score says something of a document by itself.
         criteria: what each document is judged by, each for itself, for tasks that can; their weights make the score of
             the answers, and are not sent. Empty for relevance alone.
+        content_free: its documents say nothing, so that the answer shows what the judge thinks of their positions. It
+            is no judgment of the candidates, and no evidence about them.
     """
 
     by_judge: ClassVar[bool] = True
@@ -40,6 +42,7 @@ class JudgeCall:
     model: str | None = None
     stage: str = ""
     criteria: tuple[Criterion, ...] = ()
+    content_free: bool = False
 
 
 Group: TypeAlias = tuple[Query, tuple[Candidate, ...]]

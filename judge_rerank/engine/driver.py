@@ -165,7 +165,7 @@ class Engine:
             SetupError: something has to be installed or downloaded first.
             ScorerError: a scorer failed.
         """
-        documents = [Document(text="one"), Document(text="another")]
+        documents = [Document(text="one", score=1.0), Document(text="another", score=0.5)]
         job = Job(query=Query(text="query"), documents=documents, strategy=strategy)
         runner = StrategyRunner(strategy, job.query, self._candidates(job, self._channels.info))
         while not runner.done:

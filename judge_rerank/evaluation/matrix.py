@@ -12,6 +12,7 @@ from typing import Any
 from judge_rerank.core import (
     Candidates,
     ContextLimits,
+    Document,
     InputError,
     JudgeCall,
     Plan,
@@ -192,7 +193,9 @@ def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
 
 def calls_of(strategy: Strategy) -> list[JudgeCall]:
     """What a strategy asks, found by running it on neutral answers."""
-    run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], neutral)
+    # With scores, for strategies that show them.
+    documents = [Document(text=f"document {place}", score=float(-place)) for place in range(_DOCUMENTS)]
+    run = drive(strategy, documents, neutral)
     return [call for call in run.calls if not isinstance(call, ScorePairs)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -101,9 +101,10 @@ class RerankAPI(Composable):
     def _instructed(self) -> Literal["field", "query", "none"]:
         if self.instruct != "auto":
             return self.instruct
-        known: Iterator[Literal["field", "query"]]
-        known = (where for start, where in _INSTRUCTED.items() if self.model.startswith(start))
-        return next(known, "none")
+        for start, where in _INSTRUCTED.items():
+            if self.model.startswith(start):
+                return where
+        return "none"
 
 
 @strategy("embedding-api")

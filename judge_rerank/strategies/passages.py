@@ -145,13 +145,20 @@ class Passages(Composable):
 def _translated(plan: Plan, alone: Candidates, parts: Sequence[Candidate]) -> Steps[tuple[Ordering, set[int]]]:
     """The plan, with each call about the parts themselves; its ordering, and which parts the judge spoke of."""
     judged: set[int] = set()
+
+    def shown(candidate: Candidate) -> Candidate:
+        return replace(parts[candidate.index], fields=candidate.fields)
+
     runner = PlanRunner(plan)
     while not runner.done:
         calls = runner.round
         outcomes = yield [
-            replace(call, candidates=tuple(parts[candidate.index] for candidate in call.candidates)) for call in calls
+            call if call.content_free else replace(call, candidates=tuple(map(shown, call.candidates)))
+            for call in calls
         ]
         for call, outcome in zip(calls, outcomes, strict=True):
+            if call.content_free:
+                continue
             alone.evidence.add(call, outcome)
             said = zip(call.candidates, outcome.statements(len(call.candidates)), strict=True)
             judged.update(candidate.index for candidate, statement in said if statement.failure is None)
