@@ -171,16 +171,16 @@ Instruction = Annotated[
 Criteria = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME=WEIGHT,...",
-        help="What to judge documents by, weighed: relevance=0.7,recency=0.3. score grades each of them.",
+        metavar="NAME=WEIGHT",
+        help="What to judge documents by, with weights, such as relevance=0.7,recency=0.3. score grades each of them.",
         rich_help_panel=_JUDGE,
     ),
 ]
 Fields = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME,...",
-        help="Metadata that the judge is shown with each document: date,source.",
+        metavar="NAMES",
+        help="Metadata that the judge is shown with each document: names, separated by commas.",
         rich_help_panel=_JUDGE,
     ),
 ]

@@ -59,7 +59,7 @@ def as_criteria(given: CriteriaLike) -> tuple[Criterion, ...]:
     if len(found) > MOST_CRITERIA:
         raise InputError(f"criteria has {len(found)} criteria; at most {MOST_CRITERIA} are judged at once.")
     if found and math.fsum(each.weight for each in found) <= 0:
-        raise InputError(f"The weights of criteria sum to nothing; one has to be above 0: {_EXAMPLE}.")
+        raise InputError(f"The weights of criteria sum to nothing; one must be above 0: {_EXAMPLE}.")
     return found
 
 
@@ -157,7 +157,7 @@ def _criterion(name: object, value: object) -> Criterion:
     name = name.strip()
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"The criterion {name!r} is no name; expected up to 40 letters, digits, spaces, dashes: 'recency'."
+            f"The criterion {name!r} is not a name; expected up to 40 letters, digits, spaces, dashes: 'recency'."
         )
     if name.casefold() in _TAKEN:
         raise InputError(f"A criterion cannot be called {name!r}, which is a part of every reply; choose another name.")

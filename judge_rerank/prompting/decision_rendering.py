@@ -115,9 +115,7 @@ class DecisionForm(Form):
 
     def messages(self, query: Query, shown: Sequence[Shown]) -> tuple[Message, ...]:
         """The state; and after it, for counting, what the questions add to it."""
-        state = self.template.render(
-            query=query, documents=shown, options=self.options, instruction=self.instruction
-        )
+        state = self.template.render(query=query, documents=shown, options=self.options, instruction=self.instruction)
         asked = "\n".join("\n".join((question.instructions, *question.labels)) for question in self.questions)
         return (*state, Message(role="user", content=asked))
 

@@ -58,8 +58,8 @@ def test_the_forms_of_criteria() -> None:
     [
         ({"": 1}, "has no name"),
         ({"  ": 1}, "has no name"),
-        ({'a"b': 1}, "is no name"),
-        ({"a" * 41: 1}, "is no name"),
+        ({'a"b': 1}, "is not a name"),
+        ({"a" * 41: 1}, "is not a name"),
         ({"reason": 1}, "cannot be called 'reason'"),
         ({"recency": 1, "Recency": 2}, "'Recency' appears twice"),
         ('{"recency": 1, "recency": 2}', "'recency' appears twice"),
