@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from judge_rerank.core import ChatReply, Failed, JudgeCall, Query, Scores, as_criteria
-from judge_rerank.prompting.tasks import TASKS, Task, by_criteria
+from judge_rerank.prompting.tasks import TASKS, Task, asked_by, by_criteria
 
 CRITERIA = as_criteria({"relevance": 3, "Recency": 1})
 
@@ -91,10 +91,15 @@ def test_the_schema_and_the_sentence_name_each_criterion() -> None:
 
 
 def test_weights_are_not_sent() -> None:
-    other = asked(
-        JudgeCall(
-            task="score", query=Query(text="q"), candidates=(), criteria=as_criteria({"relevance": 1, "Recency": 9})
-        )
-    )
+    other = by_criteria(TASKS["score"], as_criteria({"relevance": 1, "Recency": 9}))
     assert other.reply_format(3) == task().reply_format(3)
     assert other.schema(3) == task().schema(3)
+
+
+def test_the_levels_of_a_prompt_are_the_scale_of_each_criterion() -> None:
+    levels = by_criteria(asked_by("score", 4), CRITERIA)
+    assert "from 0 (not at all) to 3 (fully)" in levels.reply_format(2)
+    found = levels.read(ChatReply(text='{"relevance": 3, "recency": 0}'), 1)
+    assert isinstance(found, Scores)
+    assert found.values == (0.75,)
+    assert isinstance(levels.read(ChatReply(text='{"relevance": 4, "recency": 0}'), 1), Failed)
