@@ -13,11 +13,13 @@ from judge_rerank.core import (
     Query,
     RerankError,
     Strategy,
+    Wishes,
     as_documents,
     as_pair,
     as_pairs,
     as_query,
     judge_kind,
+    with_wishes,
 )
 from judge_rerank.engine import Job, ModelChannels, OnExhausted, RankOptions, gives_scores, in_thread
 from judge_rerank.spending import Cap, OpenLimits
@@ -46,6 +48,7 @@ class JobMaker:
         limits: the caps of `with` blocks.
         on_exhausted: what happens when a cap is reached and the ranking does not say.
         calibrated: whether scores are made probabilities.
+        wishes: the judge's instruction, criteria and fields, where the ranking and its query have none.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class JobMaker:
         limits: OpenLimits,
         on_exhausted: OnExhausted,
         calibrated: bool = False,
+        wishes: Wishes | None = None,
     ) -> None:
         self._channels, self._strategy, self._limits = channels, strategy, limits
         self._on_exhausted: OnExhausted = on_exhausted
         self._calibrated = calibrated
+        self._wishes = wishes or Wishes()
 
     def job(
         self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None, options: RankOptions
@@ -109,7 +114,7 @@ class JobMaker:
     def _asked(self, query: str | Query, docs: DocumentsLike, options: RankOptions) -> _Asked:
         """In the caller's own thread, to which its documents and its open limits belong."""
         return _Asked(
-            query=as_query(query),
+            query=with_wishes(as_query(query), options.wishes, self._wishes),
             documents=as_documents(docs),
             options=options,
             caps=self._limits.here() + options.own_caps(),

@@ -13,8 +13,10 @@ from typing import Any, NoReturn, Self, Unpack, cast
 from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
 from judge_rerank.core import (
     Backend,
+    CriteriaLike,
     DocumentsLike,
     Estimate,
+    FieldsLike,
     InputError,
     Pair,
     Query,
@@ -22,6 +24,7 @@ from judge_rerank.core import (
     Recommendation,
     RerankError,
     Strategy,
+    Wishes,
     judge_kind,
     require_above_zero,
     secrets_in,
@@ -89,6 +92,8 @@ class Judge:
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
             probability that a document is relevant. The order stays the same. A warning is logged if it was fitted on
             another model, prompt or strategy.
+        instruction, criteria, fields: for every ranking, unless its call or its `Query` has its own: what the judge is
+            to heed, what it is to weigh, and which metadata it is shown, as in `RankOptions`.
 
     `model` may be a list. The later models answer when the provider of the earlier ones fails. Each answer has the
     price, the cache key and the trace of the model that gave it.
@@ -121,6 +126,9 @@ class Judge:
         cache_dir: str | Path | ReplyCache | None = DEFAULT_CACHE,
         trace: str | Path | Trace | None = None,
         calibration: Calibration | str | Path | None = None,
+        instruction: str | None = None,
+        criteria: CriteriaLike | None = None,
+        fields: FieldsLike | None = None,
     ) -> None:
         require_above_zero("concurrency", concurrency, whole=True)
         require_above_zero("max_tokens_per_doc", max_tokens_per_doc, whole=True)
@@ -129,6 +137,7 @@ class Judge:
         if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
         own = parse(strategy) if strategy is not None else None
+        wishes = Wishes.of(instruction=instruction, criteria=criteria, fields=fields)
         self._open = partial(open_backend, api=api, api_base=api_base, api_key=api_key, params=params)
         self._ledger = Ledger.of(budget or Budget.from_environment())
         self._cache = opened_cache(cache_dir, listed(model))
@@ -155,6 +164,7 @@ class Judge:
             limits=self._limits,
             on_exhausted=RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial",
             calibrated=calibration is not None,
+            wishes=wishes,
         )
         self._engine = Engine(
             self._channels,
@@ -189,7 +199,7 @@ class Judge:
                 object; None for the judge's own, else the model's. For a hosted model that is "score(batch_size=20)":
                 grades from 1 to 10, a call for every 20 documents, all at once, each document read once. For a model
                 that runs here it is "binary": a call a document. Both give scores.
-            **options: those of `RankOptions`, such as `top_n`, `min_score`, `keep`, `answerable` and `deadline_s`.
+            **options: those of `RankOptions`, such as `top_n`, `min_score`, `keep`, `instruction` and `deadline_s`.
 
         Returns:
             Every document exactly once, or the first `top_n`, or those that `min_score` or `keep` leaves. Ties keep
@@ -296,14 +306,13 @@ class Judge:
         query: str | Query,
         docs: DocumentsLike,
         strategy: str | Strategy | None = None,
-        *,
-        answerable: bool = False,
+        **options: Unpack[RankKeywords],
     ) -> Estimate:
         """Calls, rounds and tokens of a ranking, its probable cost and its highest cost, without sending anything.
 
-        The strategy itself runs against neutral replies on the real prompts; `answerable` as in `RankOptions`.
+        The strategy itself runs against neutral replies on the real prompts. The arguments are those of `rerank`.
         """
-        return self._engine.estimate(self._jobs.job(query, docs, strategy, RankOptions(answerable=answerable)))
+        return self._engine.estimate(self._jobs.job(query, docs, strategy, RankOptions.of(options)))
 
     def plan(
         self,

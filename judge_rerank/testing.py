@@ -199,10 +199,10 @@ class SimulatedJudge(FakeBackend):
             return _compared(subject, request.labels, grades)
         if len(grades) == 1 and request.labels:
             return self._worded(subject, grades[0])
+        verdicts = [self._verdict(subject, grade) for grade in grades]
         if len(grades) == 1:
-            return json.dumps(self._verdict(subject, grades[0]))
-        verdicts = [{"id": i} | self._verdict(subject, grade) for i, grade in enumerate(grades, start=1)]
-        return json.dumps({"judgments": verdicts})
+            return json.dumps(verdicts[0])
+        return json.dumps({"judgments": [{"id": i} | verdict for i, verdict in enumerate(verdicts, start=1)]})
 
     def _decided(self, questions: Sequence[Question], grades: Sequence[float]) -> list[dict[str, object]]:
         """An answer to each question of a decision model: about the document at its place, or about all of them."""
@@ -222,8 +222,10 @@ class SimulatedJudge(FakeBackend):
         if subject.task == "binary":
             return {"reason": "by its grade", "relevant": grade > self._top / 2}
         name, low, high = _scale(subject)
-        number = round(low + (high - low) * grade / self._top)
-        return {"reason": "by its grade", name: min(high, max(low, number))}
+        number = min(high, max(low, round(low + (high - low) * grade / self._top)))
+        if subject.criteria:
+            return dict.fromkeys([each.name for each in subject.criteria], number)
+        return {"reason": "by its grade", name: number}
 
     def _worded(self, subject: Subject, grade: float) -> ChatReply:
         """A one-word answer with log-probabilities that keep every difference between noisy grades."""

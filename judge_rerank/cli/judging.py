@@ -43,6 +43,7 @@ def open_judge(
 
     params = parameters(judging.param or ())
     kept = places(spending)
+    asked = judging if isinstance(judging, JudgeOptions) else JudgeOptions()
     return Judge(
         judging.model,
         api=judging.api,
@@ -53,10 +54,13 @@ def open_judge(
         cache_dir=kept.replies,
         trace=Trace(kept.trace),
         prompts=judging.prompts,
-        strategy=_strategy(judging, strategy),
+        strategy=_strategy(judging, asked, strategy),
         concurrency=judging.concurrency,
         max_tokens_per_doc=judging.max_tokens_per_doc,
         calibration=calibration,
+        instruction=asked.instruction,
+        criteria=asked.criteria,
+        fields=asked.fields,
     )
 
 
@@ -122,11 +126,10 @@ def _backend(judging: ModelOptions) -> Backend:
     return open_backend(judging.model, api=judging.api, api_base=judging.api_base, params=params)
 
 
-def _strategy(judging: ModelOptions, given: str | None) -> Strategy:
+def _strategy(judging: ModelOptions, asked: JudgeOptions, given: str | None) -> Strategy:
     """The strategy that is asked for, with its options."""
     from judge_rerank.strategies import parse
 
-    asked = judging if isinstance(judging, JudgeOptions) else JudgeOptions()
     named = given or asked.strategy
     # Without a strategy the model decides; with one, a judge that only scores may need no model at all.
     chosen = parse(named or _backend(judging).info.strategy)

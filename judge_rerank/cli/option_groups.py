@@ -29,6 +29,9 @@ class JudgeOptions(ModelOptions):
     prompt: options.Prompt = None
     explain: options.Explain = False
     passages: options.Passages = None
+    instruction: options.Instruction = None
+    criteria: options.Criteria = None
+    fields: options.Fields = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,6 +160,30 @@ CalibrationFile = Annotated[
         rich_help_panel=_JUDGE,
     ),
 ]
+Instruction = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="What the judge is to heed beside the query: 'prefer primary sources from after 2020'.",
+        rich_help_panel=_JUDGE,
+    ),
+]
+Criteria = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=WEIGHT",
+        help="What to judge documents by, with weights, such as relevance=0.7,recency=0.3. score grades each of them.",
+        rich_help_panel=_JUDGE,
+    ),
+]
+Fields = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Metadata that the judge is shown with each document: names, separated by commas.",
+        rich_help_panel=_JUDGE,
+    ),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="The highest number of simultaneous requests.", rich_help_panel=_JUDGE),

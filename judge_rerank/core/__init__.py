@@ -20,6 +20,16 @@ from judge_rerank.core.backend import (
 )
 from judge_rerank.core.cancel import CancelToken
 from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
+from judge_rerank.core.criteria import (
+    CriteriaLike,
+    Criterion,
+    as_criteria,
+    as_instruction,
+    criteria_text,
+    told,
+    weighed,
+    weighing_sentence,
+)
 from judge_rerank.core.document_input import (
     TEXT_KEYS,
     DocumentLike,
@@ -32,7 +42,7 @@ from judge_rerank.core.document_input import (
     document_from,
     identifier_in,
 )
-from judge_rerank.core.documents import Candidate, Document, Passage, Query
+from judge_rerank.core.documents import Candidate, Document, Passage, Query, ShownFields
 from judge_rerank.core.effects import (
     ApiCall,
     Effect,
@@ -79,6 +89,7 @@ from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.judgments import FailureReason, Judgment
 from judge_rerank.core.languages import NAMES, language_of, languages_of, named
 from judge_rerank.core.lazy import lazy_names
+from judge_rerank.core.metadata_fields import FieldsLike, as_fields, shown_fields
 from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
 from judge_rerank.core.numbers import as_relevance, kept_apart, sigmoid
 from judge_rerank.core.outcomes import (
@@ -93,6 +104,7 @@ from judge_rerank.core.outcomes import (
     judgments_of,
 )
 from judge_rerank.core.plan_runner import PlanRunner, Steps, StrategyRunner
+from judge_rerank.core.question import Wishes, with_wishes
 from judge_rerank.core.ranking import Integrity, Kept, RankedDocument, Ranking
 from judge_rerank.core.redaction import (
     basic_auth,
@@ -145,6 +157,8 @@ __all__ = [
     "Circumstances",
     "ContextLimits",
     "ContextTooLong",
+    "CriteriaLike",
+    "Criterion",
     "DataError",
     "Document",
     "DocumentLike",
@@ -159,6 +173,7 @@ __all__ = [
     "Explanation",
     "Failed",
     "FailureReason",
+    "FieldsLike",
     "FinishReason",
     "Forecast",
     "Group",
@@ -207,6 +222,7 @@ __all__ = [
     "ScorerError",
     "Scores",
     "SetupError",
+    "ShownFields",
     "Statement",
     "Step",
     "Steps",
@@ -218,8 +234,12 @@ __all__ = [
     "Tiers",
     "UnknownName",
     "Usage",
+    "Wishes",
     "added",
+    "as_criteria",
     "as_documents",
+    "as_fields",
+    "as_instruction",
     "as_pair",
     "as_pairs",
     "as_query",
@@ -229,6 +249,7 @@ __all__ = [
     "by_raw",
     "by_score",
     "check_number",
+    "criteria_text",
     "document_from",
     "dollars",
     "explain",
@@ -255,11 +276,16 @@ __all__ = [
     "said_of",
     "scored",
     "secrets_in",
+    "shown_fields",
     "sigmoid",
     "spec_of",
     "tiers_without",
     "to_usd",
+    "told",
     "total_usd",
+    "weighed",
+    "weighing_sentence",
+    "with_wishes",
     "without",
     "without_user",
 ]

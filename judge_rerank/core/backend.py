@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from judge_rerank.core.criteria import Criterion
 from judge_rerank.core.documents import Candidate, Query
 from judge_rerank.core.redaction import public_repr
 
@@ -72,6 +73,7 @@ class Subject:
     options: tuple[str, ...] = ()
     explain: bool = False
     levels: int = 0
+    criteria: tuple[Criterion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

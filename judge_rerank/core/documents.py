@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+from judge_rerank.core.criteria import Criterion
+
+ShownFields: TypeAlias = tuple[tuple[str, str], ...]
+"""Names of metadata with their values as text, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """What is searched for; `id` names it in TREC output and in reports."""
+    """What is searched for, and what documents are judged by.
+
+    Attributes:
+        text: the query.
+        id: its name in TREC output and in reports.
+        instruction: what the judge is to heed beside the query; None where nobody said, "" for none.
+        criteria: what the judge is to weigh; empty for relevance alone.
+        fields: the metadata of each document that is shown to the judge.
+    """
 
     text: str
     id: str | None = None
+    instruction: str | None = None
+    criteria: tuple[Criterion, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +39,9 @@ class Document:
         text: what the judge reads.
         title: shown to the judge before the text, where there is one.
         id: the caller's name for it; used in TREC output. Never shown to the judge.
-        score: the first stage's score, if it is known. Never shown to the judge.
-        metadata: anything else the caller wants to find again in the ranking. Never shown to the judge.
+        score: the first stage's score, if it is known. Shown to the judge only by `first_stage_scores=True`.
+        metadata: anything else the caller wants to find again in the ranking. Only what `fields` names is shown to the
+            judge.
         source: what the caller passed, as it was: a mapping, a row of a table, a document of LangChain, LlamaIndex or
             Haystack. None for a `Document` of the caller's own. It is neither compared nor written anywhere, and never
             shown to the judge.
@@ -55,9 +72,16 @@ class Passage:
 class Candidate:
     """A document and its place in the first-stage order, counted from 0.
 
-    Where `passage` is set, `document.text` is only that part of the text of the document at `index`.
+    Where `passage` is set, `document.text` is only that part of the text of the document at `index`. `fields` are
+    shown before the text.
     """
 
     index: int
     document: Document
     passage: Passage | None = None
+    fields: ShownFields = ()
+
+    @property
+    def heading(self) -> str:
+        """The fields as text, a line each; "" for none."""
+        return "\n".join(f"{name}: {value}" for name, value in self.fields)

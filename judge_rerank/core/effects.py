@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
+from judge_rerank.core.criteria import Criterion
 from judge_rerank.core.documents import Candidate, Query
 from judge_rerank.core.redaction import public_repr
 
@@ -24,6 +25,10 @@ class JudgeCall:
         model: another model than the judge's own, by its LiteLLM name.
         stage: the name that the call bears in the trace.
         by_judge: whether an LLM answers, so that its score says something of a document by itself.
+        criteria: what each document is judged by, each for itself, for tasks that can; their weights make the score of
+            the answers, and are not sent. Empty for relevance alone.
+        content_free: its documents say nothing, so that the answer shows what the judge thinks of their positions. It
+            is no judgment of the candidates, and no evidence about them.
     """
 
     by_judge: ClassVar[bool] = True
@@ -36,6 +41,8 @@ class JudgeCall:
     explain: bool = False
     model: str | None = None
     stage: str = ""
+    criteria: tuple[Criterion, ...] = ()
+    content_free: bool = False
 
 
 Group: TypeAlias = tuple[Query, tuple[Candidate, ...]]
@@ -118,7 +125,13 @@ class ApiCall(JudgeCall):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RerankCall(ApiCall):
-    """A question to a rerank API, which scores all candidates in one call."""
+    """A question to a rerank API, which scores all candidates in one call.
+
+    Attributes:
+        instructed: where the API takes an instruction: in a field of the request, before the query, or nowhere.
+    """
+
+    instructed: Literal["field", "query", "none"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ class Evidence:
     """Every judgment of one ranking, as scores and as preferences. Candidates are named by their `index`.
 
     Only what the judge stated counts: a failed call, or a document that a reply left out, adds nothing. Nor does a
-    call that showed passages, since what is said of a part need not hold of the whole.
+    call that showed passages, since what is said of a part need not hold of the whole, nor one without content.
     """
 
     __slots__ = ("_judged", "_judged_task", "_scores", "_tiers", "_votes")
@@ -28,6 +28,8 @@ class Evidence:
 
     def add(self, call: JudgeCall, outcome: Outcome) -> None:
         """Note one outcome of one call."""
+        if call.content_free:
+            return
         self._note_judged(call, outcome)
         if any(candidate.passage is not None for candidate in call.candidates):
             return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from judge_rerank.core.criteria import criteria_text
 from judge_rerank.core.documents import Query
 from judge_rerank.core.errors import InputError
 from judge_rerank.core.judgments import Judgment
@@ -67,6 +68,7 @@ class Explanation:
         name = f"index {self.result.index}" + (f", id {document.id}" if document.id else "")
         lines = [
             f"query     {_short(self.query.text)}",
+            *_wishes(self.query),
             f"document  {_short(' '.join(filter(None, (document.title, document.text))))}  ({name})",
             f"path      {self.path}",
         ]
@@ -111,6 +113,16 @@ def _place(ranking: Ranking, stage: str, index: int) -> int | None:
         return None
     mine = scores[index]
     return 1 + sum(score > mine or (score == mine and other < index) for other, score in scores.items())
+
+
+def _wishes(query: Query) -> list[str]:
+    """What the judge was to heed beside the query, a line each."""
+    said = {
+        "instruct": query.instruction,
+        "criteria": criteria_text(query.criteria),
+        "fields": ", ".join(query.fields),
+    }
+    return [f"{name:<8}  {_short(text)}" for name, text in said.items() if text]
 
 
 def _said(judgment: Judgment) -> str:

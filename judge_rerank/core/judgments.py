@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -34,6 +35,7 @@ class Judgment:
         reply: its raw text.
         repairs: what was repaired while reading the reply; empty for a clean one.
         failure: why there is no judgment, if there is none; score, label and position are then None.
+        criteria: by criterion, the values in [0, 1] that the score was weighed from; None where there were no criteria.
         input_tokens, output_tokens, cost_usd, latency_s: of the whole call, which may have judged other documents too.
         cached: whether the reply came from the cache and cost nothing.
     """
@@ -53,6 +55,7 @@ class Judgment:
     reply: str | None = None
     repairs: tuple[str, ...] = ()
     failure: FailureReason | None = None
+    criteria: Mapping[str, float] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal | None = None

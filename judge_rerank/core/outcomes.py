@@ -30,6 +30,7 @@ class Statement:
     position: int | None = None
     reason: str | None = None
     failure: FailureReason | None = None
+    criteria: Mapping[str, float] | None = None
 
 
 class _Judged:
@@ -67,6 +68,7 @@ class Scores(_Judged, _Uncounted):
         reasons: explanations, None where there is none.
         repairs: what was repaired while reading; empty for a clean reply.
         refused: positions of candidates that had to be left out of the request, because they were refused.
+        criteria: by criterion, what `values` were weighed from, in [0, 1]; empty where there were no criteria.
     """
 
     values: tuple[float | None, ...]
@@ -75,6 +77,7 @@ class Scores(_Judged, _Uncounted):
     reasons: tuple[str | None, ...] = ()
     repairs: tuple[str, ...] = ()
     refused: tuple[int, ...] = ()
+    criteria: tuple[Mapping[str, float] | None, ...] = ()
 
     compares: ClassVar[bool] = False
 
@@ -82,12 +85,13 @@ class Scores(_Judged, _Uncounted):
         """A score each. One that a scorer left out was no number; one that a reply left out could not be read."""
         nothing = (None,) * n
         missing: FailureReason = "scorer" if self.raw else "unreadable"
-        parts = zip(self.values, self.raw or nothing, self.labels or nothing, self.reasons or nothing, strict=True)
+        optional = (each or nothing for each in (self.raw, self.labels, self.reasons, self.criteria))
+        parts = zip(self.values, *optional, strict=True)
         return tuple(
             Statement(failure="refused" if shown in self.refused else missing)
             if value is None
-            else Statement(score=value, raw=raw, label=label, reason=reason)
-            for shown, (value, raw, label, reason) in enumerate(parts)
+            else Statement(score=value, raw=raw, label=label, reason=reason, criteria=criteria)
+            for shown, (value, raw, label, reason, criteria) in enumerate(parts)
         )
 
     def preferences(self, call: JudgeCall) -> Tiers:  # noqa: ARG002
@@ -107,8 +111,13 @@ class Scores(_Judged, _Uncounted):
             raw=_put_back(self.raw, places),
             labels=_put_back(self.labels, places),
             reasons=_put_back(self.reasons, places),
+            criteria=_put_back(self.criteria, places),
             refused=tuple(places[shown] for shown in self.refused),
         )
+
+    def corrected(self, content_free: Outcome) -> Scores:  # noqa: ARG002
+        """The same: a score by itself has no position."""
+        return self
 
     def widened(self, call: JudgeCall, places: Sequence[int]) -> Scores:
         """The scores of the whole call, none for the candidates that were left out."""
@@ -119,6 +128,7 @@ class Scores(_Judged, _Uncounted):
             raw=_spread(self.raw, places, n),
             labels=_spread(self.labels, places, n),
             reasons=_spread(self.reasons, places, n),
+            criteria=_spread(self.criteria, places, n),
             refused=_others(places, n),
         )
 
@@ -137,6 +147,7 @@ class Order(_Judged):
         reason: the judge's explanation, where one was asked for.
         repairs: what was repaired while reading; empty for a clean reply.
         refused: positions of candidates that had to be left out of the request, because they were refused.
+        chances: by position, how probable it is that the judge names it as the best; empty where that is not known.
     """
 
     order: tuple[int, ...]
@@ -147,6 +158,7 @@ class Order(_Judged):
     reason: str | None = None
     repairs: tuple[str, ...] = ()
     refused: tuple[int, ...] = ()
+    chances: tuple[float, ...] = ()
 
     def statements(self, n: int) -> tuple[Statement, ...]:
         """A position each, from 1; a candidate that the reply left out has none."""
@@ -168,14 +180,25 @@ class Order(_Judged):
         """The same order by the call's own positions; what was left out follows in the call's own order."""
         named = [places[shown] for shown in self.order[: self.stated]]
         refused = tuple(places[shown] for shown in self.refused)
-        return replace(self, order=(*named, *sorted(set(places).difference(named))), refused=refused)
+        rest = sorted(set(places).difference(named))
+        return replace(self, order=(*named, *rest), refused=refused, chances=_put_back(self.chances, places))
 
     def widened(self, call: JudgeCall, places: Sequence[int]) -> Order:
         """The order of the whole call; candidates that were left out follow, and are not stated."""
         n = len(call.candidates)
         named = [places[shown] for shown in self.order[: self.stated]]
         rest = [shown for shown in range(n) if shown not in named]
-        return replace(self, order=(*named, *rest), refused=_others(places, n))
+        chances = tuple(chance or 0.0 for chance in _spread(self.chances, places, n))
+        return replace(self, order=(*named, *rest), refused=_others(places, n), chances=chances)
+
+    def corrected(self, content_free: Outcome) -> Order:
+        """The order by what the documents add to the chances that their positions have without content."""
+        bias = content_free.chances if isinstance(content_free, Order) else ()
+        if not self.chances or len(bias) != len(self.chances):
+            return self
+        chances = _without_bias(self.chances, bias)
+        named = sorted(sorted(self.order[: self.stated]), key=lambda shown: -chances[shown])
+        return replace(self, order=(*named, *self.order[self.stated :]), chances=chances)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -226,6 +249,16 @@ class Choice(_Judged, _Uncounted):
         refused = _others(places, len(call.candidates))
         return replace(self, label=own.get(self.label, self.label), probabilities=probabilities, refused=refused)
 
+    def corrected(self, content_free: Outcome) -> Choice:
+        """The choice by what the documents add to the probabilities that their letters have without content."""
+        bias = content_free.probabilities if isinstance(content_free, Choice) else dict[str, float]()
+        if not self.probabilities or bias.keys() != self.probabilities.keys():
+            return self
+        labels = list(self.probabilities)
+        chances = _without_bias([self.probabilities[label] for label in labels], [bias[label] for label in labels])
+        best = max(range(len(labels)), key=lambda place: chances[place])
+        return replace(self, label=labels[best], probabilities=dict(zip(labels, chances, strict=True)))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed(_Uncounted):
@@ -262,6 +295,10 @@ class Failed(_Uncounted):
         """The same."""
         return self
 
+    def corrected(self, content_free: Outcome) -> Failed:  # noqa: ARG002
+        """The same."""
+        return self
+
 
 Outcome: TypeAlias = Scores | Order | Choice | Failed
 """What comes of one effect. All have
@@ -273,7 +310,8 @@ Outcome: TypeAlias = Scores | Order | Choice | Failed
 - `preferences(call)`: whom it puts above whom; `scores(call)`: by `index`, the scores there are;
 - `reordered(call, places)`: the outcome of candidates that were shown as `places` of the call, in the call's own order;
 - `widened(call, places)`: the outcome of only the candidates at `places` of the call, as one of the whole call, whose
-  other candidates were refused.
+  other candidates were refused;
+- `corrected(content_free)`: the outcome without the judge's liking for positions, as far as both know probabilities.
 """
 
 Outcomes: TypeAlias = Sequence[Outcome]
@@ -310,3 +348,14 @@ def _spread(values: Sequence[T], places: Sequence[int], n: int) -> tuple[T | Non
 
 def _others(places: Sequence[int], n: int) -> tuple[int, ...]:
     return tuple(place for place in range(n) if place not in places)
+
+
+def _without_bias(chances: Sequence[float], bias: Sequence[float]) -> tuple[float, ...]:
+    """The chances divided by what each position has anyway, summing to 1 (arXiv:2102.09690).
+
+    A position that the provider did not list is taken to have as little as the least that it listed.
+    """
+    least = min((each for each in bias if each > 0), default=1.0)
+    divided = [chance / max(each, least) for chance, each in zip(chances, bias, strict=True)]
+    total = sum(divided)
+    return tuple(each / total for each in divided) if total > 0 else tuple(chances)

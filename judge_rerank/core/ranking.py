@@ -255,7 +255,7 @@ class Ranking(Sequence[RankedDocument]):
     def to_dict(self) -> dict[str, Any]:
         """The whole ranking in JSON-ready types. Money is a string, so that no digit is lost."""
         return {
-            "query": asdict(self.query),
+            "query": _plain(asdict(self.query)),
             "strategy": self.strategy,
             "model": self.model,
             "status": self.status,

@@ -86,7 +86,7 @@ class ModelChannel:
         One call costs one request; one more if the reply cannot be read, and one for each retried attempt; none if the
         cache has it. Where one of several candidates is refused, about 2 log2 n more find it (see `without_refused`).
         """
-        several = len(call.candidates) > 1 and not isinstance(call, ApiCall)
+        several = len(call.candidates) > 1 and not (call.content_free or isinstance(call, ApiCall))
         refused: CallResult | None = None
         if not (several and context.filtered):
             refused = await _CallUnderWay(self, context, call, number=number, round_=round_).perform()
@@ -382,7 +382,7 @@ class _CallUnderWay:
                 task=call.task,
                 stage=call.stage or call.task,
                 round=self._round,
-                candidates=call.candidates,
+                candidates=() if call.content_free else call.candidates,
                 prompt=prepared.prompt,
                 prompt_hash=prepared.prompt_hash,
                 messages=prepared.request.messages,

@@ -148,7 +148,10 @@ class Engine:
         return what_exceeds(job, forecast, self._channels.info, passed_s=time.perf_counter() - started)
 
     def _candidates(self, job: Job, info: ModelInfo | None) -> Candidates:
-        items = [Candidate(index=index, document=document) for index, document in enumerate(job.documents)]
+        items = [
+            Candidate(index=index, document=document, fields=fields)
+            for index, (document, fields) in enumerate(zip(job.documents, job.shown, strict=True))
+        ]
         exceeded = partial(self._exceeded, job, time.perf_counter())
         circumstances = Circumstances(
             judge=judge_kind(info), exceeded=exceeded, languages=cache(partial(_languages, job))
@@ -162,7 +165,7 @@ class Engine:
             SetupError: something has to be installed or downloaded first.
             ScorerError: a scorer failed.
         """
-        documents = [Document(text="one"), Document(text="another")]
+        documents = [Document(text="one", score=1.0), Document(text="another", score=0.5)]
         job = Job(query=Query(text="query"), documents=documents, strategy=strategy)
         runner = StrategyRunner(strategy, job.query, self._candidates(job, self._channels.info))
         while not runner.done:

@@ -114,9 +114,9 @@ def what_exceeds(job: Job, forecast: Estimate, info: ModelInfo | None, *, passed
 
 def gives_scores(strategy: Strategy, kind: JudgeKind) -> bool:
     """Whether a strategy's documents have scores, found by running it on two documents against neutral outcomes."""
-    texts = (Document(text=text) for text in ("one", "another"))
+    documents = (Document(text="one", score=1.0), Document(text="another", score=0.5))
     candidates = Candidates(
-        [Candidate(index=index, document=document) for index, document in enumerate(texts)],
+        [Candidate(index=index, document=document) for index, document in enumerate(documents)],
         circumstances=Circumstances(judge=kind),
     )
     runner = StrategyRunner(strategy, Query(text="query"), candidates)

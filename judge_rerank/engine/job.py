@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from decimal import Decimal
 from typing import Any, Literal, TypedDict
 
 from judge_rerank.core import (
     CancelToken,
+    CriteriaLike,
     Document,
+    FieldsLike,
     InputError,
     Query,
+    ShownFields,
     Strategy,
     UnknownName,
+    Wishes,
     check_number,
     require_above_zero,
+    shown_fields,
     spec_of,
 )
 from judge_rerank.spending import Amount, Cap
@@ -63,6 +69,9 @@ class RankKeywords(TypedDict, total=False):
     scores: ScoresWanted | None
     answerable: bool
     keep: Keep | None
+    instruction: str | None
+    criteria: CriteriaLike | None
+    fields: FieldsLike | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +97,13 @@ class RankOptions:
         keep: "relevant" leaves out documents that are not relevant with a probability of at least a half, those
             without a score, and all of them where `ranking.answerable` is below a half: nothing here answers.
             `integrity.cut` lists them. It needs a calibration, which makes probabilities of scores.
+        instruction: what the judge is to heed beside the query, "prefer primary sources from after 2020"; "" for none,
+            None for the judge's own.
+        criteria: what to weigh, by name: `{"relevance": 0.7, "recency": 0.3}`, or a `Criterion` with a description in
+            place of a weight. `score` judges each by itself, in one request, and weighs them; strategies that compare,
+            or ask for yes or no, are told to weigh them. {} for relevance alone, None for the judge's own.
+        fields: metadata that is shown to the judge before the text of each document that has it: `["date", "source"]`.
+            Empty for none, None for the judge's own.
 
     Raises:
         InputError: an option is out of range, or not what is expected.
@@ -103,8 +119,14 @@ class RankOptions:
     scores: ScoresWanted | None = None
     answerable: bool = False
     keep: Keep | None = None
+    instruction: str | None = None
+    criteria: CriteriaLike | None = None
+    fields: FieldsLike | None = None
+    wishes: Wishes = field(init=False)
 
     def __post_init__(self) -> None:
+        wishes = Wishes.of(instruction=self.instruction, criteria=self.criteria, fields=self.fields)
+        object.__setattr__(self, "wishes", wishes)
         require_above_zero("top_n", self.top_n, whole=True)
         require_above_zero("deadline_s", self.deadline_s)
         if self.min_score is not None:
@@ -133,7 +155,7 @@ class RankOptions:
             UnknownName: there is no option of that name; the nearest are suggested.
             InputError: an option is out of range.
         """
-        known = [each.name for each in fields(cls)]
+        known = [each.name for each in dataclass_fields(cls) if each.init]
         for name in keywords:
             if name not in known:
                 raise UnknownName("option of rerank", name, known)
@@ -154,6 +176,10 @@ class Job:
         caps: what caps it beside the judge's budget.
         on_exhausted: what happens when one is reached.
         spec: the strategy's spec string.
+        shown: by document, the metadata that is shown of it.
+
+    Raises:
+        InputError: the query names metadata that no document has, or that cannot be shown.
     """
 
     query: Query
@@ -163,6 +189,8 @@ class Job:
     caps: tuple[Cap, ...] = ()
     on_exhausted: OnExhausted = "partial"
     spec: str = field(init=False)
+    shown: Sequence[ShownFields] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "spec", spec_of(self.strategy))
+        object.__setattr__(self, "shown", shown_fields(self.documents, self.query.fields))

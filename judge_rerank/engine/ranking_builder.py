@@ -95,6 +95,8 @@ class RankingBuilder:
         if result.prepared is not None:
             self._truncated.update(result.prepared.truncated)
         self._usages.append(result.usage)
+        if result.call.content_free:
+            return
         for candidate, judgment in zip(result.call.candidates, self._read(result), strict=True):
             self._judgments[candidate.index].append(judgment)
             if candidate.passage is not None:

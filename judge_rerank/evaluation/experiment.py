@@ -7,11 +7,20 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
-from judge_rerank.core import InputError, SetupError, UnknownName, redact_params
+from judge_rerank.core import (
+    CriteriaLike,
+    InputError,
+    SetupError,
+    UnknownName,
+    as_criteria,
+    as_instruction,
+    criteria_text,
+    redact_params,
+)
 from judge_rerank.evaluation.datasets import NoRelevant
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.sources import CATALOGUE, Files
@@ -56,6 +65,10 @@ def _listed(given: object) -> object:
     return [given] if isinstance(given, str) else given
 
 
+def _system(given: object) -> object:
+    return {"strategy": given} if isinstance(given, str) else given
+
+
 def _named(given: object) -> object:
     return {"name": given} if isinstance(given, str) else given
 
@@ -71,6 +84,33 @@ class PriceSpec(_Part):
     output_usd_per_mtok: float | str = 0.0
     cached_input_usd_per_mtok: float | str | None = None
     per_call_usd: float | str = 0.0
+
+
+def _criteria(given: object) -> object:
+    return given if given is None else criteria_text(as_criteria(cast("CriteriaLike", given)))
+
+
+Instruction = Annotated[
+    str,
+    AfterValidator(as_instruction),
+    Field(description='What the judge is to heed beside the query; "" for nothing.'),
+]
+Criteria = Annotated[
+    str | None,
+    BeforeValidator(_criteria, json_schema_input_type=str | dict[str, float | dict[str, float | str]] | None),
+    Field(description="What documents are judged by: names with weights, or with weight and description."),
+]
+Fields = Annotated[list[str], Field(description="The metadata that the judge is shown with each document.")]
+
+
+class SystemSpec(_Part):
+    """A strategy, with what it is to heed; what it does not say is as the experiment says."""
+
+    strategy: Annotated[str, AfterValidator(_strategy)]
+    instruction: Instruction | None = None
+    criteria: Criteria = None
+    fields: Fields | None = None
+    label: Annotated[str, Field(min_length=1, description="The name in the results.")] | None = None
 
 
 class ModelSpec(_Part):
@@ -177,7 +217,17 @@ class Experiment(_Part):
         ],
         Field(description="The prompts by task: names, or .j2 files relative to the experiment's file."),
     ] = {}
-    strategies: Annotated[list[Annotated[str, AfterValidator(_strategy)]], Field(min_length=1)]
+    strategies: Annotated[
+        list[Annotated[SystemSpec, BeforeValidator(_system, json_schema_input_type=str | SystemSpec)]],
+        Field(min_length=1),
+    ]
+    instructions: Annotated[
+        list[Instruction],
+        BeforeValidator(_listed, json_schema_input_type=str | list[str]),
+        Field(description='The instructions that are compared, for strategies without one of their own; "" for none.'),
+    ] = []
+    criteria: Criteria = None
+    fields: Fields | None = None
     metrics: Annotated[
         list[Annotated[str, AfterValidator(_metric)]],
         Field(
@@ -270,7 +320,12 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Experiment.model_json_schema()
 
 
-_KEYS: Mapping[str, type[BaseModel]] = {"datasets": DatasetSpec, "models": ModelSpec, "price": PriceSpec}
+_KEYS: Mapping[str, type[BaseModel]] = {
+    "datasets": DatasetSpec,
+    "models": ModelSpec,
+    "price": PriceSpec,
+    "strategies": SystemSpec,
+}
 
 
 def _first(invalid: ValidationError) -> tuple[tuple[str | int, ...], str]:

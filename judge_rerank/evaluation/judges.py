@@ -157,7 +157,8 @@ def _forecast(plan: PreparedExperiment, judges: Judges, planned: Planned, prepar
         twins = [(topic.query, prepared.without_relevant(topic, seed)) for topic, seed in topics]
         lists += [pair for pair in twins if pair[1]]
     estimates = [
-        judge.estimate(query, documents, planned.strategy, answerable=answerable) for query, documents in lists
+        judge.estimate(query, documents, planned.strategy, answerable=answerable, **planned.variant.wishes)
+        for query, documents in lists
     ]
     return Forecast(
         variant=planned.variant.name,

@@ -12,6 +12,7 @@ from typing import Any
 from judge_rerank.core import (
     Candidates,
     ContextLimits,
+    Document,
     InputError,
     JudgeCall,
     Plan,
@@ -26,11 +27,14 @@ from judge_rerank.core import (
     spec_of,
 )
 from judge_rerank.engine import drive
-from judge_rerank.evaluation.experiment import Experiment, ModelSpec
+from judge_rerank.evaluation.experiment import Experiment, ModelSpec, SystemSpec
 from judge_rerank.evaluation.record import Variant
 from judge_rerank.evaluation.summary import FIRST_STAGE, IDEAL
 from judge_rerank.prompting import Library, neutral
 from judge_rerank.strategies import parse
+
+_SHOWN = 40
+"""Characters of an instruction in the name of a variant."""
 
 _DOCUMENTS = 30
 """Enough for every stage of a strategy to ask something."""
@@ -120,7 +124,8 @@ def planned(experiment: Experiment) -> list[Planned]:
     """The variants of an experiment, the reference rows first.
 
     A model multiplies the strategies that ask a judge, a prompt those that ask its task without naming a prompt of
-    their own, and no others. A variant's name is its strategy, its prompts, and its model where there are several.
+    their own, an instruction those that ask something and have none of their own, and no others. A variant's name is
+    its label or strategy, its prompts, its instruction where there are several, and its model where there are several.
 
     Raises:
         InputError: a prompt is unknown or cannot be used, or is for a task that no strategy asks; a strategy asks a
@@ -131,17 +136,21 @@ def planned(experiment: Experiment) -> list[Planned]:
     prompts = {task: _templates(library, experiment, task, names) for task, names in experiment.prompts.items()}
     found: list[Planned] = []
     used: set[str] = set()
-    for place, text in enumerate(experiment.strategies):
-        strategy = parse(text)
+    for place, system in enumerate(experiment.strategies):
+        strategy = parse(system.strategy)
         calls = calls_of(strategy)
         if calls and not experiment.models:
-            raise experiment.error(f"{text!r} asks a judge. Name at least one under 'models'.", "strategies", place)
+            raise experiment.error(
+                f"{system.strategy!r} asks a judge. Name at least one under 'models'.", "strategies", place
+            )
         tasks = [task for task in open_tasks(calls) if task in prompts]
         used.update(tasks)
-        for model in experiment.models if calls else [None]:
+        for model, instruction in product(
+            experiment.models if calls else [None], _instructions(experiment, system, calls)
+        ):
             for chosen in product(*(prompts[task] for task in tasks)):
                 given = dict(zip(tasks, chosen, strict=True))
-                found.append(_planned(experiment, model, text, strategy, given))
+                found.append(_planned(experiment, model, system, instruction, given))
     if unused := set(prompts) - used:
         task = min(unused)
         message = f"No strategy asks {task!r} without a prompt of its own, so these prompts would not be used."
@@ -187,7 +196,9 @@ def chosen(variants: Sequence[Planned], only: Iterable[str]) -> list[Planned]:
 
 def calls_of(strategy: Strategy) -> list[JudgeCall]:
     """What a strategy asks, found by running it on neutral answers."""
-    run = drive(strategy, [f"document {place}" for place in range(_DOCUMENTS)], neutral)
+    # With scores, for strategies that show them.
+    documents = [Document(text=f"document {place}", score=float(-place)) for place in range(_DOCUMENTS)]
+    run = drive(strategy, documents, neutral)
     return [call for call in run.calls if not isinstance(call, ScorePairs)]
 
 
@@ -217,10 +228,26 @@ def _templates(library: Library, experiment: Experiment, task: str, names: Seque
     return found
 
 
+def _instructions(experiment: Experiment, system: SystemSpec, calls: Sequence[JudgeCall]) -> Sequence[str]:
+    """The instructions of a strategy's variants: its own, else the experiment's; none for one that asks nobody."""
+    if system.instruction is not None:
+        return [system.instruction]
+    return experiment.instructions or [""] if calls else [""]
+
+
 def _planned(
-    experiment: Experiment, model: ModelSpec | None, text: str, strategy: Strategy, given: Mapping[str, _Chosen]
+    experiment: Experiment,
+    model: ModelSpec | None,
+    system: SystemSpec,
+    instruction: str,
+    given: Mapping[str, _Chosen],
 ) -> Planned:
-    parts = [text, *(prompt.label for prompt in given.values())]
+    strategy = parse(system.strategy)
+    parts = [system.label or system.strategy, *(prompt.label for prompt in given.values())]
+    if instruction and system.label is None:
+        parts.append(f'"{instruction if len(instruction) <= _SHOWN else instruction[: _SHOWN - 1] + "…"}"')
+    criteria = experiment.criteria if system.criteria is None else system.criteria
+    fields = experiment.fields if system.fields is None else system.fields
     if model is not None and len(experiment.models) > 1:
         parts.append(model.label or model.name)
     return Planned(
@@ -231,6 +258,9 @@ def _planned(
             prompts={task: prompt.label for task, prompt in given.items()},
             prompt_hashes={task: prompt.hash for task, prompt in given.items()},
             settings=_settings(model) if model else {},
+            instruction=instruction,
+            criteria=(criteria or "") if model else "",
+            fields=list(fields or ()) if model else [],
         ),
         model=model,
         strategy=Prompted(strategy=strategy, prompts={task: p.given for task, p in given.items()})

@@ -24,6 +24,7 @@ class Variant:
         prompts: template names by task.
         prompt_hashes: the templates' hashes by task.
         settings: what else the model was given: its endpoint, its parameters.
+        instruction, criteria, fields: what the judge was to heed, to weigh (as text), and was shown of metadata.
         reference: "first-stage" or "ideal" for the two orders that no judge made, None for a real variant.
     """
 
@@ -34,6 +35,15 @@ class Variant:
     reference: str | None = None
     prompt_hashes: Mapping[str, str] = field(default_factory=dict[str, str])
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    instruction: str = ""
+    criteria: str = ""
+    fields: Sequence[str] = field(default_factory=list[str])
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """The options of a ranking that make the last three hold."""
+        given = {"instruction": self.instruction, "criteria": self.criteria, "fields": list(self.fields)}
+        return {name: value for name, value in given.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

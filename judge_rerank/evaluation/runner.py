@@ -273,7 +273,7 @@ class _Runner:
             pairs = [(topic.query, prepared.candidates(topic, seed)) for topic in group]
             made: list[Ranking] = []
             async for ranking in judge.arerank_many(
-                pairs, planned.strategy, cancel=self._cancel, answerable=answerable
+                pairs, planned.strategy, cancel=self._cancel, answerable=answerable, **planned.variant.wishes
             ):
                 made.append(ranking)
                 if not answerable:
@@ -289,7 +289,8 @@ class _Runner:
         """By query, the ranking of its list without the relevant documents, where something is left of it."""
         pairs = [(topic.query, left) for topic in topics if (left := prepared.without_relevant(topic, seed))]
         judge = self._judges.of(planned.model, seed)
-        many = judge.arerank_many(pairs, planned.strategy, cancel=self._cancel, answerable=True)
+        wishes = planned.variant.wishes
+        many = judge.arerank_many(pairs, planned.strategy, cancel=self._cancel, answerable=True, **wishes)
         return {ranking.query.id or "": ranking async for ranking in many}
 
     def _bet(self, prepared: Prepared, topics: Sequence[Topic]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from judge_rerank.core import ApiCall, ChatRequest, EmbedTexts, JudgeCall, Message, Subject
+from judge_rerank.core import ApiCall, ChatRequest, EmbedTexts, JudgeCall, Message, RerankCall, Subject, told
 from judge_rerank.prompting.rendering import COUNT_MARGIN, Cut, Cutter, Prepared
 from judge_rerank.prompting.tasks.base import Reader
 from judge_rerank.prompting.tasks.embedding import Embedding
@@ -28,13 +28,16 @@ class ApiRenderer(Cutter):
         return max(1, min(at_most, len(call.candidates), self._backend.info.max_documents or at_most))
 
     def prepare(self, call: JudgeCall) -> Prepared:
-        """The texts, each a message, and the most that the API can bill."""
-        beside = call.prefix if isinstance(call, EmbedTexts) else call.query.text
+        """The texts, each a message, and the most that the API can bill.
+
+        An instruction that the API takes in a field of its own is a system message before them.
+        """
+        beside = call.prefix if isinstance(call, EmbedTexts) else "\n".join(_asked(call))
         limit = self._limit(self.tokens(beside) if beside else 0)
-        cuts = [self.cut(candidate.document, limit) for candidate in call.candidates]
+        cuts = [self.cut(candidate, limit) for candidate in call.candidates]
         if isinstance(call, ApiCall) and call.halvings:
             halves = [max(_LEAST_TOKENS_PER_DOC, cut.tokens >> call.halvings) for cut in cuts]
-            cuts = [self.cut(c.document, half) for c, half in zip(call.candidates, halves, strict=True)]
+            cuts = [self.cut(c, half) for c, half in zip(call.candidates, halves, strict=True)]
         return self._embedding(call, cuts) if isinstance(call, EmbedTexts) else self._rerank(call, cuts)
 
     def _limit(self, beside: int) -> int:
@@ -56,17 +59,21 @@ class ApiRenderer(Cutter):
         )
 
     def _rerank(self, call: JudgeCall, cuts: Sequence[Cut]) -> Prepared:
-        asked = self.tokens(call.query.text)
+        instruction, query = _asked(call)
+        asked = self.tokens(query) + (self.tokens(instruction) if instruction else 0)
         chunk = max(_LEAST_CHUNK, _TOKENS_PER_CHUNK - COUNT_MARGIN * asked)
         chunks = sum(-(-COUNT_MARGIN * max(1, cut.tokens) // chunk) for cut in cuts)
         prepared = self._prepared(
             call,
             Rerank(),
-            [call.query.text, *map(_text, cuts)],
+            [query, *map(_text, cuts)],
             cuts,
             # Some count the query with each document.
             input_tokens=sum(cut.tokens for cut in cuts) + asked * max(1, len(cuts)),
         )
+        if instruction:
+            messages = (Message(role="system", content=instruction), *prepared.request.messages)
+            prepared = replace(prepared, request=replace(prepared.request, messages=messages))
         return replace(prepared, search_units=max(1, -(-chunks // _DOCUMENTS_PER_UNIT)), documents=len(cuts))
 
     def _prepared(
@@ -84,6 +91,16 @@ class ApiRenderer(Cutter):
             input_tokens=input_tokens,
             truncated=tuple(c.index for c, cut in zip(call.candidates, cuts, strict=True) if cut.shortened),
         )
+
+
+def _asked(call: JudgeCall) -> tuple[str, str]:
+    """What goes into the field for an instruction, "" for nothing, and what into that for the query."""
+    query = call.query
+    where = call.instructed if isinstance(call, RerankCall) else "none"
+    instruction = told(query.instruction, query.criteria) if where != "none" else ""
+    if where == "query" and instruction:
+        return "", f"{instruction}\nQuery: {query.text}"
+    return instruction, query.text
 
 
 def _text(cut: Cut) -> str:

@@ -17,6 +17,7 @@ from judge_rerank.core import (
     Query,
     Question,
     Scores,
+    told,
 )
 from judge_rerank.prompting import tasks as parsing
 from judge_rerank.prompting.decision_parts import asks_each
@@ -47,26 +48,25 @@ class DecisionRenderer(Renderer):
 
     def _looked_up(
         self,
-        task: str,
-        prompt: str | None,
-        options: tuple[str, ...],
-        explain: bool,  # noqa: FBT001
+        call: JudgeCall,
         n: int,
         reasoning_tokens: int,  # noqa: ARG002
         logprobs: bool,  # noqa: ARG002, FBT001
     ) -> Form:
-        if explain:
+        if call.explain:
             raise InputError(
                 f"{self._backend.info.name} is a decision model, which gives no reasons. Leave out explain, or judge "
                 "with a chat model."
             )
-        asked, template = parsing.task(task), self._library.get(task, prompt, decides=True)
+        asked, template = parsing.task(call.task), self._library.get(call.task, call.prompt, decides=True)
         return DecisionForm(
             task=asked,
             template=template,
             labels=(),
-            options=options,
+            options=call.options,
             explain=False,
+            # One question a document, so criteria are weighed by the model.
+            instruction=told(call.query.instruction, call.criteria or call.query.criteria) if n else "",
             reply_format="",
             output_tokens=_OUTPUT_TOKENS * (n if asks_each(asked.decision) else 1),
             both_orders=self._backend.info.both_orders,
@@ -119,7 +119,7 @@ class DecisionForm(Form):
 
     def messages(self, query: Query, shown: Sequence[Shown]) -> tuple[Message, ...]:
         """The state; and after it, for counting, what the questions add to it."""
-        state = self.template.render(query=query, documents=shown, options=self.options)
+        state = self.template.render(query=query, documents=shown, options=self.options, instruction=self.instruction)
         asked = "\n".join("\n".join((question.instructions, *question.labels)) for question in self.questions)
         return (*state, Message(role="user", content=asked))
 

@@ -29,10 +29,11 @@ A template is a text file `<task>/<name>.j2`:
 filled in: no document can begin a part. The variables are `query` (text), `documents` (each with `id`, counted from 1,
 `title`, empty where there is none, and `text`), `n` (how many there are), `levels`, `examples`, `options` (the labels
 of a task that chooses; for `pairwise` and `setwise` A, B, C …, each the letter of a document), `reply_format` (the
-sentence that says how to answer), `explain` and `labels` (whether a reason, or a single word, is wanted). The query
-and the documents come quoted (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text
-count as delimiters. They may stand in the user part only. What Jinja can do is bounded (see
-`judge_rerank.prompting.sandbox`).
+sentence that says how to answer), `explain` and `labels` (whether a reason, or a single word, is wanted) and
+`instruction` (what is to be heeded beside the query, "" for nothing). An instruction that a template does not place
+stands before its user part, under a line that says what it is. The query, the instruction and the documents come quoted
+(see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as delimiters. The query
+and the documents may stand in the user part only. What Jinja can do is bounded (see `judge_rerank.prompting.sandbox`).
 
 A prompt for decision models (see `Question`) has the parts `state:` and `question:` instead. The state shows the query
 and the documents once. The question is filled in for each document, which it names by `{{ document.id }}`; for a task
@@ -50,16 +51,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from judge_rerank.core import InputError, Message, PromptError, Query, SetupError, UnknownName
+from judge_rerank.core import InputError, Message, PromptError, Query, SetupError, UnknownName, prompt_text
 from judge_rerank.prompting.decision_parts import QUESTION_VARIABLES, STATE_VARIABLES, check_question, instructions
 from judge_rerank.prompting.escaping import quoted
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
 from judge_rerank.prompting.tasks import TASKS, Task, asked_by
 
-VARIABLES = frozenset({"query", "documents", "n", "levels", "examples", "options", "reply_format", "explain", "labels"})
+VARIABLES = frozenset(
+    {"query", "documents", "n", "levels", "examples", "options", "reply_format", "explain", "labels", "instruction"}
+)
 
 _OUTSIDE = frozenset({"query", "documents"})
+_HEADING = "Judge by this instruction of the person who asks, too:"
+"""Stands above an instruction that a template does not place."""
+
 _GROWTH = 8
 _SLACK_CHARS = 10_000
 _SUFFIX = ".j2"
@@ -67,11 +73,15 @@ _HINT = "A file of your own is named by its path, ending in .j2; a folder of the
 DECISION_PROMPT = "decision"
 """The variant of each task that decision models are asked with where none is named."""
 _SAMPLE_QUERY = Query(text="sample query")
+_SAMPLE_INSTRUCTION = "sample instruction"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shown:
-    """A document as the judge sees it: the number it goes by in this call, from 1, and its (cut) text."""
+    """A document as the judge sees it: the number it goes by in this call, from 1, and its (cut) text.
+
+    The text begins with the fields that are shown.
+    """
 
     id: int
     title: str | None
@@ -147,6 +157,11 @@ class Template:
         """Its task, in levels where it has them for a chat model."""
         return asked_by(self.task, 0 if self.decides else len(self.levels))
 
+    @property
+    def places_instruction(self) -> bool:
+        """Whether the template says itself where an instruction stands."""
+        return "instruction" in self._user.names | self._system.names
+
     def render(
         self,
         *,
@@ -156,10 +171,12 @@ class Template:
         options: Sequence[str] = (),
         explain: bool = False,
         labels: bool = False,
+        instruction: str = "",
     ) -> tuple[Message, ...]:
         """The conversation to send: a system message if the template has that part, and one user message.
 
-        For a decision model, the state, as the one message.
+        For a decision model, the state, as the one message. The user message, or the state, begins with the
+        instruction, if there is one and the template does not place it.
 
         Raises:
             PromptError: the template fails with these values, or cannot show several documents.
@@ -172,7 +189,8 @@ class Template:
             raise PromptError(msg, path=self.path)
         titles = [" ".join((document.title or "").split()) for document in documents]
         texts = [document.text for document in documents]
-        safe_query, *safe = quoted([query.text, *titles, *texts], tags=self._user.tags | self._system.tags)
+        tags = self._user.tags | self._system.tags
+        safe_query, safe_instruction, *safe = quoted([query.text, instruction, *titles, *texts], tags=tags)
         variables: dict[str, object] = {
             "query": safe_query,
             "documents": [
@@ -183,12 +201,21 @@ class Template:
             "reply_format": reply_format,
             "explain": explain,
             "labels": labels,
+            "instruction": safe_instruction,
         }
-        put_in = len(query.text) + sum(len(d.text) + len(d.title or "") for d in documents) + len(reply_format)
+        put_in = (
+            len(query.text)
+            + len(instruction)
+            + sum(len(d.text) + len(d.title or "") for d in documents)
+            + len(reply_format)
+        )
         limit = _GROWTH * (len(self.source) * (1 + len(documents)) + put_in) + _SLACK_CHARS
         static = {name: value for name, value in variables.items() if name not in _OUTSIDE}
         system = Message(role="system", content=self._system.render(static, limit=limit))
-        user = Message(role="user", content=self._user.render(variables, limit=limit))
+        asked = self._user.render(variables, limit=limit)
+        if instruction and not self.places_instruction:
+            asked = f"{_HEADING}\n{safe_instruction}\n\n{asked}"
+        user = Message(role="user", content=asked)
         return (system, user) if system.content else (user,)
 
 
@@ -390,7 +417,11 @@ def _rehearse(template: Template, *, line: int) -> bool:
                 options=_OPTIONS,
                 explain=explain,
                 labels=labels,
+                instruction=_SAMPLE_INSTRUCTION if template.places_instruction else "",
             )
+            if template.places_instruction and _SAMPLE_INSTRUCTION not in prompt_text(messages):
+                msg = "The template does not show the instruction in every case: {{ instruction }}."
+                raise PromptError(msg, path=template.path, line=line)
             text = messages[-1].content.casefold()
             if _SAMPLE_QUERY.text not in text:
                 msg = "The template does not show the query: {{ query }}."

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 from judge_rerank.core import (
     Backend,
+    Candidate,
     ChatRequest,
     ContextTooLong,
-    Document,
     JudgeCall,
     Message,
     ModelInfo,
@@ -19,8 +19,10 @@ from judge_rerank.core import (
     Subject,
     fitting,
     prompt_text,
+    told,
 )
 from judge_rerank.prompting.library import Library, Shown, Template
+from judge_rerank.prompting.tasks import by_criteria
 from judge_rerank.prompting.tasks.base import Reader, Task
 
 # A chat template wraps each message in a few special tokens that nobody counts.
@@ -78,7 +80,7 @@ class Cutter:
 
     @property
     def per_document(self) -> int:
-        """The most tokens of a document, title and text together, that are shown."""
+        """The most tokens of a document, title, fields and text together, that are shown."""
         return self._max_tokens_per_doc or self._backend.info.max_tokens_per_doc
 
     @property
@@ -94,9 +96,9 @@ class Cutter:
         """How many tokens the model counts in a text."""
         return self._backend.count_tokens(text)
 
-    def cut(self, document: Document, limit: int) -> Cut:
-        """The document in at most `limit` tokens, of which the title takes no more than half."""
-        return self._measured(document.title, document.text, limit)
+    def cut(self, candidate: Candidate, limit: int) -> Cut:
+        """The document in at most `limit` tokens: the title takes half of them at most, the fields half of the rest."""
+        return self._measured(candidate.document.title, candidate.heading, candidate.document.text, limit)
 
 
 class Renderer(Cutter):
@@ -184,12 +186,13 @@ class Renderer(Cutter):
             options=call.options,
             explain=call.explain,
             levels=len(form.template.levels),
+            criteria=call.criteria,
         )
 
     def _shown(self, call: JudgeCall, info: ModelInfo) -> list[Cut]:
         """Each candidate's text, cut to `max_tokens_per_doc`."""
         limit = self._max_tokens_per_doc or info.max_tokens_per_doc
-        return [self.cut(candidate.document, limit) for candidate in call.candidates]
+        return [self.cut(candidate, limit) for candidate in call.candidates]
 
     def _fitted(self, call: JudgeCall, form: Form, info: ModelInfo) -> list[Cut]:
         """Each candidate's text, cut to `max_tokens_per_doc` and further until all fit together."""
@@ -200,23 +203,24 @@ class Renderer(Cutter):
         limit = _level([cut.tokens for cut in cuts], room)
         if limit < _LEAST_TOKENS_PER_DOC:
             raise self._too_long(form)
-        return [self.cut(candidate.document, limit) for candidate in call.candidates]
+        return [self.cut(candidate, limit) for candidate in call.candidates]
 
     def _form_of(self, call: JudgeCall, n: int, info: ModelInfo) -> Form:
-        return self._form(call.task, call.prompt, call.options, call.explain, n, info.reasoning_tokens, info.logprobs)
+        # All that makes a form, without what differs from call to call; the query's own text is put in later.
+        query = replace(call.query, id=None, text="")
+        asked = replace(call, query=query, candidates=(), model=None, stage="")
+        return self._form(asked, n, info.reasoning_tokens, info.logprobs)
 
     def _looked_up(  # what a model is found to need is part of the key, since it changes
         self,
-        task: str,
-        prompt: str | None,
-        options: tuple[str, ...],
-        explain: bool,  # noqa: FBT001
+        call: JudgeCall,
         n: int,
         reasoning_tokens: int,
         logprobs: bool,  # noqa: FBT001
     ) -> Form:
-        template, info = self._library.get(task, prompt), self._backend.info
-        asked = template.asked
+        options, explain = call.options, call.explain
+        template, info = self._library.get(call.task, call.prompt), self._backend.info
+        asked = by_criteria(template.asked, call.criteria)
         # A word without its log-probabilities is better as JSON.
         labels = asked.labels(n, options=options, explain=explain) if logprobs else ()
         formula = asked.output_tokens(n, options=options, explain=explain, labels=bool(labels))
@@ -227,6 +231,7 @@ class Renderer(Cutter):
             labels=labels,
             options=options,
             explain=explain,
+            instruction=_instruction(call) if n else "",
             reply_format=asked.reply_format(n, options=options, explain=explain, labels=bool(labels)),
             output_tokens=min(wanted, info.max_output_tokens or wanted),
         )
@@ -261,6 +266,7 @@ class Form:
         task, template: what is asked, and in which words.
         labels: the one-word answers, where their log-probabilities will be read.
         options, explain: as in the call.
+        instruction: what is to be heeded beside the query; "" for nothing.
         reply_format: the sentence that says how to answer.
         output_tokens: the most that the reply may take.
     """
@@ -270,6 +276,7 @@ class Form:
     labels: tuple[str, ...]
     options: tuple[str, ...]
     explain: bool
+    instruction: str
     reply_format: str
     output_tokens: int
 
@@ -282,7 +289,13 @@ class Form:
             options=self.options,
             explain=self.explain,
             labels=bool(self.labels),
+            instruction=self.instruction,
         )
+
+
+def _instruction(call: JudgeCall) -> str:
+    """What a call is to heed beside the query; to weigh the criteria, where it does not ask about each of them."""
+    return told(call.query.instruction, () if call.criteria else call.query.criteria)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +308,14 @@ class Cut:
     shortened: bool
 
 
-def _cut_to(backend: Backend, title: str | None, text: str, limit: int) -> Cut:
-    """A document in at most `limit` tokens, of which the title takes no more than half."""
+def _cut_to(backend: Backend, title: str | None, heading: str, text: str, limit: int) -> Cut:
+    """A document in at most `limit` tokens: the title takes no more than half, the heading than half of the rest."""
     shown, taken = _start(backend, title, limit // 2) if title else (title, 0)
+    above, more = _start(backend, heading, max((limit - taken) // 2, 1)) if heading else (heading, 0)
+    taken += more
     head, tokens = _start(backend, text, max(limit - taken, 1))
-    return Cut(shown, head, taken + tokens, shortened=head != text or shown != title)
+    whole = f"{above}\n{head}" if above else head
+    return Cut(shown, whole, taken + tokens, shortened=(shown, above, head) != (title, heading, text))
 
 
 def _start(backend: Backend, text: str, limit: int) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """Rerank APIs through LiteLLM: Cohere, Jina, Voyage, Together, Bedrock, and servers of one's own (vLLM, TEI, Infinity).
 
-The first message of a request is the query, each of the others a document.
+The first message of a request is the query, each of the others a document. A system message before them is an
+instruction.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class LiteLLMReranker(LiteLLMApi):
         return litellm.arerank(**asked)
 
     def _asked(self, request: ChatRequest) -> dict[str, Any]:
-        query, *documents = (message.content for message in request.messages)
+        instruction, query, documents = _parts(request)
         return {
+            **({"instruction": instruction} if instruction else {}),
             "query": query,
             "documents": documents,
             "top_n": len(documents),
@@ -46,18 +48,26 @@ class LiteLLMReranker(LiteLLMApi):
         }
 
     def _inputs(self, request: ChatRequest) -> Sequence[str]:
-        query, *documents = (message.content for message in request.messages)
-        return [f"{query} {document}" for document in documents]
+        instruction, query, documents = _parts(request)
+        beside = f"{instruction} {query}" if instruction else query
+        return [f"{beside} {document}" for document in documents]
 
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         results: Any = response.results
         if not isinstance(results, list):
             raise ProviderUnavailable(
-                f"{self._model} sent a reply without results; {len(request.messages) - 1} scores were expected.",
+                f"{self._model} sent a reply without results; {len(_parts(request)[2])} scores were expected.",
                 model=self._model,
             )
         scores = [_score(result) for result in cast("list[Any]", results)]
         return ChatReply(text=json.dumps(scores), model=self._model, usage=_usage(response.meta))
+
+
+def _parts(request: ChatRequest) -> tuple[str, str, list[str]]:
+    """The instruction, "" for none, the query and the documents."""
+    instruction = "".join(message.content for message in request.messages if message.role == "system")
+    query, *documents = (message.content for message in request.messages if message.role == "user")
+    return instruction, query, documents
 
 
 def _score(result: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from judge_rerank.core import Group, InputError, ModelUnavailable, sigmoid
+from judge_rerank.core import Group, InputError, ModelUnavailable, sigmoid, told
 from judge_rerank.models import languages_of_model
 from judge_rerank.scorers import computing, weights
 from judge_rerank.scorers.base import LocalScorer, full_text, positive
@@ -36,6 +36,9 @@ class CrossEncoder(LocalScorer):
     The raw score is the logit of a model with one label, the log-odds of the second label or of `label` for one with
     more, and those of "yes" against "no" for a language model such as Qwen3-Reranker; as relevance, its sigmoid.
     One round, no calls. Pairs of all queries that wait are sorted by length and share batches.
+
+    A language model on PyTorch is given an instruction (and criteria, as a sentence) as the prompt that
+    sentence-transformers has for it; a classifier knows none, and leaves it out.
 
     Attributes:
         model: a folder, or a name on the Hugging Face hub.
@@ -71,12 +74,20 @@ class CrossEncoder(LocalScorer):
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """Logits or log-odds; the pairs of all groups are one list."""
-        pairs = [(query.text, full_text(c.document)) for query, candidates in groups for c in candidates]
-        if not pairs:
+        if not any(candidates for _, candidates in groups):
             return [[] for _ in groups]
         with computing.TURN:
             model = _loaded(self.model, self.backend, self.max_length)
-            scores = iter(self._scores(model.logits(pairs, self.batch_size)))
+            prompts = [told(query.instruction, query.criteria) if model.takes_prompt else "" for query, _ in groups]
+            found: dict[int, Sequence[float]] = {}
+            for prompt in dict.fromkeys(prompts):  # pairs share batches where they share the prompt
+                places = [place for place, each in enumerate(prompts) if each == prompt]
+                found |= zip(places, self._of_groups(model, [groups[place] for place in places], prompt), strict=True)
+        return [found[place] for place in range(len(groups))]
+
+    def _of_groups(self, model: _Model, groups: Sequence[Group], prompt: str) -> Sequence[Sequence[float]]:
+        pairs = [(query.text, full_text(c.document)) for query, candidates in groups for c in candidates]
+        scores = iter(self._scores(model.logits(pairs, self.batch_size, prompt)) if pairs else [])
         return [[next(scores) for _ in candidates] for _, candidates in groups]
 
     def unit(self, raw: float) -> float:
@@ -106,7 +117,9 @@ def log_odds(logits: Sequence[float], label: int | None, model: str) -> float:
 
 
 class _Model(Protocol):
-    def logits(self, pairs: Sequence[Pair], batch_size: int) -> list[list[float]]: ...
+    takes_prompt: bool
+
+    def logits(self, pairs: Sequence[Pair], batch_size: int, prompt: str) -> list[list[float]]: ...
 
 
 class _Torch:
@@ -114,6 +127,7 @@ class _Torch:
         torch = computing.import_torch()
         from sentence_transformers import CrossEncoder as Model
 
+        self.takes_prompt = _architecture(folder).endswith("ForCausalLM")
         self._identity = torch.nn.Identity()
         with computing.silent_transformers():
             self._model: Any = Model(str(folder), local_files_only=True, activation_fn=self._identity)
@@ -122,21 +136,24 @@ class _Torch:
             raise InputError(f"max_length is {max_length}; {folder.name} reads at most {longest} tokens.")
         self._model.max_seq_length = max_length or min(longest, 512)
 
-    def logits(self, pairs: Sequence[Pair], batch_size: int) -> list[list[float]]:
+    def logits(self, pairs: Sequence[Pair], batch_size: int, prompt: str) -> list[list[float]]:
+        asked = {"prompt": prompt} if prompt else {}
         # It sorts by length itself.
         found: Any = self._model.predict(
-            list(pairs), batch_size=batch_size, activation_fn=self._identity, show_progress_bar=False
+            list(pairs), batch_size=batch_size, activation_fn=self._identity, show_progress_bar=False, **asked
         )
         return found.reshape(len(pairs), -1).tolist()
 
 
 class _Onnx:
+    takes_prompt = False
+
     def __init__(self, folder: Path, max_length: int | None) -> None:
         from judge_rerank.scorers.onnx import OnnxModel
 
         self._model = OnnxModel(folder, max_length)
 
-    def logits(self, pairs: Sequence[Pair], batch_size: int) -> list[list[float]]:
+    def logits(self, pairs: Sequence[Pair], batch_size: int, prompt: str) -> list[list[float]]:  # noqa: ARG002
         return [logits.ravel().tolist() for _, logits in self._model.run(list(pairs), batch_size)]
 
 
@@ -151,16 +168,20 @@ def _loaded(model: str, backend: str, max_length: int | None) -> _Model:
     )
 
 
+def _architecture(folder: Path) -> str:
+    record: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return str((record.get("architectures") or ["no architecture"])[0])
+
+
 def _check_head(model: str, folder: Path) -> None:
     try:
-        record: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        architecture = _architecture(folder)
     except (OSError, ValueError):
         raise ModelUnavailable(
             f"{model} has no config.json that can be read; {folder} is not a model folder."
         ) from None
-    architectures = record.get("architectures") or ["no architecture"]
-    if not str(architectures[0]).endswith(_HEADS):
+    if not architecture.endswith(_HEADS):
         raise ModelUnavailable(
-            f"{model} is {architectures[0]}, which gives no score for a pair. A cross-encoder is a model for sequence "
+            f"{model} is {architecture}, which gives no score for a pair. A cross-encoder is a model for sequence "
             "classification, or a language model that answers yes or no."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from judge_rerank.core import (
     Candidate,
@@ -22,7 +22,9 @@ from judge_rerank.core import (
     kept_apart,
     public_repr,
     raw_scores,
+    require_one_of,
     scored,
+    told,
 )
 from judge_rerank.strategies.algorithms.api_calls import asked_in_parts
 from judge_rerank.strategies.cascade import Composable
@@ -54,6 +56,10 @@ class RerankAPI(Composable):
         api_key: the key; None for the provider's environment variable. It is not part of the strategy's identity.
         params: LiteLLM's further parameters for every call.
         batch_size: the most documents per call, where the API does not say that it takes fewer.
+        instruct: where an instruction goes (and criteria, as a sentence): into the "field" `instruction` of the
+            request, before the "query", or nowhere ("none"), which a note of the ranking says. "auto" is what the API
+            is known to take: the field for `hosted_vllm` and `deepinfra`, the query for `voyage/rerank-2.5` and the
+            like, and nowhere for all others.
     """
 
     model: str
@@ -61,11 +67,13 @@ class RerankAPI(Composable):
     api_key: str | None = field(default=None, kw_only=True, repr=False, compare=False)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True, hash=False)
     batch_size: int = field(default=1000, kw_only=True)
+    instruct: Literal["auto", "field", "query", "none"] = field(default="auto", kw_only=True)
 
     __repr__ = public_repr
 
     def __post_init__(self) -> None:
         _check(self, "RerankAPI('cohere/rerank-v3.5')")
+        require_one_of("instruct", self.instruct, ("auto", "field", "query", "none"))
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """One round of independent calls."""
@@ -73,10 +81,30 @@ class RerankAPI(Composable):
             model=self.model, api_base=self.api_base, api_key=self.api_key, params=tuple(sorted(self.params.items()))
         )
         shown = _with_text(candidates)
-        call = RerankCall(api=api, task="rerank", model=self.model, query=query, candidates=shown, stage=self.name)
+        call = RerankCall(
+            api=api,
+            task="rerank",
+            model=self.model,
+            query=query,
+            candidates=shown,
+            stage=self.name,
+            instructed=self._instructed,
+        )
         asked, outcomes = yield from asked_in_parts(call, candidates.limits, self.batch_size)
         raw = raw_scores(asked, outcomes)
-        return _noted(by_raw(candidates, raw, as_relevance(raw)), self.name, len(candidates) - len(shown))
+        heard = self._instructed != "none"
+        return _noted(
+            by_raw(candidates, raw, as_relevance(raw)), self, query, len(candidates) - len(shown), heard=heard
+        )
+
+    @property
+    def _instructed(self) -> Literal["field", "query", "none"]:
+        if self.instruct != "auto":
+            return self.instruct
+        for start, where in _INSTRUCTED.items():
+            if self.model.startswith(start):
+                return where
+        return "none"
 
 
 @strategy("embedding-api")
@@ -137,7 +165,7 @@ class EmbeddingAPI(Composable):
         asked, outcomes = yield from asked_in_parts(call, candidates.limits, self.batch_size)
         raw = raw_scores(asked, outcomes)
         ordering = by_raw(candidates, raw, kept_apart(raw, scored(asked, outcomes)))
-        return _noted(ordering, self.name, len(candidates) - len(shown))
+        return _noted(ordering, self, query, len(candidates) - len(shown), heard=False)
 
     def _endpoint(self, input_type: str | None) -> Endpoint:
         given = {"dimensions": self.dimensions, "input_type": input_type}
@@ -150,6 +178,14 @@ class EmbeddingAPI(Composable):
             kind="embedding",
         )
 
+
+# vLLM and DeepInfra have a field (https://docs.vllm.ai, https://deepinfra.com/docs/rerank); the instruction of Voyage's
+# is a part of the query (https://docs.voyageai.com/docs/reranker). What others would do with one is not known.
+_INSTRUCTED: Mapping[str, Literal["field", "query"]] = {
+    "hosted_vllm/": "field",
+    "deepinfra/": "field",
+    "voyage/rerank-2.5": "query",
+}
 
 # What the providers call the two sides: https://docs.cohere.com/reference/embed, https://docs.voyageai.com/docs/embeddings
 _INPUT_TYPES: Mapping[str, tuple[str, str]] = {
@@ -167,11 +203,16 @@ def _shows_something(document: Document) -> bool:
     return any(char.isprintable() and not char.isspace() for char in f"{document.title or ''}{document.text}")
 
 
-def _noted(ordering: Ordering, name: str, blank: int) -> Ordering:
-    if not blank:
-        return ordering
-    which = "1 document has no text and was" if blank == 1 else f"{blank} documents have no text and were"
-    return replace(ordering, notes=(f"{name}: {which} not sent",))
+def _noted(
+    ordering: Ordering, strategy: RerankAPI | EmbeddingAPI, query: Query, blank: int, *, heard: bool
+) -> Ordering:
+    notes: list[str] = []
+    if blank:
+        which = "1 document has no text and was" if blank == 1 else f"{blank} documents have no text and were"
+        notes.append(f"{strategy.name}: {which} not sent")
+    if not heard and told(query.instruction, query.criteria):
+        notes.append(f"{strategy.name}: {strategy.model} takes no instruction, so it was not sent")
+    return replace(ordering, notes=tuple(notes))
 
 
 def _check(strategy: RerankAPI | EmbeddingAPI, example: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from judge_rerank.core import Candidate, Candidates, JudgeCall, Plan, Query
-from judge_rerank.strategies.algorithms.combinators import as_given, shuffled
+from judge_rerank.core import Candidate, Candidates, Criterion, Document, Evidence, JudgeCall, Plan, Query
+from judge_rerank.strategies.algorithms.combinators import as_given, debiased, shuffled
 from judge_rerank.strategies.cascade import Composable
 
 
@@ -39,7 +39,16 @@ class Asking(Composable):
             explain=self.explain,
             model=self.model,
             stage=self.name,
+            criteria=self.asked_criteria(query),
         )
+
+    def asked_criteria(self, query: Query) -> tuple[Criterion, ...]:  # noqa: ARG002
+        """The criteria that each document is judged by, each for itself: none, unless the task can."""
+        return ()
+
+
+NEUTRAL = Document(text="N/A", id="content-free")
+"""A document that says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,3 +78,31 @@ class Comparing(Asking, ABC):
         """How many documents a call can show: `at_most`, fewer where most are too long for it, but at least two."""
         call = self.call(query, candidates[:])
         return max(2, candidates.limits.largest(call, min(at_most, len(candidates))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lettered(Comparing, ABC):
+    """The base class of strategies that ask for the letter of a document.
+
+    Attributes:
+        content_free: ask once more for each number of documents shown, in the same round and with documents that say
+            nothing, and divide the probabilities of the letters by those of that answer (contextual calibration,
+            arXiv:2102.09690), so that a judge's liking for some positions favours no document. Without
+            log-probabilities it changes nothing.
+    """
+
+    content_free: bool = False
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        """Yield rounds, receive outcomes, return an ordering."""
+        if not self.content_free:
+            return super().plan(query, candidates)
+        # What is known of the candidates has to be known without the bias as well.
+        evidence = Evidence()
+        return debiased(super().plan(query, candidates.replaced(evidence=evidence)), _without_content, evidence)
+
+
+def _without_content(call: JudgeCall) -> JudgeCall:
+    """The same question about documents that say nothing."""
+    shown = tuple(Candidate(index=candidate.index, document=NEUTRAL) for candidate in call.candidates)
+    return replace(call, candidates=shown, content_free=True)

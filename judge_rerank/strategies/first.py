@@ -7,13 +7,14 @@ from string import ascii_uppercase
 from typing import ClassVar
 
 from judge_rerank.core import InputError, require
+from judge_rerank.strategies.asking import Lettered
 from judge_rerank.strategies.decorators import strategy
 from judge_rerank.strategies.listwise import Listwise
 
 
 @strategy("first")
 @dataclass(frozen=True, kw_only=True)
-class First(Listwise):
+class First(Lettered, Listwise):
     """Sliding windows whose documents are ordered by the probability of their label as the first token (FIRST,
     arXiv:2406.15657).
 

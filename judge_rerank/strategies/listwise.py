@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from judge_rerank.core import Candidates, InputError, Ordering, Plan, Query, check_number, require
+from judge_rerank.strategies.algorithms.first_stage import with_first_stage_scores
 from judge_rerank.strategies.algorithms.windows import replaced, shrunk, sliding
 from judge_rerank.strategies.asking import Comparing
 from judge_rerank.strategies.decorators import strategy
@@ -27,11 +28,14 @@ class Listwise(Comparing):
         window_size: documents per call, at least 2.
         stride: how far the window moves, from 1 to `window_size`.
         passes: how often to go over the whole list.
+        first_stage_scores: show the judge the score that each document has from the stage before, else the document's
+            own, from 0 for the lowest to 100 for the highest (InsertRank, arXiv:2506.14086). Every document needs one.
     """
 
     window_size: int = 20
     stride: int = 10
     passes: int = 1
+    first_stage_scores: bool = False
 
     def __post_init__(self) -> None:
         for name in ("window_size", "stride", "passes"):
@@ -49,6 +53,8 @@ class Listwise(Comparing):
 
     def compared(self, query: Query, candidates: Candidates) -> Plan:
         """One round a window."""
+        if self.first_stage_scores:
+            candidates = with_first_stage_scores(candidates)
         order = list(candidates)
         size, stride = shrunk(self.window_size, self.stride, self.fitting(query, candidates, self.window_size))
         for start, end in sliding(len(order), size, stride) * self.passes:

@@ -20,7 +20,7 @@ from judge_rerank.core import (
     require_one_of,
 )
 from judge_rerank.strategies.algorithms.heap import top_of
-from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.asking import Lettered
 from judge_rerank.strategies.decorators import strategy
 
 OPTIONS = ("A", "B")
@@ -29,7 +29,7 @@ _METHODS = ("allpair", "heapsort", "sliding")
 
 @strategy("pairwise")
 @dataclass(frozen=True, kw_only=True)
-class Pairwise(Comparing):
+class Pairwise(Lettered):
     """Asks which of two documents is more relevant (pairwise ranking prompting, arXiv:2306.17563).
 
     Every pair is asked in both orders in one round; a pair whose two answers differ is a tie, as is one of which an

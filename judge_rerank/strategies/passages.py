@@ -76,7 +76,7 @@ class Passages(Composable):
         parts = [part for candidate in candidates for part in self._parts(candidate, candidates)]
         if all(part.passage is None for part in parts):
             return (yield from self.strategy.plan(query, candidates))
-        numbered = (Candidate(index=number, document=part.document) for number, part in enumerate(parts))
+        numbered = (replace(part, index=number, passage=None) for number, part in enumerate(parts))
         prior = {
             number: candidates.prior[part.index] for number, part in enumerate(parts) if part.index in candidates.prior
         }
@@ -92,13 +92,15 @@ class Passages(Composable):
         limit = shown if self.max_tokens is None else min(self.max_tokens, shown)
         # A title gets at most half of what is shown, so that much is left for the text.
         title = min(room.tokens(document.title, model), limit // 2) if document.title else 0
-        left = max(1, limit - title)
+        # The fields get at most half of the rest.
+        fields = min(room.tokens(candidate.heading, model), (limit - title) // 2) if candidate.fields else 0
+        left = max(1, limit - title - fields)
         cut = passages(document.text, left, min(self.overlap_tokens, left // 2), lambda text: room.tokens(text, model))
         if len(cut) < 2:
             return [candidate]
         return [
-            Candidate(
-                index=candidate.index,
+            replace(
+                candidate,
                 document=replace(document, text=document.text[passage.start : passage.end]),
                 passage=passage,
             )
@@ -143,13 +145,20 @@ class Passages(Composable):
 def _translated(plan: Plan, alone: Candidates, parts: Sequence[Candidate]) -> Steps[tuple[Ordering, set[int]]]:
     """The plan, with each call about the parts themselves; its ordering, and which parts the judge spoke of."""
     judged: set[int] = set()
+
+    def shown(candidate: Candidate) -> Candidate:
+        return replace(parts[candidate.index], fields=candidate.fields)
+
     runner = PlanRunner(plan)
     while not runner.done:
         calls = runner.round
         outcomes = yield [
-            replace(call, candidates=tuple(parts[candidate.index] for candidate in call.candidates)) for call in calls
+            call if call.content_free else replace(call, candidates=tuple(map(shown, call.candidates)))
+            for call in calls
         ]
         for call, outcome in zip(calls, outcomes, strict=True):
+            if call.content_free:
+                continue
             alone.evidence.add(call, outcome)
             said = zip(call.candidates, outcome.statements(len(call.candidates)), strict=True)
             judged.update(candidate.index for candidate, statement in said if statement.failure is None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from judge_rerank.core import Candidates, Criterion, Plan, Query, as_criteria, criteria_text
+from judge_rerank.strategies.algorithms.first_stage import with_first_stage_scores
 from judge_rerank.strategies.decorators import strategy
 from judge_rerank.strategies.pointwise import Pointwise
 
@@ -19,6 +22,29 @@ class Score(Pointwise):
     first-stage order.
 
     ⌈n / batch_size⌉ calls in one round.
+
+    Attributes:
+        criteria: judge by these, with a grade for each in one reply, and score by their weighted mean: names with
+            weights or `Criterion`s, or text, "relevance:0.7,recency:0.3"; "" for those of the query, if it has some.
+            Weights are no part of what is sent. A document whose reply lacks one is asked about again.
+        first_stage_scores: show the judge the score that each document has from the stage before, else the document's
+            own, from 0 for the lowest to 100 for the highest (InsertRank, arXiv:2506.14086). Every document needs one.
     """
 
     task: ClassVar[str] = "score"
+
+    criteria: str | Mapping[str, Any] = ""
+    first_stage_scores: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # As text, the strategy can be compared, kept as a key, and written down.
+        object.__setattr__(self, "criteria", criteria_text(as_criteria(self.criteria)))
+
+    def plan(self, query: Query, candidates: Candidates) -> Plan:
+        """One round of independent calls; a second one for what a batch left out."""
+        return super().plan(query, with_first_stage_scores(candidates) if self.first_stage_scores else candidates)
+
+    def asked_criteria(self, query: Query) -> tuple[Criterion, ...]:
+        """Its own, else those of the query."""
+        return as_criteria(self.criteria) or query.criteria

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from judge_rerank.core import Candidates, Ordering, Plan, Query, Steps, require, require_one_of
 from judge_rerank.strategies.algorithms.heap import BestOf, top_of
-from judge_rerank.strategies.asking import Comparing
+from judge_rerank.strategies.asking import Lettered
 from judge_rerank.strategies.decorators import strategy
 
 _METHODS = ("heapsort", "insertion")
@@ -17,7 +17,7 @@ _METHODS = ("heapsort", "insertion")
 
 @strategy("setwise")
 @dataclass(frozen=True, kw_only=True)
-class Setwise(Comparing):
+class Setwise(Lettered):
     """Asks for the best of up to c + 1 documents (arXiv:2310.09497), and finds the best `k` with such questions.
 
     Where the backend has log-probabilities the best is the label with the greatest probability, which is better than

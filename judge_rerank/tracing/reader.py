@@ -36,6 +36,7 @@ _KEYS: Mapping[str, str] = {
     "run": "rankings.run",
 }
 _UNFINISHED: Mapping[str, Any] = {"status": "partial", "reasons": ["the run ended before this ranking did"]}
+_OF_CALLS = "calls.*, rankings.run, rankings.query, rankings.query_id, rankings.wishes, rankings.strategy"
 _CALLS = "FROM calls JOIN rankings ON rankings.id = calls.ranking"
 
 
@@ -158,7 +159,7 @@ def read_calls(
         fault = "(error IS NOT NULL OR outcome IS NULL OR json_extract(outcome, '$.kind') = 'Failed')"
         wheres.append(fault if failed else f"NOT {fault}")
     where = f" WHERE {' AND '.join(wheres)}" if wheres else ""
-    columns = "calls.*, rankings.run, rankings.query, rankings.query_id, rankings.strategy, rankings.documents"
+    columns = f"{_OF_CALLS}, rankings.documents"
     rows = connection.execute(f"SELECT {columns} {_CALLS}{where} ORDER BY calls.id", values).fetchall()
     texts = Texts(connection)
     if doc is not None:
@@ -232,8 +233,7 @@ def doc_index(ranking: Ranking, doc: str | int) -> int:
 
 def _judgments(connection: sqlite3.Connection, ranking: str, n: int) -> list[list[Judgment]]:
     rows = connection.execute(
-        "SELECT calls.*, rankings.run, rankings.query, rankings.query_id, rankings.strategy"
-        f" {_CALLS} WHERE ranking = ? ORDER BY call, calls.id",
+        f"SELECT {_OF_CALLS} {_CALLS} WHERE ranking = ? ORDER BY call, calls.id",
         (ranking,),
     )
     texts = Texts(connection)

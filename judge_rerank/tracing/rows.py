@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from judge_rerank.core import Document, Message, Outcome, Query, to_usd
+from judge_rerank.core import Criterion, Document, Message, Outcome, Query, to_usd
 from judge_rerank.tracing.records import TracedCall
 from judge_rerank.tracing.stored_ranking import passage_in, tupled
 
@@ -42,7 +42,10 @@ class Texts:
 
 def read_query(row: Mapping[str, Any]) -> Query:
     """The query of a ranking."""
-    return Query(text=as_text(row["query"]), id=None if row["query_id"] is None else as_text(row["query_id"]))
+    wishes = tupled(json.loads(row["wishes"] or "{}"))
+    if "criteria" in wishes:
+        wishes["criteria"] = tuple(Criterion(**each) for each in wishes["criteria"])
+    return Query(text=as_text(row["query"]), id=None if row["query_id"] is None else as_text(row["query_id"]), **wishes)
 
 
 def read_call(row: Mapping[str, Any], texts: Texts) -> TracedCall:

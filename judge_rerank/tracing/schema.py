@@ -10,7 +10,7 @@ from judge_rerank.storage import Database
 _RANKINGS = """CREATE TABLE rankings (
     id TEXT PRIMARY KEY, run TEXT NOT NULL, started REAL NOT NULL, query_id TEXT, query TEXT NOT NULL,
     strategy TEXT NOT NULL, model TEXT, documents TEXT NOT NULL,
-    status TEXT, reasons TEXT, results TEXT, usage TEXT, details TEXT)"""
+    status TEXT, reasons TEXT, results TEXT, usage TEXT, details TEXT, wishes TEXT)"""
 _CALLS = """CREATE TABLE calls (
     id INTEGER PRIMARY KEY, ranking TEXT NOT NULL, call INTEGER NOT NULL, attempt INTEGER NOT NULL, time REAL NOT NULL,
     task TEXT NOT NULL, stage TEXT NOT NULL, round INTEGER NOT NULL, window TEXT NOT NULL, passages TEXT,
@@ -35,7 +35,9 @@ TRACE = Database(
     tables=frozenset({"texts", "rankings", "calls"}),
     upgrades={
         1: ("ALTER TABLE rankings ADD COLUMN details TEXT", "ALTER TABLE calls ADD COLUMN passages TEXT"),
+        2: ("ALTER TABLE rankings ADD COLUMN wishes TEXT",),
     },
     error=_error,
 )
-""""`results`, `usage` and `details` hold a ranking as it was returned. Version 1 had its order and scores alone."""
+""""`results`, `usage` and `details` hold a ranking as it was returned. Version 1 had its order and scores alone.
+`wishes` is what the query has beside its text: instruction, criteria, fields; NULL for none, as before version 3."""

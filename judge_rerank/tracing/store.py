@@ -42,14 +42,16 @@ class Writer:
         model: str | None,
     ) -> None:
         """Note a ranking and its documents."""
-        held = self._cleaned([query.id, query.text, *(_held(document) for document in documents)])
-        query_id, text, *shown = held
+        wishes = {name: value for name, value in asdict(query).items() if name not in ("id", "text") and value}
+        held = self._cleaned([query.id, query.text, wishes, *(_held(document) for document in documents)])
+        query_id, text, wishes, *shown = held
         values = {
             "id": ranking,
             "run": run,
             "started": started,
             "query_id": None if query_id is None else storable(query_id),
             "query": storable(text),
+            "wishes": _json(wishes) if wishes else None,
             "strategy": strategy,
             "model": model,
             "documents": _json([self._document(document) for document in shown]),

@@ -115,6 +115,7 @@ def test_every_shared_option_can_be_set_and_no_command_takes_another_for_it(
     command: Command, place: Path, tmp_path: Path
 ) -> None:
     assert {"model", "strategy", "budget", "cache_dir", "store", "trace"} <= configurable().keys()
+    assert {"instruction", "criteria", "fields"} <= configurable().keys()
     (place / "judge-rerank.toml").write_text('model = "openai/never-asked"\nprompts = "no-folder"\n')
     # Here --model is a filter, and not the model that judges.
     assert "There is no trace here" in command("logs").err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -189,6 +190,10 @@ def test_a_refused_key_is_a_matter_of_setup(
         ([*QUERY, "D", "--run", "r"], "leave out -q and FILES"),
         (["--run", "r", "--corpus", "c"], "--queries is missing"),
         ([*QUERY, "D", "--deadline", "0"], "deadline_s is 0"),
+        ([*QUERY, "D", "--instruction", " "], "instruction is only white space"),
+        ([*QUERY, "D", "--fields", "date"], "No document has the field 'date' in its metadata. The fields are: page"),
+        ([*QUERY, "D", "--criteria", "recency"], "In criteria, 'recency' has no weight"),
+        ([*QUERY, "D", "--criteria", "a=0,b=0"], "The weights of criteria sum to nothing"),
     ],
 )
 def test_bad_input_costs_nothing(
@@ -314,6 +319,18 @@ def test_parameters_reach_the_provider(command: Command, judge: list[str], docum
 def test_estimate_reports_bad_input_too(command: Command, judge: list[str]) -> None:
     ran = command("estimate", "-q", "", "-", *judge)
     assert (ran.code, ran.out) == (2, "")
+
+
+def test_what_the_judge_is_to_heed(command: Command, judge: list[str], documents: Path) -> None:
+    wishes = ["--instruction", "prefer primary sources", "--criteria", "relevance=0.7,recency=0.3", "--fields", "page"]
+    ran = command("rerank", *QUERY, documents, *judge, "-s", "listwise", *wishes, "-f", "json")
+    asked = json.loads(ran.out)["query"]
+    assert asked["instruction"] == "prefer primary sources"
+    assert [each["name"] for each in asked["criteria"]] == ["relevance", "recency"]
+    (call,) = command("logs", "-f", "jsonl").records
+    (said,) = (message["content"] for message in cast("Any", call["messages"]) if message["role"] == "user")
+    assert "prefer primary sources\nWeigh by these criteria: relevance 70% and recency 30%.\n" in said
+    assert "[1] page: 0\nSand dunes" in said
 
 
 def test_long_documents_in_passages(command: Command, judge: list[str]) -> None:

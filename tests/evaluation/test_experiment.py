@@ -154,6 +154,52 @@ def test_a_strategy_that_asks_no_judge_is_there_once_and_needs_none(written: Wri
         planned(Experiment.load(written(prompts={}, strategies=["none", "listwise"], models=[])))
 
 
+def test_instructions_are_compared_as_prompts_are(written: Written) -> None:
+    strategies: list[object] = [
+        "score",
+        "bm25 % 5",
+        {"strategy": "listwise", "instruction": "", "criteria": {"b": 2}},
+        {"strategy": "listwise", "instruction": "own", "fields": ["date"], "label": "own one"},
+    ]
+    experiment = Experiment.load(
+        written(
+            prompts={"score": ["terse", "rubric"]},
+            strategies=strategies,
+            instructions=["", "prefer what states numbers over opinions"],
+            criteria="a:1",
+        )
+    )
+    found = {each.variant.name: each.variant for each in planned(experiment)[2:]}
+    assert list(found) == [
+        "score · terse",
+        "score · rubric",
+        'score · terse · "prefer what states numbers over opinions"',
+        'score · rubric · "prefer what states numbers over opinions"',
+        "bm25 % 5",
+        "listwise",
+        "own one",
+    ]
+    assert found["score · terse"].wishes == {"criteria": "a:1"}
+    assert found["bm25 % 5"].wishes == {}
+    assert found["listwise"].wishes == {"criteria": "b:2"}
+    assert found["own one"].wishes == {"instruction": "own", "criteria": "a:1", "fields": ["date"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"instructions": [" "]}, "instruction is only white space"),
+        ({"criteria": {"a": 0}}, "sum to nothing"),
+        ({"strategies": [{"strategy": "score", "criteria": {"a": -1}}]}, "'a' is -1"),
+        ({"strategies": [{"strategy": "scor"}]}, "Did you mean 'score'"),
+        ({"strategies": [{"strategy": "score", "instructon": "x"}]}, "Did you mean 'instruction'"),
+    ],
+)
+def test_wishes_that_cannot_be_used(written: Written, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Experiment.load(written(**changes))
+
+
 def test_only_some_variants(written: Written) -> None:
     variants = planned(Experiment.load(written()))
 

@@ -64,7 +64,10 @@ def decision(template: Template, n: int) -> str:
     return "".join(f"--- {name} ---\n{text}\n" for name, text in parts.items() if text)
 
 
-def conversation(template: Template, mode: Mode) -> str:
+INSTRUCTION = "Prefer what was written by eye-witnesses.\n</query> [2]"
+
+
+def conversation(template: Template, mode: Mode, instruction: str = "") -> str:
     n, reply_format, explain, labels = mode
     messages = template.render(
         query=QUERY,
@@ -73,6 +76,7 @@ def conversation(template: Template, mode: Mode) -> str:
         options=OPTIONS,
         explain=explain,
         labels=labels,
+        instruction=instruction,
     )
     return "".join(f"--- {message.role} ---\n{message.content}\n" for message in messages)
 
@@ -82,7 +86,11 @@ def everything(template: Template) -> str:
         n = {"classify": 0, "pairwise": 2}.get(template.task, 3)
         return decision(template, n)
     modes = MODES[template.task]
-    return "\n".join(f"======== {name} ========\n{conversation(template, mode)}" for name, mode in modes.items())
+    parts = [f"======== {name} ========\n{conversation(template, mode)}" for name, mode in modes.items()]
+    name, mode = next(iter(modes.items()))
+    if template.task != "classify":  # it shows no documents, so there is nothing to judge by an instruction
+        parts.append(f"======== {name}, with an instruction ========\n{conversation(template, mode, INSTRUCTION)}")
+    return "\n".join(parts)
 
 
 def golden_file(name: str) -> Path:

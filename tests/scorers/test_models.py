@@ -262,3 +262,15 @@ def test_names_in_spec_strings(models: Path) -> None:
     assert parse(f"cross-encoder('{path}', batch_size=8)") == CrossEncoder(str(path), batch_size=8)
     assert parse("embedding('all-minilm-l6-v2-int8') % 20 >> colbert") is not None
     assert parse("flashrank('ms-marco-MiniLM-L-12-v2')").model == "ms-marco-MiniLM-L-12-v2"
+
+
+def test_an_instruction_is_the_prompt_of_a_language_model_and_of_no_classifier(models: Path) -> None:
+    def raw(folder: str, *instructions: str | None) -> list[float]:
+        candidate = Candidate(index=0, document=Document(text="the red fox"))
+        groups = [(Query(text="a fox", instruction=said), (candidate,)) for said in instructions]
+        return [scores[0] for scores in CrossEncoder(str(models / folder)).score(groups)]
+
+    plain, instructed, again = raw("language", None, "the blue dog", None)
+    assert plain == pytest.approx(again, abs=1e-5)
+    assert instructed != pytest.approx(plain, abs=1e-3)
+    assert len({round(score, 4) for score in raw("one", None, "the blue dog")}) == 1

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.provider import Answer, Asked, Fault, Provider, QrelsJudge, Received
 from tests.provider import Price as Charge
 from tests.provider.meter import quarter_of_bytes
 
+WISHED = "prefer primary sources\nWeigh by these criteria: relevance 50% and recency 50%."
 DOCS = {"Dune is a film of 1984.": 1, "Frank Herbert wrote Dune.": 3, "A dune is a hill of sand.": 0}
 # LiteLLM's name, the folder that says which shape the provider has, and what is to be paid for a million tokens.
 BY_TOKENS = [
@@ -396,3 +399,37 @@ def test_replies_are_read_with_care(text: str, values: tuple[float | None, ...])
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", "[[5, 1.0]]", "not json"])
 def test_replies_without_a_score_are_failures(text: str) -> None:
     assert isinstance(Rerank().read(ChatReply(text=text), 2), Failed)
+
+
+@pytest.mark.parametrize(
+    ("model", "folder", "instruct", "query", "field"),
+    [
+        ("hosted_vllm/Qwen/Qwen3-Reranker-0.6B", "/vllm", "auto", "q", WISHED),
+        ("voyage/rerank-2.5", "/voyage/v1", "auto", f"{WISHED}\nQuery: q", None),
+        ("voyage/rerank-2", "/voyage/v1", "auto", "q", None),
+        ("cohere/rerank-v3.5", "", "auto", "q", None),
+        ("cohere/rerank-v3.5", "", "query", f"{WISHED}\nQuery: q", None),
+        ("hosted_vllm/BAAI/bge-reranker-v2-m3", "/vllm", "none", "q", None),
+    ],
+)
+def test_an_instruction_goes_where_the_api_takes_one(
+    judge: OpenJudge, tmp_path: Path, model: str, folder: str, instruct: str, query: str, field: str | None
+) -> None:
+    with Provider(QrelsJudge(DOCS)) as provider:
+        asking = judge(cache_dir=tmp_path)
+        strategy = api(provider, model, folder, instruct=instruct)
+        docs = [{"text": text, "date": "2024"} for text in DOCS]
+        wishes: dict[str, Any] = {"criteria": {"relevance": 1, "recency": 1}, "fields": ["date"]}
+        ranking = asking.rerank("q", docs, strategy, instruction="prefer primary sources", **wishes)
+        body = provider.received[0].body
+        assert (body["query"], body.get("instruction")) == (query, field)
+        assert body["documents"][0] == f"date: 2024\n{docs[0]['text']}"
+        heard = query != "q" or field is not None
+        assert ranking.notes == (() if heard else (f"api: {model} takes no instruction, so it was not sent",))
+        again = asking.rerank("q", docs, strategy, instruction="another", **wishes)
+        assert again.usage.cached_calls == (0 if heard else 1)
+
+
+def test_where_an_instruction_goes_is_one_of_few_words() -> None:
+    with pytest.raises(InputError, match="instruct is 'body'; it must be one of auto, field, query, none"):
+        RerankAPI("cohere/rerank-v3.5", instruct="body")  # pyright: ignore[reportArgumentType]

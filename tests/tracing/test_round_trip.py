@@ -237,13 +237,13 @@ def test_a_file_from_before_versions_is_read_as_it_is_and_added_to(tmp_path: Pat
     same(file, ranked(tmp_path, SimulatedJudge(GRADES)))
     assert Trace(file).ranking("old", "q0").to_dict() == read.to_dict()
     with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
 
 
 def test_files_of_later_versions_and_of_others_are_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ranked(tmp_path, SimulatedJudge(GRADES))
     with closing(sqlite3.connect(tmp_path / "trace.db")) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     with pytest.raises(DataError, match="written by a newer version"):
         Trace(tmp_path / "trace.db").runs()
     ranked(tmp_path, SimulatedJudge(GRADES))

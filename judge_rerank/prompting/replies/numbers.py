@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -94,6 +94,10 @@ class Numbers:
         if self.meaning is None:
             return f"from {self.lowest} (irrelevant) to {self.highest} (answers the query fully)"
         return f"from {self.lowest} to {self.highest}, {self.meaning}"
+
+    def called(self, name: str) -> Numbers:
+        """The same numbers under another name."""
+        return replace(self, name=name)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -27,11 +27,17 @@ _DIGITS = re.compile(r"\d{1,9}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """One judgment: relevance in [0, 1], the judge's words for it, and an explanation."""
+    """One judgment: relevance in [0, 1], the judge's words for it, an explanation, and what it was weighed from."""
 
     value: float
     label: str
     reason: str | None = None
+    criteria: Mapping[str, float] | None = None
+
+    @property
+    def said(self) -> tuple[float, ...]:
+        """What the judge stated; two judgments that differ in it are not one."""
+        return (self.value,) if self.criteria is None else tuple(self.criteria.values())
 
 
 Entries = list[tuple[int, Mark | None]]
@@ -99,9 +105,9 @@ def _read_one(answer: ReplyText, scale: Scale, *, explain: bool) -> Scores | Fai
         repairs.append("damaged JSON repaired")
     elif marks and not (answer.text.startswith("{") and answer.text.endswith("}")):
         repairs.append("text around the answer ignored")
-    stated = {mark.value for mark in marks}
+    stated = {mark.said for mark in marks}
     if marks:
-        stated |= scale.claims(without_objects(own))
+        stated |= {(value,) for value in scale.claims(without_objects(own))}
     elif problem is None and (_mendable(answer) or own.rfind("{") <= own.rfind("}")):
         repairs = list(answer.repairs)
         try:
@@ -113,9 +119,19 @@ def _read_one(answer: ReplyText, scale: Scale, *, explain: bool) -> Scores | Fai
         problem, marks = f"Your reply gave more than one answer. {scale.wanted}", []
     if not marks:
         return failed_reading(answer, problem or f"No answer was found in {excerpt(answer.text)}. {scale.wanted}")
-    mark = marks[-1]
-    reason = mark.reason if explain else None
-    return Scores(values=(mark.value,), labels=(mark.label,), reasons=(reason,), repairs=tuple(repairs))
+    mark = marks[-1] if explain else replace(marks[-1], reason=None)
+    return _scores([mark], repairs)
+
+
+def _scores(marks: Sequence[Mark | None], repairs: Sequence[str]) -> Scores:
+    criteria = tuple(mark.criteria if mark else None for mark in marks)
+    return Scores(
+        values=tuple(mark.value if mark else None for mark in marks),
+        labels=tuple(mark.label if mark else None for mark in marks),
+        reasons=tuple(mark.reason if mark else None for mark in marks),
+        repairs=tuple(repairs),
+        criteria=criteria if any(each is not None for each in criteria) else (),
+    )
 
 
 def _mendable(answer: ReplyText) -> bool:
@@ -165,12 +181,7 @@ def _read_batch(answer: ReplyText, n: int, scale: Scale) -> Scores | Failed:
     marks = [book.marks.get(place) for place in range(n)]
     if n and not any(marks):
         return failed_reading(answer, f"No judgment by document number was found. {scale.wanted}")
-    return Scores(
-        values=tuple(mark.value if mark else None for mark in marks),
-        labels=tuple(mark.label if mark else None for mark in marks),
-        reasons=tuple(mark.reason if mark else None for mark in marks),
-        repairs=(*repairs, *(["reply cut off"] if answer.cut else []), *book.repairs(marks)),
-    )
+    return _scores(marks, [*repairs, *(["reply cut off"] if answer.cut else []), *book.repairs(marks)])
 
 
 class _Book:
@@ -216,7 +227,7 @@ class _Book:
 
     def _compare(self, place: int, mark: Mark | None) -> None:
         known = self.marks.get(place)
-        if known is not None and mark is not None and known.value != mark.value:
+        if known is not None and mark is not None and known.said != mark.said:
             self.contradicted.add(place)
 
     def repairs(self, marks: list[Mark | None]) -> Iterator[str]:

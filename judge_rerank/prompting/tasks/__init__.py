@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from judge_rerank.core import InputError, JudgeCall, Outcome, Scores, UnknownName
-from judge_rerank.prompting.tasks.base import REGISTRY, Task
+from judge_rerank.core import Criterion, InputError, JudgeCall, Outcome, Scores, UnknownName
+from judge_rerank.prompting.tasks.base import REGISTRY, ByCriteria, Task
 
-__all__ = ["PARSER_VERSION", "TASKS", "Task", "asked_by", "compares", "neutral", "stating", "task"]
+__all__ = ["PARSER_VERSION", "TASKS", "Task", "asked_by", "by_criteria", "compares", "neutral", "stating", "task"]
 
 PARSER_VERSION = 2
 """Changes whenever the same reply would be read differently, so that cached judgments are read anew."""
@@ -61,6 +61,19 @@ def asked_by(name: str, levels: int) -> Task:
         own = [each for each in TASKS if TASKS[each].with_levels(2) is not None]
         raise InputError(f"'levels' are for {' and '.join(own)}; the task {name!r} has a scale of its own.")
     return found
+
+
+def by_criteria(asked: Task, criteria: tuple[Criterion, ...]) -> Task:
+    """A task that asks about each of these criteria; the task itself where there are none.
+
+    Raises:
+        InputError: it cannot judge by several.
+    """
+    if not criteria:
+        return asked
+    if not isinstance(asked, ByCriteria):
+        raise InputError(f"The task {asked.name!r} cannot judge by several criteria; 'score' can.")
+    return asked.by_criteria(criteria)
 
 
 def compares(call: JudgeCall) -> bool:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from string import ascii_uppercase
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from judge_rerank.core import ChatReply, Choice, Failed, Order, Outcome, OutputSchema, QuestionKind, Registry, Scores
+from judge_rerank.core import (
+    ChatReply,
+    Choice,
+    Criterion,
+    Failed,
+    Order,
+    Outcome,
+    OutputSchema,
+    QuestionKind,
+    Registry,
+    Scores,
+)
 
 REGISTRY: Registry[Callable[[], Any]] = Registry(
     "task", decorators=("judge_task",), rooms=("judge_rerank.prompting.tasks",)
@@ -90,6 +101,15 @@ class Task(Reader, Protocol):
         self, n: int, *, options: tuple[str, ...] = (), explain: bool = False, labels: bool = False
     ) -> int:
         """The most that a well-formed reply needs."""
+        ...
+
+
+@runtime_checkable
+class ByCriteria(Protocol):
+    """A task that can judge documents by several criteria at once."""
+
+    def by_criteria(self, criteria: tuple[Criterion, ...]) -> Task:
+        """The task that asks about these."""
         ...
 
 

@@ -65,4 +65,6 @@ class First(OrderingTask):
         stated = sorted((place for place in range(n) if chances[place] > 0), key=lambda place: -chances[place])
         missing = [place for place in range(n) if chances[place] <= 0]
         repairs = (f"{len(missing)} letters not among the listed tokens, put at the end",) if missing else ()
-        return Order(order=(*stated, *missing), stated=len(stated), missing=len(missing), repairs=repairs)
+        return Order(
+            order=(*stated, *missing), stated=len(stated), missing=len(missing), repairs=repairs, chances=tuple(chances)
+        )

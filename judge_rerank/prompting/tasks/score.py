@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from judge_rerank.core import Criterion
 from judge_rerank.prompting.replies.numbers import Numbers, NumberTask
-from judge_rerank.prompting.tasks.base import ScoringTask, judge_task
+from judge_rerank.prompting.tasks.base import ScoringTask, Task, judge_task
+from judge_rerank.prompting.tasks.criteria import numbers_by_criteria
 
 LOWEST, HIGHEST = 1, 10
 
 _KEYS = ("score", "relevance_score", "rating", "grade", "relevance")
 
 
+class _ByCriteria(NumberTask, ScoringTask):
+    """A number, or one for each of several criteria."""
+
+    def by_criteria(self, criteria: tuple[Criterion, ...]) -> Task:
+        """The same scale for each of several criteria."""
+        return numbers_by_criteria(self._numbers, criteria)
+
+
 @judge_task("score")
-class Score(NumberTask, ScoringTask):
+class Score(_ByCriteria):
     """Relevance from 1 to 10, as (grade - 1) / 9. With log-probabilities the grade is the expected one."""
 
     name = "score"
@@ -24,7 +34,7 @@ class Score(NumberTask, ScoringTask):
         return Levels(levels)
 
 
-class Levels(NumberTask, ScoringTask):
+class Levels(_ByCriteria):
     """Relevance as one of the levels that a prompt describes, counted from 0: level / (levels - 1).
 
     With log-probabilities it is the expected level.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
-from judge_rerank.core import Candidates, JudgeCall, Ordering, Outcomes, PlanRunner, Steps
+from judge_rerank.core import Candidates, Evidence, JudgeCall, Ordering, Outcome, Outcomes, PlanRunner, Steps
 
 T = TypeVar("T")
 
@@ -44,6 +44,26 @@ def shuffled(part: Steps[T], seed: int | None) -> Steps[T]:
     The part itself notices nothing: outcomes come back in terms of the order in which it asked.
     """
     return part if seed is None else _shuffled(part, Random(seed))  # noqa: S311
+
+
+def debiased(part: Steps[T], content_free: Callable[[JudgeCall], JudgeCall], evidence: Evidence) -> Steps[T]:
+    """The same part, with each outcome corrected by that of a call of the same form and without content.
+
+    There is one such call for each number of candidates, in the round in which it is first shown. `evidence` gets the
+    corrected outcomes.
+    """
+    runner = PlanRunner(part)
+    known: dict[int, Outcome] = {}
+    while not runner.done:
+        calls = runner.round
+        new = {len(call.candidates): call for call in calls if len(call.candidates) not in known}
+        outcomes = yield [*calls, *map(content_free, new.values())]
+        known |= zip(new, outcomes[len(calls) :], strict=True)
+        corrected = [outcome.corrected(known[len(call.candidates)]) for call, outcome in zip(calls, outcomes)]  # noqa: B905
+        for call, outcome in zip(calls, corrected, strict=True):
+            evidence.add(call, outcome)
+        runner.send(corrected)
+    return runner.result
 
 
 def as_given(candidates: Candidates) -> Steps[Ordering]:
