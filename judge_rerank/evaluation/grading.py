@@ -59,7 +59,7 @@ class Grade(Pointwise):
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The first calls, then the rest."""
-        probe = [candidate.index for candidate in candidates][: PROBE * self.batch_size]
+        probe = [candidate.index for candidate in candidates][: PROBE * (self.batch_size or 1)]
         rest = [candidate.index for candidate in candidates][len(probe) :]
         scores = dict((yield from super().plan(query, candidates.arranged(probe))).scores)
         if rest and len(scores) >= MOST_FAILED * len(probe):

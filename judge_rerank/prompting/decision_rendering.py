@@ -21,10 +21,10 @@ from judge_rerank.core import (
 )
 from judge_rerank.prompting import tasks as parsing
 from judge_rerank.prompting.decision_parts import asks_each
-from judge_rerank.prompting.library import Shown
 from judge_rerank.prompting.rendering import Form, Renderer
 from judge_rerank.prompting.replies.decisions import NONE, Answer, averaged, read_answers
 from judge_rerank.prompting.tasks.base import Reader
+from judge_rerank.prompting.template import Shown
 
 _OUTPUT_TOKENS = 32
 """What providers count for an answer where they count answers: about 8 tokens, and its probabilities. None is billed

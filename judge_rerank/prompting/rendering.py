@@ -21,9 +21,10 @@ from judge_rerank.core import (
     prompt_text,
     told,
 )
-from judge_rerank.prompting.library import Library, Shown, Template
+from judge_rerank.prompting.library import Library
 from judge_rerank.prompting.tasks import by_criteria
 from judge_rerank.prompting.tasks.base import Reader, Task
+from judge_rerank.prompting.template import Shown, Template
 
 # A chat template wraps each message in a few special tokens that nobody counts.
 MARGIN_TOKENS = 64

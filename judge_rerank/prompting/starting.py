@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from judge_rerank.core import InputError, UnknownName
-from judge_rerank.prompting.library import Library, Template, load
+from judge_rerank.prompting.library import Library, load
 from judge_rerank.prompting.tasks import TASKS
+from judge_rerank.prompting.template import Template
 
 _NAME = re.compile(r"\w[\w.-]*")
 

@@ -9,7 +9,8 @@ import pytest
 
 from judge_rerank.core import Query
 from judge_rerank.prompting import TASKS
-from judge_rerank.prompting.library import Library, Shown, Template, builtin_folder
+from judge_rerank.prompting.library import Library, builtin_folder
+from judge_rerank.prompting.template import Shown, Template
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = GOLDEN / "hashes.txt"

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from judge_rerank.core import Query
 from judge_rerank.core.backend import Message
 from judge_rerank.core.errors import InputError, PromptError, UnknownName
-from judge_rerank.prompting.library import Library, Shown, Template, builtin_folder, load
+from judge_rerank.prompting.library import Library, builtin_folder, load
 from judge_rerank.prompting.tasks import TASKS
+from judge_rerank.prompting.template import Shown, Template
 from tests.timing import soon
 
 ROOT = Path(__file__).resolve().parents[2]
