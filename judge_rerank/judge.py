@@ -51,7 +51,7 @@ from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Api, Retrier, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
-from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, to_micro_usd
+from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing
 from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace, opened_trace
 
@@ -130,10 +130,6 @@ class Judge:
         criteria: CriteriaLike | None = None,
         fields: FieldsLike | None = None,
     ) -> None:
-        require_above_zero("concurrency", concurrency, whole=True)
-        require_above_zero("max_tokens_per_doc", max_tokens_per_doc, whole=True)
-        require_above_zero("timeout_s", timeout_s)
-        require_above_zero("max_attempts", max_attempts, whole=True)
         if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
         own = parse(strategy) if strategy is not None else None
@@ -143,20 +139,21 @@ class Judge:
         self._cache = opened_cache(cache_dir, listed(model))
         self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
         self._limits = OpenLimits()
+        settings = ChannelSettings(
+            library=Library(prompt_folders(prompts)),
+            retrier=Retrier(max_attempts=max_attempts),
+            pricing=Pricing(prices),
+            cache=self._cache,
+            concurrency=concurrency,
+            max_tokens_per_doc=max_tokens_per_doc,
+            timeout_s=timeout_s,
+        )
         backends, unavailable = open_models(listed(model), self._open)
         self._channels = ModelChannels(
             backends,
             unavailable=unavailable,
             open_model=self._open,
-            settings=ChannelSettings(
-                library=Library(prompt_folders(prompts)),
-                retrier=Retrier(max_attempts=max_attempts),
-                pricing=Pricing(prices),
-                cache=self._cache,
-                concurrency=concurrency,
-                max_tokens_per_doc=max_tokens_per_doc,
-                timeout_s=timeout_s,
-            ),
+            settings=settings,
         )
         self._jobs = JobMaker(
             self._channels,
@@ -196,9 +193,9 @@ class Judge:
             docs: strings, mappings (`text`; optional `title`, `id`, `score`; the rest is metadata) or `Document`s, in
                 first-stage order. No documents make an empty ranking without a call.
             strategy: a name ("binary", "score", "listwise", "none"), a spec string ("listwise(window_size=10)") or an
-                object; None for the judge's own, else the model's. For a hosted model that is "score(batch_size=20)":
-                grades from 1 to 10, a call for every 20 documents, all at once, each document read once. For a model
-                that runs here it is "binary": a call a document. Both give scores.
+                object; None for the judge's own, else the model's. For a hosted model that is "score(batch_size=12)":
+                grades from 1 to 10, a call for every 12 documents, all at once, each document read once; for a decision
+                model "score(batch_size=30)"; for a model that runs here "binary", a call a document. All give scores.
             **options: those of `RankOptions`, such as `top_n`, `min_score`, `keep`, `instruction` and `deadline_s`.
 
         Returns:
@@ -346,12 +343,7 @@ class Judge:
         """
         from judge_rerank.routing import Limits, recommend
 
-        require_above_zero("n_docs", n_docs, whole=True)
-        require_above_zero("tokens_per_doc", tokens_per_doc, whole=True)
-        require_above_zero("latency_s", latency_s)
         require_above_zero("call_latency_s", call_latency_s)
-        if usd is not None:
-            to_micro_usd(usd, "usd")  # says what is wrong with it
         info = self._channels.own[0].info
         limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s or usual_latency_s(info))
         return recommend(self._engine, info, n_docs, tokens_per_doc, limits)

@@ -27,12 +27,7 @@ from judge_rerank.core import (
     to_usd,
     total_usd,
 )
-from judge_rerank.engine.billing import (
-    billed,
-    may_be_billed,
-    settle_failure,
-    worst_case_of,
-)
+from judge_rerank.engine.billing import billed, may_be_billed, settle_failure, worst_case_of
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of

@@ -21,6 +21,7 @@ from judge_rerank.core import (
     RerankError,
     SetupError,
     added,
+    require_above_zero,
 )
 from judge_rerank.engine.call import ModelChannel
 from judge_rerank.engine.context import RankingContext
@@ -51,6 +52,11 @@ class ChannelSettings:
     concurrency: int | None = None
     max_tokens_per_doc: int | None = None
     timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        require_above_zero("concurrency", self.concurrency, whole=True)
+        require_above_zero("max_tokens_per_doc", self.max_tokens_per_doc, whole=True)
+        require_above_zero("timeout_s", self.timeout_s)
 
 
 class FallbackChannel:

@@ -9,6 +9,7 @@ from judge_rerank.core import (
     ChatReply,
     ChatRequest,
     Choice,
+    Criterion,
     Failed,
     InputError,
     JudgeCall,
@@ -18,14 +19,19 @@ from judge_rerank.core import (
     Question,
     Scores,
     told,
+    weighed,
 )
 from judge_rerank.prompting import tasks as parsing
 from judge_rerank.prompting.decision_parts import asks_each
 from judge_rerank.prompting.rendering import Form, Renderer
 from judge_rerank.prompting.replies.decisions import NONE, Answer, averaged, read_answers
 from judge_rerank.prompting.tasks.base import Reader
+from judge_rerank.prompting.tasks.criteria import meaning
 from judge_rerank.prompting.template import Shown
 
+_BY = "Judge by this criterion alone:"
+_CRITERION_LEVELS = ("Not at all.", "A little.", "Mostly.", "Fully.")
+"""How far a document meets a criterion, which may be about something else than the query."""
 _OUTPUT_TOKENS = 32
 """What providers count for an answer where they count answers: about 8 tokens, and its probabilities. None is billed
 for by the providers that are known, so the bound only matters where a price says otherwise."""
@@ -37,9 +43,9 @@ class DecisionRenderer(Renderer):
     def largest(self, call: JudgeCall, at_most: int) -> int:
         """As many as the model takes questions and documents about, and as fit in its context together."""
         info = self._backend.info
-        most = min(info.most_questions or at_most, info.max_documents or at_most)
-        if not asks_each(parsing.task(call.task).decision):
-            most = info.max_documents or at_most
+        questions = min(info.most_questions or at_most, info.max_documents or at_most)
+        each = max(1, len(call.criteria))
+        most = questions // each if asks_each(parsing.task(call.task).decision) else at_most
         return super().largest(call, max(1, min(at_most, most)))
 
     def group(self, call: JudgeCall) -> int:
@@ -65,11 +71,11 @@ class DecisionRenderer(Renderer):
             labels=(),
             options=call.options,
             explain=False,
-            # One question a document, so criteria are weighed by the model.
-            instruction=told(call.query.instruction, call.criteria or call.query.criteria) if n else "",
+            instruction=told(call.query.instruction, () if call.criteria else call.query.criteria) if n else "",
             reply_format="",
-            output_tokens=_OUTPUT_TOKENS * (n if asks_each(asked.decision) else 1),
+            output_tokens=_OUTPUT_TOKENS * (n * max(1, len(call.criteria)) if asks_each(asked.decision) else 1),
             both_orders=self._backend.info.both_orders,
+            criteria=call.criteria,
             n=n,
         )
 
@@ -94,11 +100,13 @@ class DecisionForm(Form):
 
     Attributes:
         both_orders: whether a choice is asked a second time, its labels in reverse order.
+        criteria: what each document is judged by, with a question for each; empty where only relevance counts.
         n: how many documents are shown.
         questions: what is asked about the state.
     """
 
     both_orders: bool
+    criteria: tuple[Criterion, ...]
     n: int
     questions: tuple[Question, ...] = field(init=False)
 
@@ -107,6 +115,9 @@ class DecisionForm(Form):
         ids = range(1, self.n + 1) if asks_each(kind) else ()
         words = self.template.questions(ids, n=self.n, options=self.options)
         labels = self.choices if kind == "choice" else self.template.levels if kind == "score" else ()
+        if self.criteria:
+            words = tuple(f"{text} {_BY} {meaning(each)}." for text in words for each in self.criteria)
+            labels = _CRITERION_LEVELS
         asked = [Question(kind=kind, instructions=text, labels=labels) for text in words]
         if kind == "choice" and self.both_orders:
             asked.append(replace(asked[0], labels=labels[::-1]))
@@ -147,6 +158,8 @@ class DecisionReader:
             return Failed(reason="unreadable", message=f"The reply does not hold {wanted} answers.")
         if self.form.task.decision == "choice":
             return self._chosen(averaged(answers), n)
+        if self.form.criteria:
+            return _by_criteria(answers, self.form.criteria)
         return _ordered(answers) if self.form.task.compares else _scored(answers)
 
     def _chosen(self, answer: Answer, n: int) -> Order | Choice | Failed:
@@ -166,6 +179,26 @@ def _scored(answers: Sequence[Answer]) -> Scores:
         repairs=_repairs(answers),
         refused=_refused(answers),
     )
+
+
+def _by_criteria(answers: Sequence[Answer], criteria: Sequence[Criterion]) -> Scores:
+    """The weighted mean of each document. One of which a criterion is not judged has no score."""
+    k = len(criteria)
+    groups = [answers[start : start + k] for start in range(0, len(answers), k)]
+    values = [_values(group, criteria) for group in groups]
+    return Scores(
+        values=tuple(weighed(criteria, each) if each else None for each in values),
+        labels=tuple(", ".join(f"{name} {value:.2g}" for name, value in each.items()) or None for each in values),
+        criteria=tuple(values),
+        repairs=_repairs(answers),
+        refused=tuple(place for place, group in enumerate(groups) if _refused(group)),
+    )
+
+
+def _values(answers: Sequence[Answer], criteria: Sequence[Criterion]) -> dict[str, float]:
+    """By criterion, what was judged of a document; empty where a criterion is missing."""
+    found = {each.name: a.value for each, a in zip(criteria, answers, strict=True) if a.value is not None}
+    return found if len(found) == len(criteria) else {}
 
 
 def _label(answer: Answer) -> str | None:

@@ -21,7 +21,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from judge_rerank.core import ProviderError
+from judge_rerank.core import ProviderError, require_above_zero
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -55,8 +55,7 @@ class Retrier:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
-        if max_attempts < 1:
-            raise ValueError(f"max_attempts must be at least 1, not {max_attempts}")
+        require_above_zero("max_attempts", max_attempts, whole=True)
         self._max_attempts, self._base_s, self._max_wait_s = max_attempts, base_s, max_wait_s
         self._jitter, self._sleep = jitter, sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret

@@ -30,9 +30,10 @@ from judge_rerank.core import (
     Query,
     Recommendation,
     Strategy,
+    require_above_zero,
     spec_of,
 )
-from judge_rerank.spending import Amount, to_decimal
+from judge_rerank.spending import Amount, to_decimal, to_micro_usd
 from judge_rerank.strategies import parse
 
 # As in the table: an error of one grade of three.
@@ -136,9 +137,14 @@ def recommend(judge: Forecaster, info: ModelInfo, n_docs: int, tokens_per_doc: i
     Dollars are what a ranking is expected to cost; a cap, which holds by the most it can cost, may need to be higher.
 
     Raises:
-        InputError: none fits.
+        InputError: a number is out of range, or none fits.
         PricingUnknown: there is a limit in dollars, and the price of the model is unknown.
     """
+    require_above_zero("n_docs", n_docs, whole=True)
+    require_above_zero("tokens_per_doc", tokens_per_doc, whole=True)
+    require_above_zero("latency_s", limits.latency_s)
+    if limits.usd is not None:
+        to_micro_usd(limits.usd, "usd")  # says what is wrong with it
     documents = _documents(judge, n_docs, tokens_per_doc)
     forecasts = [_forecast(judge, info, curve, documents, limits) for curve in table().curves]
     if limits.usd is not None and any(forecast.cost_usd is None for forecast in forecasts):

@@ -16,6 +16,7 @@ from judge_rerank.core import (
     Candidate,
     ChatReply,
     Choice,
+    Criterion,
     Document,
     Failed,
     InputError,
@@ -266,3 +267,35 @@ def test_any_json_is_read_without_an_error(answers: list[object], task: str) -> 
     assert all(s.score is None or (math.isfinite(s.score) and 0 <= s.score <= 1) for s in statements)
     if isinstance(outcome, Order):
         assert sorted(outcome.order) == [0, 1, 2]
+
+
+# Criteria
+
+CRITERIA = (
+    Criterion(name="relevance", weight=0.75),
+    Criterion(name="recency", weight=0.25, description="from this year"),
+)
+
+
+def test_each_criterion_is_a_question_of_its_own() -> None:
+    questions = renderer().prepare(call("score", 2, criteria=CRITERIA)).request.questions
+    assert len(questions) == 4
+    assert [q.instructions.split("alone: ")[1] for q in questions[:2]] == [
+        '"relevance" (how well the document answers the query).',
+        '"recency" (from this year).',
+    ]
+    assert "[1]" in questions[1].instructions
+    assert "[2]" in questions[2].instructions
+    assert renderer(most_questions=20).largest(call("score", 30, criteria=CRITERIA), 30) == 10
+
+
+def test_the_score_is_the_weighted_mean_of_the_criteria() -> None:
+    answers = [{"score": 3}, {"score": 0}, {"score": 1.5}, {"refused": True}]
+    scores = read(call("score", 2, criteria=CRITERIA), answers)
+    assert isinstance(scores, Scores)
+    assert scores.values == (pytest.approx(0.75), None)
+    assert scores.criteria[0] == {"relevance": 1.0, "recency": 0.0}
+    assert scores.refused == (1,)
+    first, second = scores.statements(2)
+    assert first.criteria == {"relevance": 1.0, "recency": 0.0}
+    assert second.failure == "refused"

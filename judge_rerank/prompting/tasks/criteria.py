@@ -61,7 +61,7 @@ class NumbersByCriteria(ScoringTask):
         numbers = self._numbers
         reason, about_it = asked_reason(explain=explain)
         wanted = ", ".join(f'"{name}": <number>' for name in self._names)
-        meant = "; ".join(_meaning(each) for each in self._criteria)
+        meant = "; ".join(meaning(each) for each in self._criteria)
         scale = (
             f"The numbers are whole, from {numbers.lowest} (not at all) to {numbers.highest} (fully), each criterion "
             f"by itself. They are {meant}.{about_it}"
@@ -111,7 +111,7 @@ def numbers_by_criteria(numbers: Numbers, criteria: tuple[Criterion, ...]) -> Nu
     return NumbersByCriteria(numbers, criteria)
 
 
-def _meaning(criterion: Criterion) -> str:
+def meaning(criterion: Criterion) -> str:
     """The name with what it means. It is the caller's own text, and may yet hold what looks like the prompt's marks."""
     description = criterion.description or _USUAL.get(criterion.name.lower(), "")
     return quote(f'"{criterion.name}" ({description})' if description else f'"{criterion.name}"')
