@@ -130,12 +130,9 @@ class Judge:
         criteria: CriteriaLike | None = None,
         fields: FieldsLike | None = None,
     ) -> None:
-        if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
-        own = parse(strategy) if strategy is not None else None
-        wishes = Wishes.of(instruction=instruction, criteria=criteria, fields=fields)
+        own = None if strategy is None else parse(strategy)
         self._open = partial(open_backend, api=api, api_base=api_base, api_key=api_key, params=params)
-        self._ledger = Ledger.of(budget or Budget.from_environment())
+        self._ledger = Ledger.of(Budget.from_environment() if budget is None else budget)
         self._cache = opened_cache(cache_dir, listed(model))
         self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
         self._limits = OpenLimits()
@@ -161,7 +158,7 @@ class Judge:
             limits=self._limits,
             on_exhausted=RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial",
             calibrated=calibration is not None,
-            wishes=wishes,
+            wishes=Wishes.of(instruction=instruction, criteria=criteria, fields=fields),
         )
         self._engine = Engine(
             self._channels,
@@ -193,9 +190,8 @@ class Judge:
             docs: strings, mappings (`text`; optional `title`, `id`, `score`; the rest is metadata) or `Document`s, in
                 first-stage order. No documents make an empty ranking without a call.
             strategy: a name ("binary", "score", "listwise", "none"), a spec string ("listwise(window_size=10)") or an
-                object; None for the judge's own, else the model's. For a hosted model that is "score(batch_size=12)":
-                grades from 1 to 10, a call for every 12 documents, all at once, each document read once; for a decision
-                model "score(batch_size=30)"; for a model that runs here "binary", a call a document. All give scores.
+                object; None for the judge's own, else the model's, which gives scores: "score(batch_size=12)" for a
+                hosted model (each document read once, all calls at once), "binary" for one that runs here.
             **options: those of `RankOptions`, such as `top_n`, `min_score`, `keep`, `instruction` and `deadline_s`.
 
         Returns:

@@ -35,6 +35,12 @@ _Answerable = Annotated[
 ]
 
 
+_Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
+_Race = Annotated[
+    bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
+]
+
+
 def evaluate(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The experiment, as YAML.")] = None,
     output: Annotated[
@@ -51,10 +57,8 @@ def evaluate(
             help="Only variants whose name contains this text or matches a pattern such as 'score*'. Repeatable.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
-    race: Annotated[
-        bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
-    ] = False,
+    resume: _Resume = False,
+    race: _Race = False,
     answerable: _Answerable = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report the cost in calls, tokens and dollars. Nothing is sent.")

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from judge_rerank.core import LedgerError
+from judge_rerank.core import InputError, LedgerError
 from judge_rerank.spending.budget import Budget, Cap, Charge
 from judge_rerank.spending.ledger_file import Label, LedgerFile, Totals
 from judge_rerank.spending.ledger_report import Spend, SpendKey, audit, spend
@@ -64,7 +64,13 @@ class Ledger:
 
     @classmethod
     def of(cls, budget: Budget | None, *, clock: Callable[[], float] = time.time) -> Ledger:
-        """The ledger that a budget names; one in memory, without a cap, for None."""
+        """The ledger that a budget names; one in memory, without a cap, for None.
+
+        Raises:
+            InputError: it is no budget.
+        """
+        if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
         return cls(budget.path if budget is not None else None, budget=budget, clock=clock)
 
     async def reserve(
