@@ -41,12 +41,21 @@ def open_backend(
     if other is not None:
         return other
     if known_api(api) == "decisions" or (api is None and only_decides(name)):
-        from judge_rerank.providers.decisions import LiteLLMDecisions
-
-        return LiteLLMDecisions(name, api_base=api_base, api_key=api_key, params=params)
+        return _decision_model(name, api_base=api_base, api_key=api_key, params=params)
     from judge_rerank.providers.litellm import LiteLLMBackend
 
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
+
+
+def _decision_model(
+    name: str, *, api_base: str | None, api_key: str | None, params: Mapping[str, Any] | None
+) -> Backend:
+    """The backend of a decision model: Google's API for Gemini, LiteLLM for all others."""
+    if name.startswith("gemini/"):
+        from judge_rerank.providers.gemini_decisions import GeminiDecisions as Decisions
+    else:
+        from judge_rerank.providers.decisions import LiteLLMDecisions as Decisions
+    return Decisions(name, api_base=api_base, api_key=api_key, params=params)
 
 
 def known_api(api: str | None) -> str | None:
