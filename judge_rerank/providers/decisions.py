@@ -86,7 +86,7 @@ class LiteLLMDecisions(LiteLLMApi):
                 f"params has {', '.join(unknown)}, which a decision model does not take ({model}). It takes "
                 f"{', '.join((*_OWN_PARAMS, *self.sent))}. For a chat model's settings use api='chat'."
             )
-        _check_own(own, self.ceiling)
+        check_own(own, self.ceiling)
         super().__init__(model, api_base=api_base, api_key=api_key, params=given)
         self._own = own
         self._context_tokens: int | None = None
@@ -223,7 +223,16 @@ class LiteLLMDecisions(LiteLLMApi):
         )
 
 
-def _check_own(own: Mapping[str, Any], ceiling: int) -> None:
+def check_own(own: Mapping[str, Any], ceiling: int) -> None:
+    """Raise where a parameter of a decision model cannot be used.
+
+    Args:
+        own: parameters that are not sent, by name.
+        ceiling: the most questions that one request takes.
+
+    Raises:
+        InputError: which one, and what was expected.
+    """
     for name, value in own.items():
         if name == "both_orders":
             if not isinstance(value, bool):

@@ -61,7 +61,7 @@ _NO_CREDIT = (
     "billing_hard_limit",
     "no credit",
 )
-_WRONG_KEY = ("api key not valid", "api_key_invalid")
+_WRONG_KEY = ("key not valid", "api_key_invalid")
 """How Google says with a status of 400 that it does not accept a key."""
 _TOO_LONG = (
     "context length",

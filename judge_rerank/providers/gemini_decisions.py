@@ -67,8 +67,10 @@ class GeminiDecisions(LiteLLMDecisions):
 
     @property
     def _url(self) -> str:
-        named = self._address.get("api_base") or _litellm().api_base
-        base = str(named or next(iter(endpoint.in_environment(self._route.provider).values()), _HOME)).rstrip("/")
+        found = endpoint.in_environment(self._route.provider)
+        variables = (value for name, value in found.items() if name.endswith(("_API_BASE", "_BASE_URL")))
+        base: str = self._address.get("api_base") or _litellm().api_base or next(variables, _HOME)
+        base = base.rstrip("/")
         return f"{base}/decisions" if _VERSIONED.search(base) else f"{base}/v1beta/decisions"
 
     def _sending(

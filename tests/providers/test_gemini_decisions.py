@@ -28,18 +28,9 @@ from judge_rerank.providers.gemini_decisions import GeminiDecisions
 from judge_rerank.spending import Price as GivenPrice
 from judge_rerank.spending import metered
 from tests.provider import Fault, Price, Provider, QrelsJudge
-from tests.provider.server import Received
 from tests.providers.asking import KEY
+from tests.providers.test_decisions import DOCS, GRADES, IDEAL, QUERY, complain_above
 
-GRADES = {
-    "Sand dunes are hills of loose sand that the wind has built.": 0,
-    "Frank Herbert wrote the novel Dune, published in 1965.": 3,
-    "Denis Villeneuve directed the film Dune of 2021.": 1,
-    "A desert planet is the scene of the novel Dune.": 2,
-}
-DOCS = list(GRADES)
-IDEAL = (1, 3, 2, 0)
-QUERY = "who wrote the novel Dune?"
 MODEL = "gemini/gemini-decision-1"
 GIVEN = {MODEL: GivenPrice(input_usd_per_mtok="0.1", output_usd_per_mtok=0)}
 
@@ -360,13 +351,6 @@ def test_nobody_there() -> None:
     error = failure(GeminiDecisions(MODEL, api_base=base, api_key=KEY))
     assert isinstance(error, ProviderUnavailable)
     assert not error.sent
-
-
-def complain_above(questions: int, words: str) -> Any:
-    def refuses(request: Received) -> tuple[int, str] | None:
-        return (400, words) if len(request.body["questions"]) > questions else None
-
-    return refuses
 
 
 def test_a_ceiling_on_questions_is_learnt() -> None:
