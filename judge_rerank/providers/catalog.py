@@ -19,6 +19,9 @@ UNKNOWN_CONTEXT_TOKENS = 8192
 REASONING_TOKENS = 4096
 """Head room for a model that reasons before it answers."""
 
+_DOCUMENTED: Mapping[str, Mapping[str, Any]] = {"gemini/gemini-decision-1": {"max_input_tokens": 262_144}}
+"""Models that LiteLLM's table does not have, with what their provider says of them."""
+
 _ASKED_OVER_THE_NETWORK = {
     "ollama": "ollama",
     "ollama_chat": "ollama",
@@ -89,6 +92,9 @@ def _row(litellm: Any, model: str, name: str, provider: str) -> dict[str, Any]:
         # LiteLLM has no common base for the errors of a model that it does not know.
         with contextlib.suppress(Exception):
             return cast("dict[str, Any]", litellm.get_model_info(name, custom_llm_provider=provider))
+    documented = _DOCUMENTED.get(f"{provider}/{name}")
+    if documented is not None:
+        return dict(documented)
     _log.warning(
         "LiteLLM's table does not have %r: a context of %d tokens is assumed, and its price is not known. Give the "
         "context with params={'context_tokens': ...}.",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Coroutine, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from judge_rerank.core import (
     DECISION_STRATEGY,
@@ -39,10 +39,10 @@ MOST_QUESTIONS = 128
 
 _LEAST_CONTEXT_TOKENS = 1_024
 _MOST_TOKENS_PER_DOC = 1_024
-_TIMEOUT_S = 3600.0  # of LiteLLM, which keeps a client for each value; the request's own is enforced around the call
+TIMEOUT_S = 3600.0  # of LiteLLM, which keeps a client for each value; the request's own is enforced around the call
 
+_CLOUDS = ("agentcore_runtime_session_id", "aws_*", "azure_*")
 _OWN_PARAMS = ("both_orders", "most_questions", "context_tokens", "concurrency")
-_SENT_PARAMS = re.compile(r"extra_headers|safety_identifier|agentcore_runtime_session_id|aws_\w+|azure_\w+")
 
 
 class LiteLLMDecisions(LiteLLMApi):
@@ -60,9 +60,15 @@ class LiteLLMDecisions(LiteLLMApi):
 
     Raises:
         InputError: a parameter that is for chat models; an address, a key or a header that cannot be sent.
+
+    Attributes:
+        ceiling: the most questions that may be sent in one request.
+        sent: the parameters of a caller that are sent, as patterns.
     """
 
     strategy = DECISION_STRATEGY
+    ceiling: ClassVar[int] = MOST_QUESTIONS
+    sent: ClassVar[tuple[str, ...]] = ("extra_headers", "safety_identifier", *_CLOUDS)
 
     def __init__(
         self,
@@ -74,14 +80,13 @@ class LiteLLMDecisions(LiteLLMApi):
     ) -> None:
         given = dict(params or {})
         own = {name: given.pop(name) for name in _OWN_PARAMS if name in given}
-        unknown = sorted(name for name in given if not _SENT_PARAMS.fullmatch(name))
+        unknown = sorted(name for name in given if not any(fnmatchcase(name, pattern) for pattern in self.sent))
         if unknown:
             raise InputError(
                 f"params has {', '.join(unknown)}, which a decision model does not take ({model}). It takes "
-                f"{', '.join(_OWN_PARAMS)}, extra_headers and safety_identifier. For a chat model's settings use "
-                "api='chat'."
+                f"{', '.join((*_OWN_PARAMS, *self.sent))}. For a chat model's settings use api='chat'."
             )
-        _check_own(own)
+        check_own(own, self.ceiling)
         super().__init__(model, api_base=api_base, api_key=api_key, params=given)
         self._own = own
         self._context_tokens: int | None = None
@@ -104,7 +109,7 @@ class LiteLLMDecisions(LiteLLMApi):
             concurrency=int(self._own.get("concurrency", 8)),
             max_tokens_per_doc=self._max_tokens_per_doc,
             max_documents=self._max_documents,
-            most_questions=int(self._own.get("most_questions", MOST_QUESTIONS)),
+            most_questions=int(self._own.get("most_questions", self.ceiling)),
             both_orders=bool(self._own.get("both_orders", False)),
             strategy=self.strategy,
             endpoint=self._public_address,
@@ -126,11 +131,19 @@ class LiteLLMDecisions(LiteLLMApi):
 
     def _check_setup(self) -> None:
         super()._check_setup()
+        self._check_decides()
+
+    def _check_decides(self) -> None:
+        """Raise where the provider cannot be asked decisions.
+
+        Raises:
+            InputError: it names those that can.
+        """
         if self._config is None:
             asked = ", ".join(_providers())
             raise InputError(
                 f"{self._model} cannot be asked decisions: LiteLLM has none of the provider {self._route.provider!r}. "
-                f"It has those of {asked}. For a chat model leave out api='decisions'."
+                f"It has those of {asked}; Gemini's are asked without it. For a chat model leave out api='decisions'."
             )
 
     def _check_key(self) -> None:
@@ -168,7 +181,7 @@ class LiteLLMDecisions(LiteLLMApi):
         return {
             "input": "\n\n".join(message.content for message in request.messages),
             "questions": [_question(question) for question in request.questions],
-            "timeout": _TIMEOUT_S,
+            "timeout": TIMEOUT_S,
             **common,
         }
 
@@ -210,15 +223,24 @@ class LiteLLMDecisions(LiteLLMApi):
         )
 
 
-def _check_own(own: Mapping[str, Any]) -> None:
+def check_own(own: Mapping[str, Any], ceiling: int) -> None:
+    """Raise where a parameter of a decision model cannot be used.
+
+    Args:
+        own: parameters that are not sent, by name.
+        ceiling: the most questions that one request takes.
+
+    Raises:
+        InputError: which one, and what was expected.
+    """
     for name, value in own.items():
         if name == "both_orders":
             if not isinstance(value, bool):
                 raise InputError(f"params['both_orders'] is {value!r}; expected True or False.")
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InputError(f"params[{name!r}] is {value!r}; expected a whole number, at least 1.")
-        elif name == "most_questions" and value > MOST_QUESTIONS:
-            raise InputError(f"params['most_questions'] is {value}; LiteLLM sends at most {MOST_QUESTIONS}.")
+        elif name == "most_questions" and value > ceiling:
+            raise InputError(f"params['most_questions'] is {value}; one request takes at most {ceiling} questions.")
 
 
 def _providers() -> list[str]:

@@ -2,7 +2,7 @@
 
 | On the wire                                                     | Ours                  |
 |-----------------------------------------------------------------|-----------------------|
-| 401, 403, no key                                                | `AuthenticationError` |
+| 401, 403, no key; 400 that speaks of an invalid key             | `AuthenticationError` |
 | 402; 400, 403 or 429 that speak of credit, billing or quota     | `QuotaExhausted`      |
 | 400, 413, 422 that speak of the context length                  | `ContextTooLong`      |
 | other 4xx                                                       | `RequestRejected`     |
@@ -61,6 +61,8 @@ _NO_CREDIT = (
     "billing_hard_limit",
     "no credit",
 )
+_WRONG_KEY = ("key not valid", "api_key_invalid")
+"""How Google says with a status of 400 that it does not accept a key."""
 _TOO_LONG = (
     "context length",
     "context window",
@@ -199,6 +201,8 @@ def _kind(
 def _kind_of_status(status: int | None, text: str, retry_after_s: float | None) -> type[ProviderError]:
     if status == 402 or (status in {400, 403, 429} and any(sign in text for sign in _NO_CREDIT)):
         return QuotaExhausted
+    if status == 400 and any(sign in text for sign in _WRONG_KEY):
+        return AuthenticationError
     if status == 429:
         # Gemini says "exceeded your current quota" for its limit by the minute too, but then it says when to come back.
         return QuotaExhausted if "exceeded your current quota" in text and retry_after_s is None else RateLimited

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from judge_rerank.core import Backend, Endpoint, InputError, ModelUnavailable, SetupError
 from judge_rerank.providers.backends import registered
+from judge_rerank.providers.local_decisions import open_local_decisions, runs_here
 from judge_rerank.spending import only_decides
 
 Api = Literal["chat", "decisions"]
@@ -40,13 +41,31 @@ def open_backend(
     other = registered(name, api_base=api_base, api_key=api_key, params=params)
     if other is not None:
         return other
+    if runs_here(name, api_base=api_base):
+        return _opened_here(name, api=api, params=params)
     if known_api(api) == "decisions" or (api is None and only_decides(name)):
-        from judge_rerank.providers.decisions import LiteLLMDecisions
-
-        return LiteLLMDecisions(name, api_base=api_base, api_key=api_key, params=params)
+        return _decision_model(name, api_base=api_base, api_key=api_key, params=params)
     from judge_rerank.providers.litellm import LiteLLMBackend
 
     return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
+
+
+def _opened_here(name: str, *, api: str | None, params: Mapping[str, Any] | None) -> Backend:
+    """The backend of a decision model in this process."""
+    if known_api(api) == "chat":
+        raise InputError(f"{name} answers typed questions only; it has no chat.")
+    return open_local_decisions(name, params=params)
+
+
+def _decision_model(
+    name: str, *, api_base: str | None, api_key: str | None, params: Mapping[str, Any] | None
+) -> Backend:
+    """The backend of a decision model: Google's API for Gemini, LiteLLM for all others."""
+    if name.startswith("gemini/"):
+        from judge_rerank.providers.gemini_decisions import GeminiDecisions as Decisions
+    else:
+        from judge_rerank.providers.decisions import LiteLLMDecisions as Decisions
+    return Decisions(name, api_base=api_base, api_key=api_key, params=params)
 
 
 def known_api(api: str | None) -> str | None:

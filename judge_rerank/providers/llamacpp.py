@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import http.client
 import importlib
@@ -14,13 +13,13 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from judge_rerank.core import MissingExtra, ModelUnavailable, SetupError
+from judge_rerank.providers.worker import Worker
 
 T = TypeVar("T")
 
@@ -65,42 +64,24 @@ class Llama:
 
     def __init__(self, path: Path, *, context_tokens: int, threads: int) -> None:
         self._path, self._context_tokens, self._threads = path, context_tokens, threads
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge-rerank-llama")
+        self._worker = Worker("llama")
         self._server: Server | None = None
         self._key = secrets.token_hex(16)
         self._counter = _Counter(self._key)
         weakref.finalize(self, self._counter.close)
 
-    async def run(self, work: Callable[[Server], T], timeout_s: float) -> T:
-        """The result of `work`, done in the model's thread.
-
-        The time limit counts from when the model turns to this work. Work that is given up, by a time limit or a
-        cancelled task, is finished in the background before the next begins, so that it cannot disturb it.
+    async def run(self, work: Callable[[Server], T], timeout_s: float, *, model: str) -> T:
+        """The result of `work`, done in the model's thread; see `Worker.run`.
 
         Raises:
-            TimeoutError: it took longer than `timeout_s`.
+            ProviderTimeout: it took longer than `timeout_s`.
         """
-        loop = asyncio.get_running_loop()
-        begun: asyncio.Future[None] = loop.create_future()
-
-        def job() -> T:
-            server = self._load()
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_finish, begun)
-            return work(server)
-
-        result = asyncio.wrap_future(self._worker.submit(job))
-        try:
-            await asyncio.wait({begun, result}, return_when=asyncio.FIRST_COMPLETED)
-            return await asyncio.wait_for(result, timeout_s)
-        finally:
-            result.cancel()  # work that has not begun never will
+        return await self._worker.run(self._load, work, timeout_s, model=model)
 
     def count_tokens(self, text: str) -> int:
         """Tokens in `text`, exactly but for a token at each cut of a very long one. Loads the model if need be."""
         if self._server is None:
-            future: Future[Server] = self._worker.submit(self._load)
-            future.result()
+            self._worker.now(self._load)
         return self._counter.count(text)
 
     def _load(self) -> Server:
@@ -242,8 +223,3 @@ def _short_spins() -> Generator[None]:
         yield
     finally:
         del os.environ["GOMP_SPINCOUNT"]
-
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from judge_rerank.core import ChatReply, ChatRequest, InputError, Message, ModelInfo, ModelUnavailable, ProviderTimeout
+from judge_rerank.core import ChatReply, ChatRequest, InputError, Message, ModelInfo, ModelUnavailable
 from judge_rerank.models import DEFAULT_JUDGE, find_model, installed_models, model_named, read_head
-from judge_rerank.providers import llama_format, llamacpp
+from judge_rerank.providers import control_tokens, llama_format, llamacpp
 
 CONTEXT_TOKENS = 8192
 _MAX_TOKENS_PER_DOC = 512
@@ -96,7 +95,7 @@ class LocalBackend:
         head = read_head(self._path)
         self._threads = threads or llamacpp.default_threads()
         self._params = dict(params or {})
-        self._control = _any_of(head.control_tokens)
+        self._control = control_tokens.any_of(head.control_tokens)
         self._llama: llamacpp.Llama | None = None
         self._info = ModelInfo(
             name=name or f"local:{self._path.name}",
@@ -134,14 +133,7 @@ class LocalBackend:
 
             return _labelled(ask, body, request.labels, name) if request.labels else llama_format.reply(ask(body), name)
 
-        try:
-            return await self._opened().run(work, request.timeout_s)
-        except TimeoutError as error:
-            raise ProviderTimeout(
-                f"{name} did not finish within {request.timeout_s:g} seconds. Allow more time (timeout_s=), or show "
-                "fewer or shorter documents.",
-                model=name,
-            ) from error
+        return await self._opened().run(work, request.timeout_s, model=name)
 
     async def aclose(self) -> None:
         """Let go of the model, which is freed when nobody else uses it. The next request loads it again."""
@@ -175,12 +167,7 @@ class LocalBackend:
         return {"role": message.role, "content": self._quoted(message.content)}
 
     def _quoted(self, text: str) -> str:
-        """`text` with its control tokens broken up: llama.cpp would obey them, wherever they stand.
-
-        A document with `<|im_end|>` in it could otherwise end its own turn and speak as the system.
-        """
-        text = text.encode(errors="replace").decode()  # a lone surrogate is no text that could be sent
-        return self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text) if self._control else text
+        return control_tokens.quoted(text, self._control)
 
 
 def _labelled(ask: Ask, body: dict[str, Any], labels: tuple[str, ...], model: str) -> ChatReply:
@@ -209,11 +196,6 @@ def _labelled(ask: Ask, body: dict[str, Any], labels: tuple[str, ...], model: st
 
 def _plain(text: str | None) -> str:
     return (text or "").strip().casefold()
-
-
-def _any_of(texts: tuple[str, ...]) -> re.Pattern[str] | None:
-    longest_first = sorted({text for text in texts if len(text) > 1}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def _found(name: str, *, named: bool) -> Path:

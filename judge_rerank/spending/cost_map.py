@@ -27,6 +27,8 @@ _PER_TOKEN = {
 }
 DECISION_MODES = frozenset({"evaluation", "decisions"})
 """What the map calls models that only answer typed questions."""
+_UNLISTED_DECISION_MODELS = frozenset({"gemini/gemini-decision-1"})
+"""Such models that the map does not have."""
 _ABOVE = re.compile(r"_above_(\d+)(k?)_tokens")
 # Providers whose entries bear a longer name than the prefix of their models.
 _FAMILIES = ("vertex_ai", "bedrock", "fireworks_ai", "cohere")
@@ -65,13 +67,13 @@ def chat_models() -> tuple[str, ...]:
 
 
 def decision_models() -> tuple[str, ...]:
-    """The models of the LiteLLM that is installed that answer typed questions, provider first, sorted."""
+    """The models that answer typed questions, provider first, sorted: the installed LiteLLM's, and Gemini's."""
     found = (
         name if "/" in name else f"{entry.get('litellm_provider')}/{name}"
         for name, entry in bundled().items()
         if entry.get("mode") in DECISION_MODES or "/v1/decisions" in (entry.get("supported_endpoints") or ())
     )
-    return tuple(sorted(set(found)))
+    return tuple(sorted({*found, *_UNLISTED_DECISION_MODELS}))
 
 
 def only_decides(model: str) -> bool:
@@ -79,6 +81,8 @@ def only_decides(model: str) -> bool:
     entry = _find(model, bundled())
     if entry is not None:
         return entry.get("mode") in DECISION_MODES
+    if model.lower() in _UNLISTED_DECISION_MODELS:
+        return True
     provider = model.partition("/")[0].lower()
     modes = {other.get("mode") for other in bundled().values() if other.get("litellm_provider") == provider}
     return bool(modes) and modes <= DECISION_MODES

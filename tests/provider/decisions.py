@@ -1,5 +1,5 @@
-"""The decision APIs of the loopback provider: OpenAI's, and System One, which TypeSafe, Perplexity, vLLM and others
-speak. What is asked about a document names it by the number or the letter that it has in the text."""
+"""The decision APIs of the loopback provider: OpenAI's, Gemini's, and System One, which TypeSafe, Perplexity, vLLM and
+others speak. What is asked about a document names it by the number or the letter that it has in the text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,37 @@ _DOCUMENT = re.compile(r"^\[(\d+)\] |<document label=\"(\w+)\">\n", re.MULTILINE
 def is_openai(path: str) -> bool:
     """Whether a path is that of OpenAI's decisions; Perplexity's System One stands at the same."""
     return path.endswith("/decisions")
+
+
+def is_gemini(path: str, body: Mapping[str, Any]) -> bool:
+    """Whether a request is one of Gemini's, which stand at OpenAI's path and name their questions."""
+    return path.endswith("/decisions") and "input" in body and isinstance(body.get("questions"), dict)
+
+
+def check_gemini(body: Json) -> str | None:
+    """What Gemini would not take of a request; None where it takes it all."""
+    if set(body) != {"model", "input", "questions"} or "/" in body["model"] or not isinstance(body["input"], str):
+        return "Invalid JSON payload received. Expected model, input and questions."
+    for question in body["questions"].values():
+        criteria = question.get("criteria")
+        texts = [*criteria, *criteria.values()] if isinstance(criteria, dict) else criteria or []
+        shape = {"noul": type(None), "choice": dict, "score": list}.get(question["type"])
+        if shape is None or not isinstance(criteria, shape) or not all(isinstance(text, str) for text in texts):
+            return f"Invalid value at 'questions': {question}."
+    return None
+
+
+def gemini_usage(read: int) -> Json:
+    """The usage block of the Interactions API, which Gemini's decisions share."""
+    return {
+        "total_tokens": read,
+        "total_input_tokens": read,
+        "input_tokens_by_modality": [{"modality": "text", "tokens": read}],
+        "total_cached_tokens": 0,
+        "total_output_tokens": 0,
+        "total_tool_use_tokens": 0,
+        "total_thought_tokens": 0,
+    }
 
 
 def is_decision(path: str) -> bool:

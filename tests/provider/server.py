@@ -266,7 +266,8 @@ class Provider:
 
     def _turned_away(self, request: Received) -> _Reply | None:
         wire = shapes.chat_wire(request.path)
-        complain = wire.error if wire is not None else _error_plain
+        gemini = decisions.is_gemini(request.path, request.body)
+        complain = wire.error if wire is not None else shapes.GEMINI.error if gemini else _error_plain
 
         def error(
             status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None
@@ -280,6 +281,8 @@ class Provider:
             return error(404, f"There is nothing at {request.path}.")
         if self.keys is not None and _key(request) not in self.keys:
             return error(401, f"Incorrect API key provided: {_key(request)}.", "invalid_api_key")
+        if gemini and (wrong := decisions.check_gemini(dict(request.body))) is not None:
+            return error(400, wrong)
         for field, message in self.rejects.items():
             if _has(request.body, field):
                 return error(400, message, "unsupported_parameter")
@@ -346,6 +349,10 @@ class Provider:
         if request.fault.kind == "no_choices":
             del reply["answers"]
         told = {"input_tokens": read, "output_tokens": 0, "total_tokens": read}
+        if decisions.is_gemini(request.path, body):
+            if request.fault.kind == "refusal":
+                reply = {"prompt_feedback": {"block_reason": "prohibited_content"}}
+            return reply | ({} if request.fault.kind == "no_usage" else {"usage": decisions.gemini_usage(read)})
         reply |= {"model": body.get("model")} | ({} if request.fault.kind == "no_usage" else {"usage": told})
         return {"result": reply, "success": True, "errors": []} if "/ai/run/" in request.path else reply
 

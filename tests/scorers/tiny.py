@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 WORDS = "what who how long flea fleas life lives dog cat weeks days the a of is not yes no ? .".split()  # noqa: SIM905
@@ -10,7 +11,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 
 
-def tokenizer(folder: Path, longest: int = 64) -> None:
+def tokenizer(folder: Path, longest: int = 64, more: Sequence[str] = ()) -> None:
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.normalizers import Lowercase
@@ -18,7 +19,7 @@ def tokenizer(folder: Path, longest: int = 64) -> None:
     from tokenizers.processors import TemplateProcessing
 
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = {word: place for place, word in enumerate(SPECIAL + WORDS)}
+    vocabulary = {word: place for place, word in enumerate([*SPECIAL, *WORDS, *more])}
     made = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     made.normalizer, made.pre_tokenizer = Lowercase(), Whitespace()
     made.post_processor = TemplateProcessing(
@@ -166,3 +167,25 @@ def packed(folder: Path) -> tuple[Path, object]:
         head += struct.pack("<H", len(name)) + name + struct.pack("<BIQQ", 1, count, start + offset, size)
     (folder / "tiny-q4.bin").write_bytes(head + body)
     return folder, model
+
+
+def decision_model(folder: Path, *, max_len: int = 512) -> Path:
+    """A checkpoint of Laya's: an encoder, a head for typed questions, and a tokenizer."""
+    import torch
+    from laya.common import build_model
+    from safetensors.torch import save_file
+    from transformers import BertConfig
+
+    torch.manual_seed(7)
+    labels = [*"123456789abcd", "none", "yes", "level", "document"]
+    tokenizer(folder / "tokenizer", longest=max_len, more=[label for label in labels if label not in WORDS])
+    vocabulary = len(SPECIAL + WORDS + labels)
+    config = BertConfig(vocab_size=vocabulary, max_position_embeddings=2 * max_len, **SIZES)
+    config.save_pretrained(folder / "encoder")
+    record = {"encoder": "tiny", "head_layers": 1, "max_len": max_len, "temperature": [1.0, 1.0, 1.0]}
+    (folder / "rl_agent_config.json").write_text(json.dumps(record))
+    model = build_model(record, encoder_dir=str(folder / "encoder"), pretrained=False)
+    for name, values in model.named_parameters():
+        torch.nn.init.normal_(values, mean=1.0 if "norm" in name.lower() else 0.0, std=0.3)
+    save_file({name: values.contiguous() for name, values in model.state_dict().items()}, folder / "model.safetensors")
+    return folder
