@@ -139,7 +139,7 @@ class SimulatedJudge(FakeBackend):
         seed: of the noise.
         logprobs: whether one-word answers come with log-probabilities.
         top_grade: the highest grade there is; by default the highest in `qrels`.
-        latency_s, context_tokens, concurrency, most_questions: as in `FakeBackend`.
+        latency_s, context_tokens, most_questions: as in `FakeBackend`.
     """
 
     def __init__(
@@ -152,14 +152,13 @@ class SimulatedJudge(FakeBackend):
         top_grade: float | None = None,
         latency_s: float = 0.0,
         context_tokens: int = 131_072,
-        concurrency: int = 64,
         most_questions: int | None = None,
     ) -> None:
         super().__init__(
             self._judge,
             context_tokens=context_tokens,
             logprobs=logprobs,
-            concurrency=concurrency,
+            concurrency=64,
             latency_s=latency_s,
             most_questions=most_questions,
         )

@@ -34,7 +34,6 @@ _Answerable = Annotated[
     ),
 ]
 
-
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
 _Race = Annotated[
     bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
@@ -108,6 +107,11 @@ def evaluate(
         note(f"To continue: judge-rerank eval {file} --output {folder} --resume")
     for failure in found.failures:
         warning_line(failure)
+    _end(found)
+
+
+def _end(found: Evaluation) -> None:
+    """Leave with the exit code of a run that is not whole, or misses a limit of the experiment."""
     if found.unfinished:
         raise typer.Exit(INTERRUPTED if any("interrupted" in reason for reason in found.unfinished) else UNFINISHED)
     if found.failures:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -27,7 +28,7 @@ from judge_rerank import (
     UnknownName,
 )
 from judge_rerank.core import Candidates, Ordering, Plan
-from judge_rerank.core.backend import ChatReply, ChatRequest
+from judge_rerank.core.backend import ChatReply, ChatRequest, ModelInfo
 from judge_rerank.testing import FakeBackend, SimulatedJudge
 
 DOCS = [{"id": str(i), "text": f"document number {i}"} for i in range(12)]
@@ -267,9 +268,13 @@ class Halting(SimulatedJudge):
     """Answers so many requests, one at a time, and no other, ever."""
 
     def __init__(self, answers: int) -> None:
-        super().__init__(QRELS, concurrency=1)
+        super().__init__(QRELS)
         self.answers = answers
         self.halted, self.given_up = threading.Event(), threading.Event()
+
+    @property
+    def info(self) -> ModelInfo:
+        return replace(super().info, concurrency=1)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         if len(self.requests) < self.answers:
