@@ -63,7 +63,7 @@ class Judge:
     """An LLM that puts documents in order.
 
     Args:
-        model: a LiteLLM model name ("openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5", "ollama/qwen3"), "local" or
+        model: a LiteLLM model name ("openai/gpt-6-luna", "anthropic/claude-haiku-5-5", "ollama/qwen3"), "local" or
             "local/NAME" for a model that runs in this process, "local:/path/to/model.gguf", or any object that
             satisfies `judge_rerank.core.backend.Backend`. None means the environment variable JUDGE_RERANK_MODEL, else
             the local model if it has been downloaded. Without a model, only scorers can rank.

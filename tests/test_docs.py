@@ -67,7 +67,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
-    monkeypatch.setenv("JUDGE_RERANK_MODEL", "openai/gpt-4.1-mini")
+    monkeypatch.setenv("JUDGE_RERANK_MODEL", "openai/gpt-6-luna")
     monkeypatch.setenv("COLUMNS", "120")
     before = set(sys.modules)
     with Provider(judge) as provider:

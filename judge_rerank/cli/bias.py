@@ -40,7 +40,7 @@ def bias(
 ) -> None:
     """Measure how far a model's answers depend on the position of a document.
 
-    judge-rerank bias -m openai/gpt-4.1-mini -q "how long do fleas live" passages.jsonl
+    judge-rerank bias -m openai/gpt-6-luna -q "how long do fleas live" passages.jsonl
 
     The inputs are those of rerank. The same documents are shown in several orders and in their reverses. An answer that
     changes with the order is a flip. Each window of documents costs 2 + 2 · shuffles calls.

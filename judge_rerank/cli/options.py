@@ -77,7 +77,7 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="A LiteLLM model (openai/gpt-4.1-mini), local, or local/NAME. "
+        help="A LiteLLM model (openai/gpt-6-luna), local, or local/NAME. "
         "(default: $JUDGE_RERANK_MODEL, else the local model)",
         show_default=False,
         autocompletion=completion.models,

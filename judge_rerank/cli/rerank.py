@@ -75,7 +75,7 @@ def rerank(
 ) -> None:
     """Put documents in order, best first.
 
-    judge-rerank rerank -q "how long do fleas live" passages.jsonl -m openai/gpt-4.1-mini
+    judge-rerank rerank -q "how long do fleas live" passages.jsonl -m openai/gpt-6-luna
 
     judge-rerank rerank -q "how are sessions stored" docs/ README.md --explain
 

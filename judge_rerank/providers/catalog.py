@@ -60,7 +60,7 @@ def route(litellm: Any, model: str, api_base: str | None) -> Route:
     try:
         name, provider, _, _ = litellm.get_llm_provider(model, api_base=api_base)
     except litellm.BadRequestError:
-        hint = "Names are LiteLLM's, provider first, as in 'openai/gpt-4.1-mini'."
+        hint = "Names are LiteLLM's, provider first, as in 'openai/gpt-6-luna'."
         raise UnknownName("model", model, _names(litellm), hint) from None
     table = _row(litellm, model, name, provider)
     row = litellm.model_cost.get(table.get("key"), {})

@@ -106,7 +106,7 @@ def _embedded() -> str:
         return "local"
     missing = "" if find_spec("xllamacpp") else "pip install 'judge-rerank[local]', then "
     msg = (
-        "No model is named. Pass one, Judge('openai/gpt-4.1-mini') or -m openai/gpt-4.1-mini, or set "
+        "No model is named. Pass one, Judge('openai/gpt-6-luna') or -m openai/gpt-6-luna, or set "
         f"JUDGE_RERANK_MODEL. Or download the local model, which needs no key: {missing}judge-rerank models pull "
         f"{DEFAULT_JUDGE}"
     )
@@ -136,7 +136,7 @@ def listed(model: str | Backend | Sequence[str | Backend] | None) -> Sequence[st
     if model is None or isinstance(model, (str, Backend)):
         return [model]
     if not isinstance(model, Sequence) or not all(isinstance(each, (str, Backend)) for each in model):  # pyright: ignore[reportUnnecessaryIsInstance]
-        msg = f"model is {model!r}; expected a name such as 'openai/gpt-4.1-mini', a Backend, or a list of these."
+        msg = f"model is {model!r}; expected a name such as 'openai/gpt-6-luna', a Backend, or a list of these."
         raise InputError(msg)
     if not model:
         msg = "The list of models is empty; name at least one."

@@ -56,7 +56,7 @@ class LiteLLMBackend(LiteLLMConnection):
     request. What a content filter withholds is a reply with the finish reason "filter", not an error.
 
     Args:
-        model: LiteLLM's name for it ("openai/gpt-4.1-mini", "anthropic/claude-sonnet-4-5", "hosted_vllm/my-model").
+        model: LiteLLM's name for it ("openai/gpt-6-luna", "anthropic/claude-sonnet-5-5", "hosted_vllm/my-model").
         api_base: another address than the provider's own; a user and password in it are sent as a header.
         api_key: the key; by default the provider's environment variable.
         params: LiteLLM's own parameters for every call ("temperature", "reasoning_effort", "extra_headers"), and for
@@ -312,7 +312,7 @@ class LiteLLMBackend(LiteLLMConnection):
         if self._route.provider in catalog.without_chat():
             raise InputError(
                 f"{self._model} cannot be called: LiteLLM has no chat for the provider {self._route.provider!r}. "
-                "Name a chat model, as in 'openai/gpt-4.1-mini'."
+                "Name a chat model, as in 'openai/gpt-6-luna'."
             )
 
     @cached_property

@@ -41,7 +41,7 @@ class Tier:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Price:
-    """What a model costs: `Price(input_usd_per_mtok="0.40", output_usd_per_mtok="1.60")`.
+    """What a model costs: `Price(input_usd_per_mtok="0.10", output_usd_per_mtok="0.50")`.
 
     Attributes:
         input_usd_per_mtok, output_usd_per_mtok: dollars per million tokens.

@@ -20,7 +20,7 @@ class Pricing:
 
     Args:
         prices: the user's prices by model name, or a YAML file of them; they come before LiteLLM's. A name counts with
-            and without its provider ("openai/gpt-4.1-mini", "gpt-4.1-mini").
+            and without its provider ("openai/gpt-6-luna", "gpt-6-luna").
         cost_map: LiteLLM's entries by model name; None for those of the LiteLLM that is installed.
 
     Raises:

@@ -1,7 +1,7 @@
 """The trace: every attempt of every call in a SQLite file, so that each number can be followed back to its source.
 
     trace = Trace("trace.db")
-    ranking = trace.begin(query, documents, strategy="listwise", model="openai/gpt-4.1-mini")
+    ranking = trace.begin(query, documents, strategy="listwise", model="openai/gpt-6-luna")
     trace.record(CallRecord(ranking=ranking, call=1, ...))
     trace.finish(ranking, result)
     trace.flush()
