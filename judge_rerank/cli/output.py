@@ -18,7 +18,17 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli.terminal import head_box, json_text
-from judge_rerank.core import ENOUGH, InputError, Judgment, PricingUnknown, RankedDocument, Ranking, said_of, total_usd
+from judge_rerank.core import (
+    ENOUGH,
+    InputError,
+    Judgment,
+    PricingUnknown,
+    RankedDocument,
+    Ranking,
+    RerankError,
+    said_of,
+    total_usd,
+)
 
 Format = Literal["table", "json", "jsonl", "trec"]
 
@@ -88,6 +98,9 @@ def warning_line(text: str) -> None:
 def error_line(error: Exception) -> None:
     """What ended the command, in the words of the command line."""
     message = str(error)
+    if isinstance(error, RerankError) and error.pair is not None:  # Python's word for it
+        number = f"query {error.pair + 1}: " if error.pair else ""
+        message = number + message.removeprefix(f"pairs[{error.pair}]: ")
     if isinstance(error, PricingUnknown):
         message = (
             f"The price of {error.model!r} is not known, so a cap in dollars cannot be held. Write it into a file and "

@@ -78,7 +78,8 @@ def _names(litellm: Any) -> set[str]:
     """LiteLLM's models, those whose provider the table says apart with the provider before the name as well."""
     rows = cast("Mapping[str, Mapping[str, Any]]", litellm.model_cost)
     bare = ((name, row.get("litellm_provider")) for name, row in rows.items() if "/" not in name)
-    return {*litellm.model_list, *(f"{provider}/{name}" for name, provider in bare if provider)}
+    full = (name for name in rows if "/" in name)
+    return {*litellm.model_list, *full, *(f"{provider}/{name}" for name, provider in bare if provider)}
 
 
 def _row(litellm: Any, model: str, name: str, provider: str) -> dict[str, Any]:

@@ -397,3 +397,11 @@ def test_whether_anything_answers_and_which_places_are_certain(
         json.loads(command("estimate", *asked[1:], *more, "-f", "json").out) for more in ((), ("--answerable",))
     ]
     assert estimates[1]["calls"] == estimates[0]["calls"] + 1
+
+
+def test_what_is_wrong_is_said_in_the_words_of_the_command_line(
+    command: Command, judge: list[str], documents: Path
+) -> None:
+    ran = command("rerank", *QUERY, documents, *judge, "--fields", "colour")
+    assert ran.code == 2
+    assert ran.err.startswith("error: No document has the field 'colour'")

@@ -279,7 +279,7 @@ def test_options_that_are_not_for_it(model: str, options: dict[str, Any], messag
 def test_a_provider_without_decisions_is_named() -> None:
     with pytest.raises(InputError, match=r"has none of the provider 'anthropic'.*typesafe"):
         Judge("anthropic/claude-haiku-4-5", api="decisions", api_key=KEY).rerank(QUERY, DOCS)
-    with pytest.raises(UnknownName, match="model"):
+    with pytest.raises(UnknownName, match="Did you mean 'typesafe/jev-latest'"):
         Judge("typsafe/jev-latest", api="decisions", api_key=KEY).rerank(QUERY, DOCS)
     with pytest.raises(InputError, match="cannot be called"):
         Judge(TYPESAFE, api="chat", api_key=KEY).rerank(QUERY, DOCS)
