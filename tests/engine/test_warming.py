@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from judge_rerank import Judge, SetupError
-from judge_rerank.core import InputError, spec_of
+from judge_rerank.core import HOSTED_STRATEGY, InputError, spec_of
 from judge_rerank.routing import parts, prefilter
 from judge_rerank.scorers import LocalScorer
 from judge_rerank.strategies import parse
@@ -127,7 +127,7 @@ def test_warm_up_asks_no_model_and_every_scorer() -> None:
 
 def test_warm_up_of_a_choice_warms_all_that_may_be_chosen() -> None:
     asked = {spec_of(part) for part in parts(parse("auto"), "hosted")}
-    assert {"listwise", "joint", prefilter()} <= asked
+    assert {"listwise", HOSTED_STRATEGY, prefilter()} <= asked
     assert {spec_of(part) for part in parts(parse("cascade"), "hosted")} == {"listwise", prefilter()}
     assert {spec_of(part) for part in parts(parse("bm25 % 5 >> stage(score, when=unsure)"), "none")} == {
         "bm25",

@@ -151,5 +151,5 @@ def test_cancellation_ends_a_wait():
 
 
 def test_at_least_one_attempt_is_asked_for():
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="greater than 0"):
         Retrier(max_attempts=0)
