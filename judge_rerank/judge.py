@@ -48,7 +48,7 @@ from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Api, Retrier, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
-from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, to_micro_usd
+from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, limit_cap, to_micro_usd
 from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace, opened_trace
 
@@ -272,7 +272,12 @@ class Judge:
 
     @contextmanager
     def limit(
-        self, *, usd: Amount | None = None, calls: int | None = None, tokens: int | None = None
+        self,
+        *,
+        usd: Amount | None = None,
+        calls: int | None = None,
+        tokens: int | None = None,
+        ledger: Ledger | None = None,
     ) -> Generator[Cap]:
         """Cap the cost of all rankings that begin inside a `with` block: `with judge.limit(usd="0.10"):`.
 
@@ -284,11 +289,12 @@ class Judge:
             usd: dollars. A model whose price is not known is then an error.
             calls: the number of attempts that are sent.
             tokens: input and output together; each call reserves its worst case.
+            ledger: instead, a ledger whose budget these rankings are charged to as well as to the judge's own.
 
         Raises:
             InputError: nothing is capped, or a cap is not a positive number.
         """
-        with self._limits.opened(Cap("limit", usd=usd, calls=calls, tokens=tokens)) as cap:
+        with self._limits.opened(limit_cap(ledger, usd=usd, calls=calls, tokens=tokens)) as cap:
             yield cap
 
     def estimate(
