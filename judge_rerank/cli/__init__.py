@@ -59,6 +59,7 @@ def build() -> typer.Typer:
         report,
         rerank,
         routes,
+        serve,
         tune,
         version,
     )
@@ -73,6 +74,7 @@ def build() -> typer.Typer:
     app.command("rerank", epilog=EXIT_CODES)(rerank.rerank)
     app.command("estimate")(estimate.estimate)
     app.command("plan")(plan.plan)
+    app.command("serve")(serve.serve)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
     app.command("tune")(tune.tune)

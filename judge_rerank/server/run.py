@@ -1,0 +1,93 @@
+"""Runs a server: one process, or several that share a port, budgets, rates and figures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judge_rerank.core import InputError, MissingExtra
+from judge_rerank.server.config import ServerConfig
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_VARIABLE = "JUDGE_RERANK_SERVER"
+"""How the configuration comes to worker processes."""
+
+
+def serve(config: ServerConfig, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> None:
+    """Serve until SIGTERM or SIGINT; rankings that are under way are finished first.
+
+    Args:
+        config: what to serve.
+        host: the address. Without keys, only one of this machine.
+        port: 0 for any that is free.
+        workers: processes.
+
+    Raises:
+        InputError: the address is open to others, and there are no keys.
+        MissingExtra: FastAPI or uvicorn are not installed.
+        RerankError: something in the configuration cannot be used.
+    """
+    try:
+        import uvicorn
+
+        from judge_rerank.server.app import create_app
+    except ImportError as error:
+        raise MissingExtra("The server", "server", str(error.name)) from None
+    from judge_rerank.server.keys import is_loopback
+
+    if not is_loopback(host) and not config.keys:
+        raise InputError(
+            f"{host} may be reached by others, and the configuration has no keys. Add keys to it, or leave out --host "
+            "to serve this machine only."
+        )
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "access_log": False,
+        "log_config": None,
+        "timeout_graceful_shutdown": int(-(-config.limits.drain_s // 1)),
+        "server_header": False,
+    }
+    log_to_stderr()
+    if workers == 1:
+        uvicorn.run(create_app(config), **options)
+        return
+    with tempfile.TemporaryDirectory(prefix="judge-rerank-") as shared:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        os.environ[_VARIABLE] = json.dumps({"config": config.model_dump(mode="json"), "shared": shared})
+        uvicorn.run("judge_rerank.server.run:worker", factory=True, workers=workers, **options)
+
+
+def worker() -> FastAPI:
+    """The application in a worker process."""
+    from judge_rerank.server.app import create_app
+
+    log_to_stderr()
+    given = json.loads(os.environ[_VARIABLE])
+    return create_app(ServerConfig.model_validate(given["config"]), shared=Path(given["shared"]))
+
+
+def log_to_stderr() -> None:
+    """Write the log to standard error: access as it is, the rest with its level.
+
+    What the engine says of partial rankings begins with the query, so it is left out: the access log says it too.
+    """
+    access, errors = logging.StreamHandler(sys.stderr), logging.StreamHandler(sys.stderr)
+    access.setFormatter(logging.Formatter("%(message)s"))
+    errors.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+    errors.addFilter(lambda record: record.name != "judge_rerank")
+    for name, handler, level in (
+        ("judge_rerank", errors, logging.WARNING),
+        ("judge_rerank.server.access", access, logging.INFO),
+        ("uvicorn", errors, logging.INFO),
+    ):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)
