@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from opentelemetry.propagate import extract
 from starlette.requests import Request
 from starlette.responses import Response
 
-from judge_rerank.core import RerankError, redact
+from judge_rerank.core import RerankError
 from judge_rerank.server.access_log import Access
 from judge_rerank.server.bodies import Gone, check, json_body
 from judge_rerank.server.config import LimitsSpec
@@ -110,5 +111,7 @@ def _problem(error: Exception, access: Access) -> Problem:
         if problem.status >= 500:
             _LOG.warning("%s: %s: %s", access.id, type(error).__name__, error)
         return problem
-    _LOG.error("%s: %s", access.id, redact(f"{type(error).__name__}: {error}"), exc_info=error)
+    # Its own words may quote a text.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    _LOG.error("%s: %s\n%s", access.id, type(error).__name__, where)
     return problem_of(RerankError())

@@ -116,11 +116,16 @@ def is_loopback(host: str) -> bool:
 
 def _require_local(headers: Mapping[str, str]) -> None:
     """Without keys, nobody asks but programs here: not a web page, nor one whose name was made to lead here."""
-    host = urlsplit(f"//{headers.get('host', 'localhost')}").hostname or ""
-    origin = headers.get("origin", "")
-    page = urlsplit(origin).hostname if origin else "localhost"
-    if not is_loopback(host) or not is_loopback(page or ""):
+    origin = headers.get("origin", "//localhost")
+    if not all(is_loopback(_host(address)) for address in (f"//{headers.get('host', '')}", origin)):
         raise Problem(403, "This server has no keys, so it answers programs on its own machine only.")
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _digest_of(name: str, spec: KeySpec) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,6 +74,14 @@ def test_what_cohere_says_of_a_bad_request(server: Running) -> None:
     with pytest.raises(cohere.UnprocessableEntityError) as raised:
         client.rerank(model="any", query=" ", documents=DOCS)
     assert raised.value.body["message"].startswith("query is empty")
+
+
+def test_what_cohere_says_of_an_unknown_key() -> None:
+    digest = hashlib.sha256(b"another-key-of-some-length").hexdigest()
+    with Running(keys={"app": {"key": f"sha256:{digest}"}}) as closed:
+        client = cohere.ClientV2(api_key=KEY, base_url=closed.url)
+        with pytest.raises(cohere.UnauthorizedError):
+            client.rerank(model="any", query=QUERY, documents=DOCS)
 
 
 def test_voyage(server: Running) -> None:

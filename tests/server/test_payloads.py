@@ -71,7 +71,7 @@ def test_ragflow_jina_and_xinference(server: Running) -> None:
 
 
 def test_librechat(server: Running) -> None:
-    """`JinaReranker` and `CohereReranker`: the model's name is fixed; the text is taken from the reply, if it is there."""
+    """`JinaReranker` and `CohereReranker`: the model's name is fixed; the text is taken from the reply."""
     body = {
         "model": "jina-reranker-v2-base-multilingual",
         "query": QUERY,
