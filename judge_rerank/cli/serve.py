@@ -69,13 +69,14 @@ def serve(
 
 def _configured(context: typer.Context, path: Path | None, given: dict[str, Any]) -> ServerConfig:
     """What is to be served: what a file says, or one route of options that takes every model's name."""
+    from judge_rerank.readers import checked
     from judge_rerank.server import ServerConfig
 
     if path is None:
         route = {name: value for name, value in given.items() if value} | {"aliases": ["*"]}
         if "model" in route:
             route["model"] = [route["model"]]
-        return ServerConfig.model_validate({"rerankers": {"default": route}})
+        return checked({"rerankers": {"default": route}}, ServerConfig)
     for name in _INSTEAD_OF_A_FILE:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":

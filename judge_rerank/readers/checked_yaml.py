@@ -1,12 +1,14 @@
-"""A YAML file checked against a pydantic model, with errors that name the line."""
+"""Values checked against a pydantic model; those of a YAML file with errors that name the line."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
+from judge_rerank.core import InputError
 from judge_rerank.readers.yaml_source import Located
 
 if TYPE_CHECKING:
@@ -32,6 +34,20 @@ def read_yaml(path: Path | str, model: type[Model]) -> tuple[Model, Located]:
     except ValidationError as invalid:
         place, message = _first(invalid, model)
         raise located.error(message, place) from None
+
+
+def checked(values: Mapping[str, Any], model: type[Model]) -> Model:
+    """The same of values that came from elsewhere.
+
+    Raises:
+        InputError: anything that is wrong with them.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(values)
+    except ValidationError as invalid:
+        raise InputError(_first(invalid, model)[1]) from None
 
 
 def _first(invalid: ValidationError, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:

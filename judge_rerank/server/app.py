@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from judge_rerank import __version__
 from judge_rerank.core import RerankError
@@ -132,7 +132,9 @@ def _add_paths(app: FastAPI, server: Server) -> None:
         server.keys.client(request.headers)
         return as_json(_info(server.config))
 
-    @app.get("/metrics", openapi_extra=extra, responses=answers(401, 403), response_model=None)
+    text = {200: {"description": "Figures.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+    @app.get("/metrics", openapi_extra=extra, responses=text | answers(401, 403), response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
         """Figures for Prometheus."""
         server.keys.client(request.headers)
@@ -151,10 +153,11 @@ def _add_paths(app: FastAPI, server: Server) -> None:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
+    headers = error.headers if isinstance(error, (Problem, HTTPException)) else None
     if isinstance(error, HTTPException):
         error = Problem(error.status_code, str(error.detail))
     assert isinstance(error, Problem)
-    return as_json(plain_error(error), error.status, error.headers)
+    return as_json(plain_error(error), error.status, headers)
 
 
 def _describe_key(app: FastAPI, server: Server) -> None:

@@ -90,7 +90,7 @@ class Endpoint:
 def as_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A reply with a JSON body."""
     text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text.encode(), status, dict(headers or {}), "application/json")
+    return Response(text.encode("utf-8", "replace"), status, dict(headers or {}), "application/json")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from judge_rerank.core import (
     AuthenticationError,
     BudgetError,
+    ContextTooLong,
     InputError,
     LedgerError,
     ProviderError,
@@ -65,6 +66,7 @@ _OF: tuple[tuple[type[RerankError], int, str], ...] = (
     (UnknownName, 404, ""),
     (InputError, 422, ""),
     (BudgetError, 402, ""),
+    (ContextTooLong, 413, "The query is too long: it leaves the model no room for documents."),
     (RateLimited, 503, "The model's provider has too many requests."),
     (ProviderTimeout, 504, "The model's provider did not answer in time."),
     (AuthenticationError, 502, "The model's provider does not take this server's key."),

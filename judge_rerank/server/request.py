@@ -129,29 +129,37 @@ def text_of(given: object) -> str:
     """The text of a document or a query: a string, or an object with text in it.
 
     An object's text stands under one of `text`, `content` and their like, as a string or as parts of which those of
-    type "text" count. An object without any is written out, a line for each of its values.
+    type "text" count. "" where there is none.
     """
     if isinstance(given, str):
         return _clean(given)
-    if not isinstance(given, Mapping):
-        return ""
-    record = cast("Mapping[str, Any]", given)
+    record = _record(given)
     for key in _TEXT_KEYS:
         value = record.get(key)
         if isinstance(value, str):
             return _clean(value)
         if isinstance(value, list):
             return _clean("\n".join(_part_text(part) for part in cast("Sequence[object]", value)).strip())
-    if "image" in record:
-        return ""
+    return ""
+
+
+def document_text(given: object) -> str:
+    """The text of a document; of an object that has no text, a line for each of its values."""
+    record = _record(given)
+    if not record or any(key in record for key in (*_TEXT_KEYS, "image")):
+        return text_of(given)
     lines = (f"{key}: {value}" for key, value in record.items() if isinstance(value, (str, int, float)))
     return _clean("\n".join(lines))
+
+
+def _record(given: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", given) if isinstance(given, Mapping) else {}
 
 
 def _part_text(part: object) -> str:
     if isinstance(part, str):
         return part
-    text = cast("Mapping[str, Any]", part).get("text") if isinstance(part, Mapping) else None
+    text = _record(part).get("text")
     return text if isinstance(text, str) else ""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from judge_rerank.server.problems import Problem
-from judge_rerank.server.request import Answer, Asked, text_of
+from judge_rerank.server.request import Answer, Asked, document_text, text_of
 
 _WORDS = {"true": True, "false": False}
 
@@ -35,6 +35,16 @@ Document = str | dict[str, Any]
 """A text, or an object with text in it: `{"text": …}`, `{"content": …}`, or parts of which some are text."""
 
 
+_SOME_TEXT = {"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]"}
+QueryText = Annotated[
+    Document,
+    Field(description="What the documents are judged against."),
+    WithJsonSchema(
+        {"anyOf": [_SOME_TEXT, {"type": "object", "properties": {"text": _SOME_TEXT}, "required": ["text"]}]}
+    ),
+]
+
+
 class Body(BaseModel):
     """The body of a request. Fields that are not known here, or say nothing to a judge, are accepted."""
 
@@ -44,7 +54,7 @@ class Body(BaseModel):
 class WithQuery(Body):
     """What every request has."""
 
-    query: Annotated[Document, Field(description="What the documents are judged against.")]
+    query: QueryText
 
     def text(self) -> str:
         """The text of the query.
@@ -60,7 +70,7 @@ class WithQuery(Body):
 
 def texts_of(documents: list[Document]) -> tuple[str, ...]:
     """The texts of documents, in their order."""
-    return tuple([text_of(document) for document in documents])
+    return tuple([document_text(document) for document in documents])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

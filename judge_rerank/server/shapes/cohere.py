@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StrictFloat, StrictInt
+from pydantic import Field
 
 from judge_rerank.server.problems import Problem
 from judge_rerank.server.request import Answer, Asked, Result, SpansWanted
@@ -18,7 +18,7 @@ _UNIT = 100
 class Spans(Body):
     """Which passages of a document to send."""
 
-    threshold: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)] | None = None
+    threshold: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
     max_spans: Count | None = None
 
 
