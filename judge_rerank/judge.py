@@ -48,7 +48,7 @@ from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Api, Retrier, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
-from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing, limit_cap, to_micro_usd
+from judge_rerank.spending import Amount, Budget, Cap, Ledger, LimitKeywords, OpenLimits, Price, Pricing, to_micro_usd
 from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace, opened_trace
 
@@ -271,14 +271,7 @@ class Judge:
                 yield cast("Ranking", made)
 
     @contextmanager
-    def limit(
-        self,
-        *,
-        usd: Amount | None = None,
-        calls: int | None = None,
-        tokens: int | None = None,
-        ledger: Ledger | None = None,
-    ) -> Generator[Cap]:
+    def limit(self, **capped: Unpack[LimitKeywords]) -> Generator[Cap]:
         """Cap the cost of all rankings that begin inside a `with` block: `with judge.limit(usd="0.10"):`.
 
         Blocks nest, and the tightest cap applies. A block applies to this thread or task and to the tasks that it
@@ -294,7 +287,7 @@ class Judge:
         Raises:
             InputError: nothing is capped, or a cap is not a positive number.
         """
-        with self._limits.opened(limit_cap(ledger, usd=usd, calls=calls, tokens=tokens)) as cap:
+        with self._limits.opened(**capped) as cap:
             yield cap
 
     def estimate(

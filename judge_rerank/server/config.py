@@ -76,7 +76,7 @@ class RouteSpec(_Part):
     strategy: Annotated[str, AfterValidator(_strategy)] | None = None
     aliases: Annotated[Names, Field(description='Other names that clients call it by; "*" for every other.')] = []
     budget: Annotated[Amount | None, Field(description="The highest cost of all its rankings, in dollars.")] = None
-    period: Annotated[Literal["day", "month"] | None, Field(description="The budget starts afresh with each.")] = None
+    period: Annotated[Literal["day", "month"] | None, Field(description="The budget is for each of these.")] = None
     max_usd: Annotated[Amount | None, Field(description="The highest cost of one ranking.")] = None
     deadline_s: Annotated[Seconds, Field(description="A ranking that takes longer is sent as far as it is.")] = 60.0
     api_base: str | None = None
@@ -108,7 +108,7 @@ class LimitsSpec(_Part):
     body_bytes: Count = 16 * 1024 * 1024
     documents: Count = 1000
     tokens: Annotated[Count, Field(description="Query and documents together, four bytes to a token.")] = 1_000_000
-    concurrent: Annotated[Count, Field(description="Rankings under way at once, in each worker.")] = 64
+    concurrent: Annotated[Count, Field(description="Rankings at once, in each worker.")] = 64
     queue: Annotated[int, Field(ge=0, description="Requests that wait for one of these.")] = 256
     drain_s: Annotated[Seconds, Field(description="How long rankings may go on after SIGTERM.")] = 30.0
 

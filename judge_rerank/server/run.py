@@ -16,6 +16,9 @@ from judge_rerank.server.config import ServerConfig
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_KEPT_OPEN_S = 75
+"""How long a connection may rest; longer than most clients keep one, so that they do not write into a closed one."""
+
 _VARIABLE = "JUDGE_RERANK_SERVER"
 """How the configuration comes to worker processes."""
 
@@ -54,6 +57,7 @@ def serve(config: ServerConfig, *, host: str = "127.0.0.1", port: int = 8000, wo
         "log_config": None,
         "timeout_graceful_shutdown": int(-(-config.limits.drain_s // 1)),
         "server_header": False,
+        "timeout_keep_alive": _KEPT_OPEN_S,
     }
     log_to_stderr()
     if workers == 1:

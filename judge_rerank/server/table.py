@@ -79,7 +79,7 @@ class RouteTable:
             return named
         known = known or self._aliases.get("*")
         if known is None:
-            raise Problem(404, f"There is no model {_short(name)!r} here. There are: {', '.join(self.names(client))}.")
+            raise Problem(404, f"Unknown model {_short(name)!r}. There are: {', '.join(self.names(client))}.")
         if not client.may_use(known):
             raise Problem(403, f"This key may not use the model {_short(name)!r}.")
         return self._routes[known]

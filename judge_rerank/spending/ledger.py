@@ -24,7 +24,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict, Unpack, cast
 
 from judge_rerank.core import InputError, LedgerError
 from judge_rerank.spending.budget import Amount, Budget, Cap, Charge
@@ -198,17 +198,25 @@ class LedgerCap(Cap):
         self.ledger = ledger
 
 
-def limit_cap(
-    ledger: Ledger | None, *, usd: Amount | None = None, calls: int | None = None, tokens: int | None = None
-) -> Cap:
+class LimitKeywords(TypedDict, total=False):
+    """What `Judge.limit` takes; what it means is said there."""
+
+    usd: Amount | None
+    calls: int | None
+    tokens: int | None
+    ledger: Ledger | None
+
+
+def limit_cap(**capped: Unpack[LimitKeywords]) -> Cap:
     """The cap of a `with judge.limit(...)` block.
 
     Raises:
         InputError: nothing is capped, or a cap is not a positive number, or there is an amount beside a ledger.
     """
+    ledger, amounts = capped.get("ledger"), {name: value for name, value in capped.items() if name != "ledger"}
     if ledger is None:
-        return Cap("limit", usd=usd, calls=calls, tokens=tokens)
-    if (usd, calls, tokens) != (None, None, None):
+        return Cap("limit", **cast("Any", amounts))
+    if any(value is not None for value in amounts.values()):
         raise InputError("A limit is an amount or a ledger; nest two blocks to have both.")
     return LedgerCap(ledger)
 

@@ -8,6 +8,7 @@ import pytest
 
 from judge_rerank import DataError, InputError
 from judge_rerank.server import ServerConfig, serve
+from tests.examples import ROOT
 from tests.server.running import Running, simulated
 
 GOOD = """
@@ -33,6 +34,11 @@ def test_a_file(tmp_path: Path) -> None:
     assert config.rerankers["default"].model == ["openai/gpt-4.1-mini"]
     assert config.keys["app"].routes == ["fast"]
     assert config.path("ledgers") == tmp_path / "ledgers"
+
+
+def test_the_file_of_the_docs() -> None:
+    config = ServerConfig.load(ROOT / "docs" / "examples" / "server" / "server.yaml")
+    assert list(config.rerankers) == ["default", "fast"]
 
 
 @pytest.mark.parametrize(

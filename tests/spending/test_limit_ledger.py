@@ -44,7 +44,7 @@ def test_what_a_limit_cannot_be(tmp_path: Path) -> None:
 def test_what_the_judges_own_budget_refuses_leaves_nothing_behind_in_the_other(tmp_path: Path) -> None:
     async def refused(own: Ledger, other: Ledger) -> None:
         with pytest.raises(BudgetExceeded):
-            await own.reserve(1000, caps=[limit_cap(other)])
+            await own.reserve(1000, caps=[limit_cap(ledger=other)])
 
     with Ledger(tmp_path / "other.db", budget=CUSTOMER) as other, Ledger(budget=Budget(usd="0.0001")) as own:
         asyncio.run(refused(own, other))
@@ -54,7 +54,7 @@ def test_what_the_judges_own_budget_refuses_leaves_nothing_behind_in_the_other(t
 
 def test_an_attempt_that_never_left_is_given_back_to_both(tmp_path: Path) -> None:
     async def held(own: Ledger, other: Ledger) -> None:
-        with await own.reserve(1000, caps=[limit_cap(other)]):
+        with await own.reserve(1000, caps=[limit_cap(ledger=other)]):
             assert (own.totals().held, other.totals().held) == (1000, 1000)
 
     with Ledger(tmp_path / "other.db", budget=CUSTOMER) as other, Ledger(budget=Budget(usd="1.00")) as own:
