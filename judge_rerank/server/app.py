@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from judge_rerank import __version__
-from judge_rerank.core import RerankError
+from judge_rerank.core import PricingUnknown, RerankError
 from judge_rerank.judge import Judge
 from judge_rerank.server.config import ServerConfig
 from judge_rerank.server.endpoint import Endpoint, as_json
@@ -24,7 +24,7 @@ from judge_rerank.server.metrics import Metrics
 from judge_rerank.server.openapi import SECURITY, answers, operation, secured_by
 from judge_rerank.server.problems import Problem, plain_error
 from judge_rerank.server.shapes import AT
-from judge_rerank.server.table import RouteTable
+from judge_rerank.server.table import Route, RouteTable
 from judge_rerank.storage import cache_dir
 
 _LOG = logging.getLogger("judge_rerank.server")
@@ -58,11 +58,19 @@ class Server:
         for route in self.table:
             try:
                 await route.judge.awarm_up()
+                if self._is_capped(route):
+                    await asyncio.to_thread(_require_price, route.judge)
             except RerankError as error:
                 self.not_ready = f"The route {route.name!r} cannot be used. The log says why."
                 _LOG.error("The route %r cannot be used: %s", route.name, error)
                 return
         self.not_ready = ""
+
+    def _is_capped(self, route: Route) -> bool:
+        """Whether a cap in dollars may apply to a route."""
+        spec, keys = self.config.rerankers[route.name], self.config.keys.values()
+        of_keys = (key.budget for key in keys if key.routes is None or route.name in key.routes)
+        return any(amount is not None for amount in (spec.budget, spec.max_usd, *of_keys))
 
     def close(self) -> None:
         """Release the judges and write what is pending."""
@@ -103,6 +111,13 @@ def create_app(
     _add_paths(app, server)
     _describe_key(app, server)
     return app
+
+
+def _require_price(judge: Judge) -> None:
+    """Raises `PricingUnknown` where a judge calls a model whose price is not known."""
+    forecast = judge.estimate("query", ["a document"])
+    if forecast.calls and forecast.cost_usd is None:
+        raise PricingUnknown(judge.model)
 
 
 def _add_paths(app: FastAPI, server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,6 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from judge_rerank.server.config import LimitsSpec
 from judge_rerank.server.problems import Problem
 from judge_rerank.server.request import Asked
+
+_READING_S = 60.0
+"""How long a body may take to come."""
 
 
 class Gone(Exception):
@@ -23,7 +27,11 @@ async def json_body(request: Request, limits: LimitsSpec) -> Any:
         Problem: it is too large, or not JSON.
         Gone: the client left before it was complete.
     """
-    raw = await _bytes(request, limits.body_bytes)
+    try:
+        async with asyncio.timeout(_READING_S):
+            raw = await _bytes(request, limits.body_bytes)
+    except TimeoutError:
+        raise Problem(408, f"The body did not come within {_READING_S:g} seconds.") from None
     try:
         return json.loads(raw, parse_constant=_no_number)
     except (ValueError, RecursionError):

@@ -12,6 +12,7 @@ _STATUSES = {
     "402": "The budget is used up.",
     "403": "The key may not do this, or the server answers its own machine only.",
     "404": "There is no such model.",
+    "408": "The body did not come in time.",
     "413": "The body is too large.",
     "422": "The request cannot be used.",
     "429": "The key has sent too many requests; Retry-After says when to try again.",

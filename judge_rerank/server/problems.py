@@ -11,6 +11,7 @@ from judge_rerank.core import (
     ContextTooLong,
     InputError,
     LedgerError,
+    PricingUnknown,
     ProviderError,
     ProviderTimeout,
     RateLimited,
@@ -25,6 +26,7 @@ KINDS: Mapping[int, str] = {
     403: "not_allowed",
     404: "not_found",
     405: "method_not_allowed",
+    408: "timeout",
     413: "too_large",
     422: "invalid_request",
     429: "rate_limited",
@@ -65,6 +67,7 @@ class Problem(Exception):
 _OF: tuple[tuple[type[RerankError], int, str], ...] = (
     (UnknownName, 404, ""),
     (InputError, 422, ""),
+    (PricingUnknown, 500, "This server has a budget, and no price for its model, so it spends nothing."),
     (BudgetError, 402, ""),
     (ContextTooLong, 413, "The query is too long: it leaves the model no room for documents."),
     (RateLimited, 503, "The model's provider has too many requests."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,17 @@ def test_a_route_has_a_budget_of_its_own(tmp_path: Path, monkeypatch: pytest.Mon
         with Running({}, rerankers={"default": route}, ledgers=str(tmp_path)) as server:
             replies = [server.ask(documents=DOCS[:1]) for _ in range(3)]
     assert [reply.status_code for reply in replies] == [200, 200, 402]
+
+
+def test_a_budget_without_a_price_is_told_at_the_start(tmp_path: Path) -> None:
+    keys = {"app": hashed(APP, budget="1.00")}
+    with Running(fake(local=False), keys=keys, ledgers=str(tmp_path)) as server:
+        give_up = time.monotonic() + 20
+        while "cannot be used" not in httpx.get(f"{server.url}/health/ready").text:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        reply = server.post("/v1/rerank", {"query": QUERY, "documents": DOCS}, headers=bearer(APP))
+    assert (reply.status_code, "no price for its model" in reply.text) == (500, True)
 
 
 def test_the_rate_is_limited_with_a_time_to_come_back() -> None:
