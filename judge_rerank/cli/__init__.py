@@ -53,6 +53,7 @@ def build() -> typer.Typer:
         evaluate,
         grade,
         logs,
+        mcp,
         models,
         plan,
         prompts,
@@ -75,6 +76,7 @@ def build() -> typer.Typer:
     app.command("estimate")(estimate.estimate)
     app.command("plan")(plan.plan)
     app.command("serve")(serve.serve)
+    app.command("mcp")(mcp.mcp)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
     app.command("tune")(tune.tune)

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from judge_rerank.cli import options
 from judge_rerank.cli.decorator import with_options
-from judge_rerank.core import InputError
-
-if TYPE_CHECKING:
-    from judge_rerank.server import ServerConfig
-
-_SERVER = "The server"
-
-_INSTEAD_OF_A_FILE = ("model", "strategy", "api_base", "param", "prompts", "budget")
+from judge_rerank.cli.serving import PANEL, Host, Port, ServedOptions, configured
 
 
 @with_options
 def serve(
     context: typer.Context,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The routes, keys and limits, as YAML.", rich_help_panel=_SERVER),
-    ] = None,
-    host: Annotated[
-        str,
-        typer.Option(help="The address. One that others can reach needs keys.", rich_help_panel=_SERVER),
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, rich_help_panel=_SERVER)] = 8000,
+    served: ServedOptions,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     workers: Annotated[
-        int, typer.Option(min=1, metavar="N", help="The number of processes.", rich_help_panel=_SERVER)
+        int, typer.Option(min=1, metavar="N", help="The number of processes.", rich_help_panel=PANEL)
     ] = 1,
-    model: options.Model = None,
-    strategy: options.Strategy = None,
-    api_base: options.ApiBase = None,
-    param: options.Params = None,
-    prompts: options.Prompts = None,
-    budget: options.Budget = None,
 ) -> None:
     """Rerank over HTTP, for clients of Cohere, Jina, Voyage, vLLM and Text Embeddings Inference.
 
@@ -49,36 +28,6 @@ def serve(
 
     Keys come from the environment, under the provider's names (OPENAI_API_KEY).
     """
-    try:
-        from judge_rerank.server import serve as run
-    except ImportError as error:
-        from judge_rerank.core import MissingExtra
+    from judge_rerank.server import serve as run
 
-        raise MissingExtra("The server", "server", str(error.name)) from None
-
-    given: dict[str, Any] = {
-        "model": model,
-        "strategy": strategy,
-        "api_base": api_base,
-        "params": options.parameters(param or ()),
-        "prompts": str(prompts.absolute()) if prompts else None,
-        "budget": budget,
-    }
-    run(_configured(context, config, given), host=host, port=port, workers=workers)
-
-
-def _configured(context: typer.Context, path: Path | None, given: dict[str, Any]) -> ServerConfig:
-    """What is to be served: what a file says, or one route of options that takes every model's name."""
-    from judge_rerank.readers import checked
-    from judge_rerank.server import ServerConfig
-
-    if path is None:
-        route = {name: value for name, value in given.items() if value} | {"aliases": ["*"]}
-        if "model" in route:
-            route["model"] = [route["model"]]
-        return checked({"rerankers": {"default": route}}, ServerConfig)
-    for name in _INSTEAD_OF_A_FILE:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise InputError(f"--{name.replace('_', '-')} cannot be used with --config: {path} says what is served.")
-    return ServerConfig.load(path)
+    run(configured(context, served), host=host, port=port, workers=workers)

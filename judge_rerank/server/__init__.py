@@ -9,9 +9,9 @@ from judge_rerank.core import lazy_names
 if TYPE_CHECKING:
     from judge_rerank.server.app import create_app
     from judge_rerank.server.config import KeySpec, LimitsSpec, RouteSpec, ServerConfig
-    from judge_rerank.server.run import serve
+    from judge_rerank.server.run import serve, serve_mcp
 
-__all__ = ["KeySpec", "LimitsSpec", "RouteSpec", "ServerConfig", "create_app", "serve"]
+__all__ = ["KeySpec", "LimitsSpec", "RouteSpec", "ServerConfig", "create_app", "serve", "serve_mcp"]
 
 _LAZY = {
     "KeySpec": "config",
@@ -20,6 +20,7 @@ _LAZY = {
     "ServerConfig": "config",
     "create_app": "app",
     "serve": "run",
+    "serve_mcp": "run",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,67 +14,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from judge_rerank import __version__
-from judge_rerank.core import PricingUnknown, RerankError
 from judge_rerank.judge import Judge
 from judge_rerank.server.config import ServerConfig
 from judge_rerank.server.endpoint import Endpoint, as_json
-from judge_rerank.server.keys import KeyRing
 from judge_rerank.server.metrics import Metrics
 from judge_rerank.server.openapi import SECURITY, answers, operation, secured_by
 from judge_rerank.server.problems import Problem, plain_error
 from judge_rerank.server.shapes import AT
-from judge_rerank.server.table import Route, RouteTable
-from judge_rerank.storage import cache_dir
-
-_LOG = logging.getLogger("judge_rerank.server")
-
-
-class Server:
-    """What a running server has.
-
-    Args:
-        config: what it serves.
-        judges: by route, instead of opening one.
-        shared: the folder for what worker processes share; None for one worker.
-
-    Raises:
-        RerankError: something in the configuration cannot be used.
-    """
-
-    def __init__(
-        self, config: ServerConfig, *, judges: Mapping[str, Judge] | None = None, shared: Path | None = None
-    ) -> None:
-        ledgers = config.path(config.ledgers) if config.ledgers else cache_dir() / "server"
-        self.config = config
-        self.keys = KeyRing(config, ledgers=ledgers, shared=shared)
-        self.table = RouteTable(config, ledgers=ledgers, judges=judges)
-        self.metrics = Metrics()
-        self.endpoint = Endpoint(self.table, self.keys, config.limits, self.metrics)
-        self.not_ready = "The models are being loaded."
-
-    async def warm_up(self) -> None:
-        """Load what the first rankings need; until then the server says that it is not ready."""
-        for route in self.table:
-            try:
-                await route.judge.awarm_up()
-                if self._is_capped(route):
-                    await asyncio.to_thread(_require_price, route.judge)
-            except RerankError as error:
-                self.not_ready = f"The route {route.name!r} cannot be used. The log says why."
-                _LOG.error("The route %r cannot be used: %s", route.name, error)
-                return
-        self.not_ready = ""
-
-    def _is_capped(self, route: Route) -> bool:
-        """Whether a cap in dollars may apply to a route."""
-        spec, keys = self.config.rerankers[route.name], self.config.keys.values()
-        of_keys = (key.budget for key in keys if key.routes is None or route.name in key.routes)
-        return any(amount is not None for amount in (spec.budget, spec.max_usd, *of_keys))
-
-    def close(self) -> None:
-        """Release the judges and write what is pending."""
-        self.table.close()
-        self.keys.close()
+from judge_rerank.server.state import Server
 
 
 def create_app(
@@ -113,22 +59,16 @@ def create_app(
     return app
 
 
-def _require_price(judge: Judge) -> None:
-    """Raises `PricingUnknown` where a judge calls a model whose price is not known."""
-    forecast = judge.estimate("query", ["a document"])
-    if forecast.calls and forecast.cost_usd is None:
-        raise PricingUnknown(judge.model)
-
-
 def _add_paths(app: FastAPI, server: Server) -> None:
     """Every path of the server."""
-    secured = bool(server.keys)
+    secured, figures = bool(server.keys), Metrics()
+    endpoint = Endpoint(server, figures)
     for path in AT:
         extra = operation(path, secured=secured)
         name = f"rerank{path.removesuffix('/rerank').replace('/', '_')}"
 
         async def rerank(request: Request) -> Response:
-            return await server.endpoint(request)
+            return await endpoint(request)
 
         app.post(path, operation_id=name, summary="Rank documents", openapi_extra=extra, response_model=None)(rerank)
 
@@ -153,7 +93,7 @@ def _add_paths(app: FastAPI, server: Server) -> None:
     async def metrics(request: Request) -> Response:
         """Figures for Prometheus."""
         server.keys.client(request.headers)
-        return Response(await asyncio.to_thread(server.metrics.text), media_type="text/plain; version=0.0.4")
+        return Response(await asyncio.to_thread(figures.text), media_type="text/plain; version=0.0.4")
 
     @app.get("/health/live", response_model=None)
     async def live() -> Response:

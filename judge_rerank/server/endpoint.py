@@ -17,15 +17,13 @@ from starlette.responses import Response
 from judge_rerank.core import RerankError
 from judge_rerank.server.access_log import Access
 from judge_rerank.server.bodies import Gone, check, json_body
-from judge_rerank.server.config import LimitsSpec
-from judge_rerank.server.keys import Client, KeyRing
+from judge_rerank.server.keys import Client
 from judge_rerank.server.metrics import Metrics
 from judge_rerank.server.problems import Problem, problem_of
-from judge_rerank.server.queue import Queue
 from judge_rerank.server.ranking import answer_of, ranked, unless_gone
 from judge_rerank.server.request import Asked
 from judge_rerank.server.shapes import AT, Shape, shape_for
-from judge_rerank.server.table import RouteTable
+from judge_rerank.server.state import Server
 
 _LOG = logging.getLogger("judge_rerank.server")
 _LEFT = 499
@@ -36,25 +34,22 @@ class Endpoint:
     """Answers rerank requests.
 
     Args:
-        table: the routes.
-        keys: who may ask.
-        limits: how much at once.
+        server: what ranks, and who may ask.
         metrics: where requests are counted.
     """
 
-    def __init__(self, table: RouteTable, keys: KeyRing, limits: LimitsSpec, metrics: Metrics) -> None:
-        self._table, self._keys, self._limits, self._metrics = table, keys, limits, metrics
-        self.queue = Queue(limits.concurrent, limits.queue)
+    def __init__(self, server: Server, metrics: Metrics) -> None:
+        self._server, self._metrics = server, metrics
 
     async def __call__(self, request: Request) -> Response:
         """The reply to a request."""
         path = request.url.path
         shape, access = AT[path], Access(path=path)
         try:
-            client = self._keys.client(request.headers)
+            client = self._server.keys.client(request.headers)
             access.client = client.name
             client.count()
-            body = await json_body(request, self._limits)
+            body = await json_body(request, self._server.config.limits)
             shape = shape_for(path, body)
             asked = shape.read(body)
             response = await self._answered(request, client, shape, asked, access)
@@ -72,11 +67,13 @@ class Endpoint:
 
     async def _answered(self, request: Request, client: Client, shape: Shape, asked: Asked, access: Access) -> Response:
         access.documents = len(asked.documents)
-        check(asked, self._limits)
-        route = self._table.find(asked.model, client)
+        check(asked, self._server.config.limits)
+        route = self._server.table.find(asked.model, client)
         access.route = route.name
         with _telemetry(request.headers):
-            ranking, access.waited_s = await unless_gone(request.receive, ranked(self.queue, route, client, asked))
+            ranking, access.waited_s = await unless_gone(
+                request.receive, ranked(self._server.queue, route, client, asked)
+            )
         answer = answer_of(ranking, route, asked)
         access.meta, access.status = answer.meta, 200
         self._metrics.ranking(answer.meta, waited_s=access.waited_s)

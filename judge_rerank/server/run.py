@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -43,22 +44,8 @@ def serve(config: ServerConfig, *, host: str = "127.0.0.1", port: int = 8000, wo
         from judge_rerank.server.app import create_app
     except ImportError as error:
         raise MissingExtra("The server", "server", str(error.name)) from None
-    from judge_rerank.server.keys import is_loopback
-
-    if not is_loopback(host) and not config.keys:
-        raise InputError(
-            f"{host} may be reached by others, and the configuration has no keys. Add keys to it, or leave out --host "
-            "to serve this machine only."
-        )
-    options: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "access_log": False,
-        "log_config": None,
-        "timeout_graceful_shutdown": int(-(-config.limits.drain_s // 1)),
-        "server_header": False,
-        "timeout_keep_alive": _KEPT_OPEN_S,
-    }
+    _require_keys(host, config)
+    options = _options(config, host, port)
     log_to_stderr()
     if workers == 1:
         uvicorn.run(create_app(config), **options)
@@ -69,6 +56,43 @@ def serve(config: ServerConfig, *, host: str = "127.0.0.1", port: int = 8000, wo
         uvicorn.run("judge_rerank.server.run:worker", factory=True, workers=workers, **options)
 
 
+def serve_mcp(config: ServerConfig, *, http: bool = False, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Give the tools to agents: over standard input and output, or at `/mcp` of an address.
+
+    Args:
+        config: what to serve.
+        http: whether over HTTP.
+        host, port: as in `serve`.
+
+    Raises:
+        InputError: the address is open to others, and there are no keys.
+        MissingExtra: the MCP package or uvicorn are not installed.
+        RerankError: something in the configuration cannot be used.
+    """
+    try:
+        import uvicorn
+
+        from judge_rerank.server.mcp_tools import closing_after, create_mcp
+        from judge_rerank.server.state import Server
+    except ImportError as error:
+        raise MissingExtra("The MCP server", "mcp", str(error.name)) from None
+    if http:
+        _require_keys(host, config)
+    log_to_stderr()
+    server = Server(config)
+    mcp = create_mcp(server)
+
+    async def run() -> None:
+        async with closing_after(server):
+            if not http:
+                await mcp.run_stdio_async()
+                return
+            app = mcp.streamable_http_app(host=host, max_request_body_size=config.limits.body_bytes)
+            await uvicorn.Server(uvicorn.Config(app, **_options(config, host, port))).serve()
+
+    asyncio.run(run())
+
+
 def worker() -> FastAPI:
     """The application in a worker process."""
     from judge_rerank.server.app import create_app
@@ -76,6 +100,28 @@ def worker() -> FastAPI:
     log_to_stderr()
     given = json.loads(os.environ[_VARIABLE])
     return create_app(ServerConfig.model_validate(given["config"]), shared=Path(given["shared"]))
+
+
+def _require_keys(host: str, config: ServerConfig) -> None:
+    from judge_rerank.server.keys import is_loopback
+
+    if not is_loopback(host) and not config.keys:
+        raise InputError(
+            f"{host} may be reached by others, and the configuration has no keys. Add keys to it, or leave out --host "
+            "to serve this machine only."
+        )
+
+
+def _options(config: ServerConfig, host: str, port: int) -> dict[str, Any]:
+    return {
+        "host": host,
+        "port": port,
+        "access_log": False,
+        "log_config": None,
+        "timeout_graceful_shutdown": int(-(-config.limits.drain_s // 1)),
+        "server_header": False,
+        "timeout_keep_alive": _KEPT_OPEN_S,
+    }
 
 
 def log_to_stderr() -> None:
