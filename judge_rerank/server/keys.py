@@ -104,6 +104,8 @@ class KeyRing:
         for client in self._clients.values():
             if client.ledger is not None:
                 client.ledger.close()
+            if client.rate is not None:
+                client.rate.close()
 
 
 def is_loopback(host: str) -> bool:

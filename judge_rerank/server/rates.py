@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
+try:
+    import fcntl
+except ImportError:  # On Windows each worker process counts for itself.
+    fcntl = None
 
 _STATE = struct.Struct("<dd")
 
@@ -23,19 +26,28 @@ class Rate:
     """
 
     def __init__(self, most: int, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._most, self._path, self._clock = most, path, clock
-        self._lock = FileLock(f"{path}.lock") if path is not None else None
+        self._most, self._clock = most, clock
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600) if path is not None and fcntl is not None else None
         self._state = (float(most), clock())
 
     def wait_s(self) -> float:
         """Take one request; 0, or how long it would have to wait, in which case none is taken."""
-        if self._lock is None or self._path is None:
+        if self._file is None or fcntl is None:
             self._state, wait_s = self._taken(self._state)
             return wait_s
-        with self._lock:
-            state, wait_s = self._taken(self._read(self._path))
-            self._path.write_bytes(_STATE.pack(*state))
-            return wait_s
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # for as long as it takes to read and write 16 bytes
+        try:
+            state, wait_s = self._taken(self._read(self._file))
+            os.pwrite(self._file, _STATE.pack(*state), 0)
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        return wait_s
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _taken(self, state: tuple[float, float]) -> tuple[tuple[float, float], float]:
         left, since = state
@@ -45,11 +57,11 @@ class Rate:
             return (left - 1, now), 0.0
         return (left, now), (1 - left) * 60 / self._most
 
-    def _read(self, path: Path) -> tuple[float, float]:
-        try:
-            left, since = _STATE.unpack(path.read_bytes())
-        except (OSError, struct.error):
+    def _read(self, file: int) -> tuple[float, float]:
+        held = os.pread(file, _STATE.size, 0)
+        if len(held) < _STATE.size:
             return float(self._most), self._clock()
+        left, since = _STATE.unpack(held)
         return left, since
 
 

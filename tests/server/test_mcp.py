@@ -149,21 +149,10 @@ def test_over_http_with_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_over_standard_input(tmp_path: Path) -> None:
     with Provider() as provider:
-        arguments = [
-            "-m",
-            "judge_rerank",
-            "mcp",
-            "-m",
-            "openai/test",
-            "--api-base",
-            f"{provider.url}/v1",
-            "-s",
-            "score",
-        ]
+        options = ["-m", "openai/test", "--api-base", f"{provider.url}/v1", "-s", "score"]
+        arguments = ["-m", "judge_rerank", "mcp", *options]
         env = {**os.environ, "OPENAI_API_KEY": "sk-x", "JUDGE_RERANK_CACHE_DIR": str(tmp_path)}
-        command = StdioServerParameters(
-            command=sys.executable, args=["-m", "judge_rerank", "mcp", *options], env=env, cwd=tmp_path
-        )
+        command = StdioServerParameters(command=sys.executable, args=arguments, env=env, cwd=tmp_path)
 
         async def work(client: Client) -> Any:
             return (await client.call_tool("rerank", {"query": QUERY, "documents": DOCS})).structured_content

@@ -64,7 +64,7 @@ def served(folder: Path, provider: Provider, *arguments: str) -> Generator[tuple
 
 
 def _wait(process: subprocess.Popen[str], url: str) -> None:
-    give_up = time.monotonic() + 90
+    give_up = time.monotonic() + 240
     while time.monotonic() < give_up:
         assert process.poll() is None, process.stderr and process.stderr.read()
         try:
