@@ -36,7 +36,7 @@ from judge_rerank.core import ChatReply, ChatRequest  # noqa: E402
 from judge_rerank.testing import FakeBackend  # noqa: E402
 from tests.provider import Price, Provider  # noqa: E402
 from tests.server.hostile import hostile  # noqa: E402
-from tests.server.test_processes import ask, served  # noqa: E402
+from tests.server.test_processes import ask, client_of, served  # noqa: E402
 
 Ask = Callable[[int], Awaitable[Any]]
 
@@ -207,9 +207,10 @@ def budget(requests: int = 400) -> None:
         tempfile.TemporaryDirectory() as folder,
         Provider(default_price=Price(request=0.01)) as provider,
         served(Path(folder), provider, "--config", "server.yaml", "--workers", "4") as (_, url),
+        client_of(url) as client,
         ThreadPoolExecutor(32) as pool,
     ):
-        statuses = Counter(reply.status_code for reply in pool.map(lambda n: ask(url, f"{n}"), range(requests)))
+        statuses = Counter(reply.status_code for reply in pool.map(lambda n: ask(client, f"{n}"), range(requests)))
         sent = provider.requests
     print(f"## Budget: $0.50 of one key, 4 workers, 32 clients, {requests} rankings of 2 calls at $0.01")
     print(f"{sent} calls were sent (${sent * 0.01:.2f}); statuses {dict(statuses)}")

@@ -52,21 +52,22 @@ def served(folder: Path, provider: Provider, *arguments: str) -> Generator[tuple
         "OPENAI_API_KEY": "sk-x",
         "JUDGE_RERANK_CACHE_DIR": str(folder),
     }
-    with subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True) as process:
+    log = folder / "server.log"
+    with log.open("w") as errors, subprocess.Popen(command, cwd=folder, env=env, stderr=errors, text=True) as process:
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait(process, url)
+            _wait(process, url, log)
             yield process, url
         finally:
             if process.poll() is None:
                 process.terminate()
-            process.communicate(timeout=60)
+            process.wait(60)
 
 
-def _wait(process: subprocess.Popen[str], url: str) -> None:
+def _wait(process: subprocess.Popen[str], url: str, log: Path) -> None:
     give_up = time.monotonic() + 240
     while time.monotonic() < give_up:
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert process.poll() is None, log.read_text()
         try:
             if httpx.get(f"{url}/health/ready", timeout=10).status_code == 200:
                 return
@@ -76,9 +77,13 @@ def _wait(process: subprocess.Popen[str], url: str) -> None:
     pytest.fail("the server was never ready")
 
 
-def ask(url: str, query: str) -> httpx.Response:
-    body = {"query": query, "documents": ["one", "another"]}
-    return httpx.post(f"{url}/v1/rerank", json=body, headers={"Authorization": f"Bearer {KEY}"}, timeout=60)
+def client_of(url: str) -> httpx.Client:
+    """A client with the key; one for all threads, since each one that is made loads certificates."""
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=120)
+
+
+def ask(client: httpx.Client, query: str) -> httpx.Response:
+    return client.post("/v1/rerank", json={"query": query, "documents": ["one", "another"]})
 
 
 @pytest.mark.slow
@@ -86,10 +91,11 @@ def test_a_budget_and_the_figures_hold_over_four_workers(tmp_path: Path) -> None
     with (
         Provider(default_price=Price(request=0.01)) as provider,
         served(tmp_path, provider, "--config", "server.yaml", "--workers", "4") as (_, url),
+        client_of(url) as client,
         ThreadPoolExecutor(16) as pool,
     ):
-        replies = list(pool.map(lambda n: ask(url, f"question {n}"), range(60)))
-        figures = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {KEY}"}).text
+        replies = list(pool.map(lambda n: ask(client, f"question {n}"), range(60)))
+        figures = client.get("/metrics").text
     codes = [reply.status_code for reply in replies]
     assert set(codes) == {200, 402}
     assert provider.requests == 50
@@ -106,11 +112,12 @@ def test_sigterm_lets_rankings_finish(tmp_path: Path) -> None:
     with (
         Provider() as provider,
         served(tmp_path, provider, "--config", "server.yaml") as (process, url),
+        client_of(url) as client,
         ThreadPoolExecutor(1) as pool,
     ):
-        assert ask(url, "first").status_code == 200
+        assert ask(client, "first").status_code == 200
         provider.misbehave(*[Fault(delay_s=1.5)] * 2)
-        under_way = pool.submit(ask, url, "second")
+        under_way = pool.submit(ask, client, "second")
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         assert under_way.result().json()["meta"]["status"] == "complete"

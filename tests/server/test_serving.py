@@ -33,6 +33,12 @@ def test_too_much_is_refused_before_a_call() -> None:
     assert len(backend.requests) == 1
 
 
+def test_a_large_body_is_taken(server: Running) -> None:
+    reply = server.post("/v1/rerank", {"query": QUERY, "documents": ["a word " * 100_000 for _ in range(4)]})
+    assert reply.status_code == 200
+    assert len(reply.json()["results"]) == 4
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"nonsense", b'{"query": NaN}', b"[" * 100_000, b'{"query": "q", "n": ' + b"9" * 9999 + b"}", b"\xff"],
