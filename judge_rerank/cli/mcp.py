@@ -16,7 +16,7 @@ def mcp(
     served: ServedOptions,
     http: Annotated[
         bool,
-        typer.Option("--http", help="Serve at /mcp of an address, not on standard input.", rich_help_panel=PANEL),
+        typer.Option("--http", help="Serve over HTTP instead of standard input.", rich_help_panel=PANEL),
     ] = False,
     host: Host = "127.0.0.1",
     port: Port = 8000,
