@@ -36,7 +36,7 @@ class Server:
         ledgers = config.path(config.ledgers) if config.ledgers else cache_dir() / "server"
         self.config = config
         self.keys = KeyRing(config, ledgers=ledgers, shared=shared)
-        self.table = RouteTable(config, ledgers=ledgers, judges=judges)
+        self.table = RouteTable(config, ledgers=ledgers, judges=judges, shared=shared)
         self.queue = Queue(config.limits.concurrent, config.limits.queue)
         self.not_ready = "The models are being loaded."
 

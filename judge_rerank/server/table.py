@@ -47,17 +47,25 @@ class RouteTable:
         config: what they are.
         ledgers: the folder for budgets.
         judges: by route, instead of opening one.
+        shared: the folder for what worker processes share; None for one worker.
 
     Raises:
         RerankError: a judge cannot be opened.
     """
 
-    def __init__(self, config: ServerConfig, *, ledgers: Path, judges: Mapping[str, Judge] | None = None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        ledgers: Path,
+        judges: Mapping[str, Judge] | None = None,
+        shared: Path | None = None,
+    ) -> None:
         self._specs, self._given = config.specs, judges or {}
         self._routes = {
             name: Route(
                 name=name,
-                judge=self._given.get(name) or _judge(name, spec, config, ledgers),
+                judge=self._given.get(name) or _judge(name, spec, config, _budget(name, spec, ledgers, shared)),
                 deadline_s=spec.deadline_s,
                 max_usd=spec.max_usd,
             )
@@ -108,11 +116,16 @@ class RouteTable:
             return None
 
 
-def _judge(name: str, spec: RouteSpec, config: ServerConfig, ledgers: Path) -> Judge:
-    budget: Budget | None = None
+def _budget(name: str, spec: RouteSpec, ledgers: Path, shared: Path | None) -> Budget | None:
+    """The budget of a route; of worker processes, the environment's is one budget and not one each."""
     if spec.budget is not None:
         path, source = ledgers / f"route-{name}.db", f"budget of the route {name!r}"
-        budget = Budget(usd=spec.budget, path=path, period=spec.period, source=source)
+        return Budget(usd=spec.budget, path=path, period=spec.period, source=source)
+    around = Budget.from_environment()
+    return replace(around, path=shared / "spending" / "environment.db") if around and shared else around
+
+
+def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | None) -> Judge:
     options: dict[str, Any] = (
         {} if spec.cache is True else {"cache_dir": config.path(spec.cache) if spec.cache else None}
     )

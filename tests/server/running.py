@@ -76,7 +76,7 @@ class Running:
 
     def post(self, path: str, body: Any, **options: Any) -> httpx.Response:
         """A reply."""
-        return httpx.post(f"{self.url}{path}", json=body, timeout=30, **options)
+        return httpx.post(f"{self.url}{path}", json=body, timeout=120, **options)
 
     def ask(self, path: str = "/v1/rerank", **body: Any) -> httpx.Response:
         """The reply to the usual question."""

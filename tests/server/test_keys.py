@@ -12,8 +12,12 @@ import httpx
 import pytest
 
 from judge_rerank import Judge, Price, SetupError
+from judge_rerank.server import ServerConfig
+from judge_rerank.server.keys import ANYBODY
 from judge_rerank.server.rates import Rate
+from judge_rerank.server.table import RouteTable
 from judge_rerank.testing import FakeBackend
+from tests.provider import Provider
 from tests.server.running import DOCS, QUERY, Running, fake, simulated
 
 APP, OTHER = "app-key-0123456789", "other-key-0123456789"
@@ -95,13 +99,10 @@ def test_a_budget_that_ends_in_the_middle_is_a_partial_ranking(tmp_path: Path) -
 
 
 def test_a_route_has_a_budget_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.provider import Price as Asks
-    from tests.provider import Provider
-
     monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
     prices = tmp_path / "prices.yaml"
     prices.write_text("openai/test:\n  per_call_usd: 0.01\n")
-    with Provider(default_price=Asks()) as provider:
+    with Provider() as provider:
         route = {"model": ["openai/test"], "api_base": f"{provider.url}/v1", "budget": "0.02", "prices": str(prices)}
         route |= {"strategy": "score", "cache": False}
         with Running({}, rerankers={"default": route}, ledgers=str(tmp_path)) as server:
@@ -118,6 +119,23 @@ def test_a_budget_without_a_price_is_told_at_the_start(tmp_path: Path) -> None:
             time.sleep(0.05)
         reply = server.post("/v1/rerank", {"query": QUERY, "documents": DOCS}, headers=bearer(APP))
     assert (reply.status_code, "no price for its model" in reply.text) == (500, True)
+
+
+def test_workers_share_the_budget_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUDGE_RERANK_BUDGET_USD", "0.02")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("openai/test:\n  per_call_usd: 0.01\n")
+    with Provider() as provider:
+        route = {"model": ["openai/test"], "api_base": f"{provider.url}/v1", "prices": str(prices), "strategy": "score"}
+        config = ServerConfig.model_validate({"rerankers": {"default": route | {"cache": False}}})
+        workers = [RouteTable(config, ledgers=tmp_path, shared=tmp_path) for _ in range(2)]
+        rankings = [
+            worker.find(None, ANYBODY).judge.rerank(f"q {n}", ["one"]) for n, worker in enumerate([*workers, *workers])
+        ]
+        for worker in workers:
+            worker.close()
+    assert [ranking.status for ranking in rankings] == ["complete", "complete", "partial", "partial"]
 
 
 def test_the_rate_is_limited_with_a_time_to_come_back() -> None:
