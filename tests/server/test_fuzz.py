@@ -39,6 +39,7 @@ def test_requests_made_from_the_description(server: Running, mode: GenerationMod
         send()
 
 
+@pytest.mark.slow
 def test_hostile_bodies(server: Running) -> None:
     """As many as fit into the time: JSON of odd types, depths, numbers and texts, and what is no JSON."""
     chance, statuses = random.Random(7), dict[int, int]()
