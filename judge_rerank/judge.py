@@ -51,7 +51,7 @@ from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Api, Retrier, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
-from judge_rerank.spending import Amount, Budget, Cap, Ledger, OpenLimits, Price, Pricing
+from judge_rerank.spending import Amount, Budget, Cap, Ledger, LimitKeywords, OpenLimits, Price, Pricing
 from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace, opened_trace
 
@@ -274,9 +274,7 @@ class Judge:
                 yield cast("Ranking", made)
 
     @contextmanager
-    def limit(
-        self, *, usd: Amount | None = None, calls: int | None = None, tokens: int | None = None
-    ) -> Generator[Cap]:
+    def limit(self, **capped: Unpack[LimitKeywords]) -> Generator[Cap]:
         """Cap the cost of all rankings that begin inside a `with` block: `with judge.limit(usd="0.10"):`.
 
         Blocks nest, and the tightest cap applies. A block applies to this thread or task and to the tasks that it
@@ -287,11 +285,12 @@ class Judge:
             usd: dollars. A model whose price is not known is then an error.
             calls: the number of attempts that are sent.
             tokens: input and output together; each call reserves its worst case.
+            ledger: instead, a ledger whose budget these rankings are charged to as well as to the judge's own.
 
         Raises:
             InputError: nothing is capped, or a cap is not a positive number.
         """
-        with self._limits.opened(Cap("limit", usd=usd, calls=calls, tokens=tokens)) as cap:
+        with self._limits.opened(**capped) as cap:
             yield cap
 
     def estimate(

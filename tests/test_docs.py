@@ -29,6 +29,7 @@ NOT_RUN = {
     "languages.md needs the network": 1,
     "models.md needs the model that the line above downloads": 1,
     "models.md needs the network": 3,
+    "server.md needs a terminal of its own": 2,
 }
 """How many commands of which page are shown and not run, and what the page gives as the reason."""
 
@@ -162,6 +163,7 @@ def test_yaml_and_prompts_that_a_page_shows_are_those_of_the_examples() -> None:
     shown = {
         "evaluation.md": ("yaml", ["experiment.yaml"]),
         "prompts.md": ("jinja", ["prompts/score/strict.j2", "prompts/score/workshop.j2"]),
+        "server.md": ("yaml", ["server/server.yaml"]),
     }
     for name, (language, files) in shown.items():
         texts = [block.text for block in blocks(ROOT / "docs" / name) if block.language == language]

@@ -53,12 +53,14 @@ def build() -> typer.Typer:
         evaluate,
         grade,
         logs,
+        mcp,
         models,
         plan,
         prompts,
         report,
         rerank,
         routes,
+        serve,
         tune,
         version,
     )
@@ -73,6 +75,8 @@ def build() -> typer.Typer:
     app.command("rerank", epilog=EXIT_CODES)(rerank.rerank)
     app.command("estimate")(estimate.estimate)
     app.command("plan")(plan.plan)
+    app.command("serve")(serve.serve)
+    app.command("mcp")(mcp.mcp)
     app.command("bias")(bias.bias)
     app.command("calibrate")(calibrate.calibrate)
     app.command("tune")(tune.tune)

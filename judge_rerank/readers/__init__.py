@@ -6,6 +6,7 @@ being an error (a binary file in a folder) is logged as a warning on the logger 
 
 from __future__ import annotations
 
+from judge_rerank.readers.checked_yaml import checked, read_yaml
 from judge_rerank.readers.files import holds_records, numbered_documents, read_documents
 from judge_rerank.readers.folder import TEXT_SUFFIXES, read_folder, read_text
 from judge_rerank.readers.jsonl import document_of, iter_jsonl, json_value, read_jsonl, record_id
@@ -18,6 +19,7 @@ __all__ = [
     "TEXT_SUFFIXES",
     "Located",
     "NotYaml",
+    "checked",
     "document_of",
     "holds_records",
     "iter_jsonl",
@@ -34,6 +36,7 @@ __all__ = [
     "read_run",
     "read_text",
     "read_trec",
+    "read_yaml",
     "reading",
     "record_id",
     "suffix_of",

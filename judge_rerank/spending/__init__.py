@@ -13,7 +13,7 @@ from judge_rerank.spending.budget import (
     to_micro_usd,
 )
 from judge_rerank.spending.cost_map import chat_models, decision_models, only_decides
-from judge_rerank.spending.ledger import Label, Ledger, Reservation
+from judge_rerank.spending.ledger import Label, Ledger, LimitKeywords, Reservation, limit_cap
 from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
 from judge_rerank.spending.open_limits import OpenLimits
 from judge_rerank.spending.price import Price, bill, worst_case
@@ -27,6 +27,7 @@ __all__ = [
     "Charge",
     "Label",
     "Ledger",
+    "LimitKeywords",
     "Metered",
     "OpenLimits",
     "Period",
@@ -36,6 +37,7 @@ __all__ = [
     "bill",
     "chat_models",
     "decision_models",
+    "limit_cap",
     "metered",
     "only_decides",
     "plausible_count",

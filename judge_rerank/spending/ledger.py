@@ -8,6 +8,8 @@
         reservation.settle(billed_micro_usd, input_tokens=..., output_tokens=...)
 
 What leaves the `with` block unsettled is given back if it was never sent, and stays charged in full if it was.
+
+A call may count in several ledgers: in that of the judge, and in those of the `LedgerCap`s that apply to it.
 """
 
 from __future__ import annotations
@@ -22,15 +24,15 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict, Unpack, cast
 
 from judge_rerank.core import InputError, LedgerError
-from judge_rerank.spending.budget import Budget, Cap, Charge
+from judge_rerank.spending.budget import Amount, Budget, Cap, Charge
 from judge_rerank.spending.ledger_file import Label, LedgerFile, Totals
 from judge_rerank.spending.ledger_report import Spend, SpendKey, audit, spend
 from judge_rerank.spending.ledger_writer import LedgerWriter, ReservedCharge, Work
 
-__all__ = ["Label", "Ledger", "Reservation", "Spend", "SpendKey", "Totals"]
+__all__ = ["Label", "Ledger", "LedgerCap", "Reservation", "Spend", "SpendKey", "Totals"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -91,16 +93,29 @@ class Ledger:
             PricingUnknown: the price is not known, and a cap in dollars applies.
             LedgerError: the file cannot be used.
         """
-        reservation = ReservedCharge(
-            charge=Charge(micro_usd=micro_usd or 0, calls=1, tokens=tokens),
-            caps=tuple(caps),
-            label=label,
-            priced=micro_usd is not None,
-        )
-        writer = self._writer()
-        future = writer.reserve(reservation)
+        others: list[Reservation] = []
         try:
-            return Reservation(writer, await asyncio.wrap_future(future))
+            # First elsewhere, then here: everybody takes them in this order, so nobody waits for each other.
+            for cap in caps:
+                if isinstance(cap, LedgerCap):
+                    others.append(await cap.ledger.reserve(micro_usd, tokens=tokens, label=label))
+            own = ReservedCharge(
+                charge=Charge(micro_usd=micro_usd or 0, calls=1, tokens=tokens),
+                caps=tuple(cap for cap in caps if not isinstance(cap, LedgerCap)),
+                label=label,
+                priced=micro_usd is not None,
+            )
+            return await self._reserve(own, others)
+        except BaseException:
+            for other in others:
+                other.release()
+            raise
+
+    async def _reserve(self, own: ReservedCharge, others: Sequence[Reservation]) -> Reservation:
+        writer = self._writer()
+        future = writer.reserve(own)
+        try:
+            return Reservation(writer, await asyncio.wrap_future(future), others)
         except asyncio.CancelledError:
             # It may have been granted in the same moment, and nobody will send it.
             future.add_done_callback(lambda done: _give_back(writer, done))
@@ -168,39 +183,91 @@ class Ledger:
         return self._writer().submit(work).result()
 
 
+class LedgerCap(Cap):
+    """A cap that is the budget of another ledger: what it applies to is paid from there as well.
+
+    A ledger with a file holds it over all processes that name the file.
+
+    Args:
+        ledger: with a budget.
+
+    Raises:
+        InputError: the ledger has no budget.
+    """
+
+    __slots__ = ("ledger",)
+
+    def __init__(self, ledger: Ledger) -> None:
+        if ledger.budget is None:
+            raise InputError("The ledger of a limit has no budget: Ledger(path, budget=Budget(usd=...)).")
+        super().__init__(ledger.budget.source, usd=ledger.budget.usd)
+        self.ledger = ledger
+
+
+class LimitKeywords(TypedDict, total=False):
+    """What `Judge.limit` takes; what it means is said there."""
+
+    usd: Amount | None
+    calls: int | None
+    tokens: int | None
+    ledger: Ledger | None
+
+
+def limit_cap(**capped: Unpack[LimitKeywords]) -> Cap:
+    """The cap of a `with judge.limit(...)` block.
+
+    Raises:
+        InputError: nothing is capped, or a cap is not a positive number, or there is an amount beside a ledger.
+    """
+    ledger, amounts = capped.get("ledger"), {name: value for name, value in capped.items() if name != "ledger"}
+    if ledger is None:
+        return Cap("limit", **cast("Any", amounts))
+    if any(value is not None for value in amounts.values()):
+        raise InputError("A limit is an amount or a ledger; nest two blocks to have both.")
+    return LedgerCap(ledger)
+
+
 class Reservation:
-    """Money set aside for one attempt. Use it in a `with` block.
+    """Money set aside for one attempt, in one ledger or in several. Use it in a `with` block.
 
     Attributes:
         micro_usd: how much.
     """
 
-    __slots__ = ("_reservation", "_state", "_writer", "micro_usd")
+    __slots__ = ("_others", "_reservation", "_state", "_writer", "micro_usd")
 
-    def __init__(self, writer: LedgerWriter, reservation: ReservedCharge) -> None:
-        self._writer, self._reservation = writer, reservation
+    def __init__(self, writer: LedgerWriter, reservation: ReservedCharge, others: Sequence[Reservation] = ()) -> None:
+        self._writer, self._reservation, self._others = writer, reservation, tuple(others)
         self._state: Literal["reserved", "sent", "done"] = "reserved"
         self.micro_usd = reservation.charge.micro_usd
 
     async def sent(self) -> None:
         """Record that the request is about to leave; send it only after this has returned."""
+        for other in self._others:
+            await other.sent()
         move = partial(LedgerFile.move, call=self._reservation.call, state="sent")
         await asyncio.wrap_future(self._writer.submit(move))
         self._state = "sent"
 
     def settle(self, micro_usd: int, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
         """Record what the attempt was billed; 0 where the provider refused it. May follow a `forfeit`."""
+        for other in self._others:
+            other.settle(micro_usd, input_tokens=input_tokens, output_tokens=output_tokens)
         actual = Charge(micro_usd=micro_usd, calls=1, tokens=input_tokens + output_tokens)
         self._writer.settle(self._reservation, actual, input_tokens=input_tokens, output_tokens=output_tokens)
         self._state = "done"
 
     def release(self) -> None:
         """Give everything back. Only for an attempt that provably never left this machine."""
+        for other in self._others:
+            other.release()
         self._writer.release(self._reservation)
         self._state = "done"
 
     def forfeit(self) -> None:
         """Charge everything, because the attempt was sent and its bill is not known."""
+        for other in self._others:
+            other.forfeit()
         self._writer.forfeit(self._reservation)
         self._state = "done"
 

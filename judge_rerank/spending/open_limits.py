@@ -6,8 +6,10 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Unpack
 
 from judge_rerank.spending.budget import Cap
+from judge_rerank.spending.ledger import LimitKeywords, limit_cap
 
 
 class OpenLimits:
@@ -22,8 +24,13 @@ class OpenLimits:
         self._opened_by: dict[Cap, int] = {}
 
     @contextmanager
-    def opened(self, cap: Cap) -> Generator[Cap]:
-        """Hold the cap inside the block."""
+    def opened(self, **capped: Unpack[LimitKeywords]) -> Generator[Cap]:
+        """Hold a cap inside the block.
+
+        Raises:
+            InputError: as in `limit_cap`.
+        """
+        cap = limit_cap(**capped)
         before = self._here.set((*self._here.get(), cap))
         self._opened_by[cap] = threading.get_ident()
         try:
