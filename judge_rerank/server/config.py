@@ -79,6 +79,9 @@ class RouteSpec(_Part):
     period: Annotated[Literal["day", "month"] | None, Field(description="The budget is for each of these.")] = None
     max_usd: Annotated[Amount | None, Field(description="The highest cost of one ranking.")] = None
     deadline_s: Annotated[Seconds, Field(description="A ranking that takes longer is sent as far as it is.")] = 60.0
+    instruction: Annotated[str | None, Field(description="What the judge is to heed beside the query.")] = None
+    criteria: Annotated[dict[str, float] | None, Field(description="Criteria by name, with their weights.")] = None
+    api: Annotated[Literal["chat", "decisions"] | None, Field(description="How the model is asked.")] = None
     api_base: str | None = None
     api_key: Annotated[str, AfterValidator(_reference)] | None = None
     params: dict[str, Any] = {}

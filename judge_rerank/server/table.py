@@ -132,6 +132,7 @@ def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | No
     paths = {each: getattr(spec, each) for each in ("prompts", "prices", "calibration", "trace")}
     return Judge(
         spec.model,
+        api=spec.api,
         api_base=spec.api_base,
         api_key=from_environment(spec.api_key, f"The key of the route {name!r}") if spec.api_key else None,
         params=spec.params,
@@ -139,6 +140,8 @@ def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | No
         concurrency=spec.concurrency,
         max_tokens_per_doc=spec.max_tokens_per_doc,
         timeout_s=spec.timeout_s,
+        instruction=spec.instruction,
+        criteria=spec.criteria,
         budget=budget,
         **{each: config.path(path) for each, path in paths.items() if path is not None},
         **options,

@@ -10,9 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from judge_rerank import Judge, ProviderUnavailable
+from judge_rerank.server import ServerConfig, create_app
 from judge_rerank.testing import FakeBackend
+from tests.provider import Provider, ScriptedJudge
 from tests.server.running import DOCS, ORDER, QUERY, Running, fake, simulated
 
 
@@ -238,3 +241,26 @@ def test_many_at_once(server: Running) -> None:
             return [reply.status_code for reply in await asyncio.gather(*posts)]
 
     assert set(asyncio.run(ask())) == {200}
+
+
+def test_a_route_has_an_instruction_and_criteria_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPBACK_KEY", "sk-loopback")
+    reply = '{"judgments": [{"id": 1, "relevance": 7, "recency": 3}, {"id": 2, "relevance": 2, "recency": 9}]}'
+    with Provider(ScriptedJudge(reply)) as provider:
+        route = {
+            "model": "openai/gpt-6-luna",
+            "api_base": f"{provider.url}/v1",
+            "api_key": "$LOOPBACK_KEY",
+            "cache": False,
+            "strategy": "score(batch_size=4)",
+            "instruction": "prefer primary sources",
+            "criteria": {"relevance": 0.9, "recency": 0.1},
+        }
+        app = create_app(ServerConfig.model_validate({"rerankers": {"default": route}}))
+        with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 5000)) as client:
+            answered = client.post("/v1/rerank", json={"query": QUERY, "documents": DOCS[:2]}).json()
+        print(answered)
+    asked = str(provider.received[0].body)
+    assert "prefer primary sources" in asked
+    assert "recency" in asked
+    assert [result["index"] for result in answered["results"]] in ([0, 1], [1, 0])
