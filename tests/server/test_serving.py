@@ -259,7 +259,6 @@ def test_a_route_has_an_instruction_and_criteria_of_its_own(monkeypatch: pytest.
         app = create_app(ServerConfig.model_validate({"rerankers": {"default": route}}))
         with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 5000)) as client:
             answered = client.post("/v1/rerank", json={"query": QUERY, "documents": DOCS[:2]}).json()
-        print(answered)
     asked = str(provider.received[0].body)
     assert "prefer primary sources" in asked
     assert "recency" in asked
