@@ -1,0 +1,113 @@
+"""A model that is an object in this process: a chat model of a framework, as its user configured it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from judge_rerank.core import ChatReply, ChatRequest, FinishReason, ModelInfo, ProviderTimeout
+from judge_rerank.providers import chat_reply
+from judge_rerank.providers.catalog import REASONING_TOKENS
+from judge_rerank.providers.content_filter import withheld
+from judge_rerank.providers.errors import said, status_of, translated
+from judge_rerank.providers.http_transport import Exchange
+from judge_rerank.providers.tokens import counter
+
+_LIMITS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
+_FINISH: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_calls": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "filter",
+    "safety": "filter",
+    "refusal": "refusal",
+}
+
+
+class ObjectBackend(ABC):
+    """A backend that asks an object, each request in a thread.
+
+    Threads, because the object's own connections may belong to the event loop of its user, and ours is another. A
+    request that takes too long is given up; its thread ends when the object answers.
+
+    Args:
+        name: what the model is called in prices, the cache and the trace.
+        context_tokens: prompt and reply together.
+        concurrency: how many requests at once.
+        reasoning_tokens: head room for thinking before the answer; it grows where a reply shows that it is needed.
+    """
+
+    def __init__(self, name: str, *, context_tokens: int, concurrency: int, reasoning_tokens: int = 0) -> None:
+        self.info = ModelInfo(
+            name=name, context_tokens=context_tokens, concurrency=concurrency, reasoning_tokens=reasoning_tokens
+        )
+        model = name.rpartition("/")[2]
+        self._count = counter(model, openai=model.startswith(("gpt-", "o1", "o3", "o4")))
+        self._threads: ThreadPoolExecutor | None = None
+
+    @abstractmethod
+    def ask(self, request: ChatRequest) -> ChatReply:
+        """The reply to one request; whatever the object raises is translated."""
+
+    @staticmethod
+    def finish(reason: object) -> FinishReason:
+        """Why the reply ended, from what the provider calls it; "stop" where it does not say."""
+        return _FINISH.get(str(reason).lower(), "other") if reason else "stop"
+
+    def count_tokens(self, text: str) -> int:
+        """Exact for OpenAI's models, for others a little above."""
+        return self._count(text)
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """One attempt at one request."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self.info.concurrency, thread_name_prefix="judge_rerank-model")
+        inside = contextvars.copy_context()
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, inside.run, self.ask, request)
+        try:
+            reply = await asyncio.wait_for(asked, request.timeout_s)
+        except TimeoutError:
+            late = f"{self.info.name}: no complete answer in {request.timeout_s:g} s."
+            raise ProviderTimeout(f"{late} Raise timeout_s, or use a faster model.", model=self.info.name) from None
+        except Exception as error:
+            came = self._come_of(error)
+        else:
+            came = self._looked_at(reply, request)
+        if isinstance(came, Exception):  # outside the handler, so that what the object said, keys and all, is not kept
+            raise came
+        return came
+
+    async def aclose(self) -> None:
+        """Let the threads go; the object is its owner's."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+            self._threads = None
+
+    def _looked_at(self, reply: ChatReply, request: ChatRequest) -> ChatReply:
+        """The reply; where thinking took all of the limit, there is more room from now on."""
+        if not reply.thought_only or reply.finish_reason != "length":
+            return replace(reply, thought_only=False)
+        room = max(self.info.reasoning_tokens, 2 * request.max_output_tokens, REASONING_TOKENS)
+        self.info = replace(self.info, reasoning_tokens=room)
+        return reply
+
+    def _come_of(self, error: Exception) -> Exception | ChatReply:
+        exchange = Exchange()
+        if withheld(status_of(error, exchange), said(error, exchange)):
+            return chat_reply.withheld(self.info.name)
+        return translated(error, exchange, model=self.info.name)
+
+
+def limited(model: Any, max_output_tokens: int) -> Any:
+    """A copy of a pydantic model whose replies are no longer than this; the model itself where it has no such field."""
+    fields: Mapping[str, Any] = type(model).model_fields
+    update = {name: max_output_tokens for name in _LIMITS if name in fields}
+    return model.model_copy(update=update) if update else model
