@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Unpack
 
-from judge_rerank.integrations.reranking import Arguments, Reranking, numbers, warn_if_partial
-
-_log = logging.getLogger(__name__)
+from judge_rerank.integrations.reranking import Arguments, Reranking, numbers
 
 
 def rerank_model_func(**arguments: Unpack[Arguments]) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
@@ -16,7 +13,7 @@ def rerank_model_func(**arguments: Unpack[Arguments]) -> Callable[..., Awaitable
 
     It returns `index` and `relevance_score` for each chunk, best first: 0 for one without a score. Where the strategy
     gives only an order, scores are by rank, and LightRAG's `min_rerank_score` cuts by rank. There is no place for the
-    status, so a partial ranking is a warning in the log.
+    status: a partial ranking is a warning in the log.
 
     Args:
         arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`.
@@ -28,7 +25,6 @@ def rerank_model_func(**arguments: Unpack[Arguments]) -> Callable[..., Awaitable
         query: str, documents: Sequence[str], top_n: int | None = None, **_others: Any
     ) -> list[dict[str, Any]]:
         ranking = await reranking.arerank(query, documents, top_n=top_n)
-        warn_if_partial(ranking, _log)
         return [
             {"index": index, "relevance_score": score}
             for index, score in zip(ranking.order, numbers(ranking), strict=True)

@@ -6,7 +6,6 @@ model of the framework), `strategy`, `top_n`, and the other options of `Judge.re
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
@@ -190,9 +189,3 @@ def numbers(ranking: Ranking) -> list[float]:
         score = result.relevance_score or 0.0
         found.append(min(score, found[-1]) if found else score)
     return found
-
-
-def warn_if_partial(ranking: Ranking, log: logging.Logger) -> None:
-    """Say that a ranking is partial in the log, for a framework that has no place for it."""
-    if ranking.status != "complete":
-        log.warning("The ranking is partial: %s", " ".join(ranking.reasons))
