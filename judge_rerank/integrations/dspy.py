@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from judge_rerank import MissingExtra, Ranking
-from judge_rerank.integrations.reranking import Arguments, Reranking, summary
+from judge_rerank import Ranking
+from judge_rerank.integrations.reranking import Arguments, Reranking, installed, summary
 
-try:
+with installed("DSPy", "dspy"):
     import dspy
-except ImportError as error:
-    raise MissingExtra("The adapter for DSPy", "dspy", error.name or "dspy") from None
 
 
 class Rerank(dspy.Module):

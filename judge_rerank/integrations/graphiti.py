@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from judge_rerank import MissingExtra
-from judge_rerank.integrations.reranking import Arguments, Reranking, numbers
+from judge_rerank.integrations.reranking import Arguments, Reranking, installed, numbers
 
-try:
+with installed("Graphiti", "graphiti"):
     from graphiti_core.cross_encoder.client import CrossEncoderClient
-except ImportError as error:
-    raise MissingExtra("The adapter for Graphiti", "graphiti", error.name or "graphiti_core") from None
 
 
 class JudgeReranker(CrossEncoderClient):

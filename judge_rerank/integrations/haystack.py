@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Self, Unpack
 
-from judge_rerank import MissingExtra, Ranking
-from judge_rerank.integrations.reranking import Arguments, Reranking, summary, told
+from judge_rerank import Ranking
+from judge_rerank.integrations.reranking import Arguments, Reranking, installed, placed, summary
 
-try:
+with installed("Haystack", "haystack"):
     from haystack import Document, component, default_from_dict, default_to_dict
-except ImportError as error:
-    raise MissingExtra("The adapter for Haystack", "haystack", error.name or "haystack") from None
 
 
 @component
@@ -61,8 +59,7 @@ class JudgeRanker:
 
 
 def _outputs(documents: list[Document], ranking: Ranking) -> dict[str, Any]:
-    ranked = [
-        replace(given, score=score, meta={**given.meta, "judge_rerank": said})
-        for given, score, said in told(ranking, documents)
-    ]
+    ranked: list[Document] = []
+    for given, score, said in placed(ranking, documents):
+        ranked.append(replace(given, score=score, meta={**given.meta, "judge_rerank": said}))
     return {"documents": ranked, "ranking": summary(ranking)}

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judge_rerank import MissingExtra, Ranking
+from judge_rerank import Ranking
 from judge_rerank.integrations.pydantic_adapter import PydanticAdapter
-from judge_rerank.integrations.reranking import told
+from judge_rerank.integrations.reranking import installed, placed
 
-try:
+with installed("LangChain", "langchain"):
     from langchain_core.callbacks import Callbacks
     from langchain_core.documents import BaseDocumentCompressor, Document
 
     from judge_rerank.integrations.langchain_chat import ChatModelBackend, as_backend
-except ImportError as error:
-    raise MissingExtra("The adapter for LangChain", "langchain", error.name or "langchain_core") from None
 
 __all__ = ["ChatModelBackend", "JudgeReranker"]
 
@@ -54,5 +52,5 @@ class JudgeReranker(PydanticAdapter, BaseDocumentCompressor):
 def _copies(documents: Sequence[Document], ranking: Ranking) -> list[Document]:
     return [
         given.model_copy(update={"metadata": {**given.metadata, "relevance_score": score, "judge_rerank": said}})
-        for given, score, said in told(ranking, documents)
+        for given, score, said in placed(ranking, documents)
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from judge_rerank.core import ChatReply, ChatRequest
-from judge_rerank.providers import ObjectBackend, limited
+from judge_rerank.providers import ObjectBackend
 
 
 class ChatModelBackend(ObjectBackend):
@@ -20,33 +20,21 @@ class ChatModelBackend(ObjectBackend):
     Args:
         chat_model: the model.
         context_tokens: prompt and reply together; None for what its profile says, else 32,768.
-        concurrency: how many requests at once.
-        reasoning_tokens: head room for thinking before the answer.
+        settings: `concurrency` (8), how many requests at once, and `reasoning_tokens`, head room for thinking.
     """
 
-    def __init__(
-        self,
-        chat_model: BaseChatModel,
-        *,
-        context_tokens: int | None = None,
-        concurrency: int = 8,
-        reasoning_tokens: int = 0,
-    ) -> None:
+    def __init__(self, chat_model: BaseChatModel, *, context_tokens: int | None = None, **settings: int) -> None:
         named = (getattr(chat_model, field, None) for field in ("model_name", "model", "model_id"))
         name = next((each for each in named if isinstance(each, str)), type(chat_model).__name__)
         profile: Mapping[str, Any] = chat_model.profile or {}
-        super().__init__(
-            f"langchain/{name}",
-            context_tokens=context_tokens or profile.get("max_input_tokens") or 32_768,
-            concurrency=concurrency,
-            reasoning_tokens=reasoning_tokens,
-        )
-        self._chat_model = chat_model
+        context: int = context_tokens or profile.get("max_input_tokens") or 32_768
+        super().__init__(chat_model, f"langchain/{name}", context_tokens=context, **settings)
 
     def ask(self, request: ChatRequest) -> ChatReply:
         """One request, in a thread of its own."""
-        model = limited(self._chat_model, request.max_output_tokens)
-        message = model.invoke([{"role": each.role, "content": each.content} for each in request.messages])
+        message = self.limited(request).invoke(
+            [{"role": each.role, "content": each.content} for each in request.messages]
+        )
         used: Mapping[str, Any] = message.usage_metadata or {}
         told: Mapping[str, Any] = message.response_metadata
         return ChatReply(

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from judge_rerank import Document, InputError, MissingExtra, Ranking
+from judge_rerank import Document, InputError, Ranking
 from judge_rerank.integrations.pydantic_adapter import PydanticAdapter
-from judge_rerank.integrations.reranking import told
+from judge_rerank.integrations.reranking import installed, placed
 
-try:
+with installed("LlamaIndex", "llama-index"):
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import NodeWithScore, QueryBundle
 
     from judge_rerank.integrations.llama_index_llm import LLMBackend, as_backend
-except ImportError as error:
-    raise MissingExtra("The adapter for LlamaIndex", "llama-index", error.name or "llama_index.core") from None
 
 __all__ = ["JudgeReranker", "LLMBackend"]
 
+Nodes = list[NodeWithScore]
 _KEY = "judge_rerank"
 _HIDDEN_FROM = ("excluded_llm_metadata_keys", "excluded_embed_metadata_keys")
 
@@ -41,14 +39,10 @@ class JudgeReranker(PydanticAdapter, BaseNodePostprocessor):
         """Its name in what is written."""
         return "JudgeReranker"
 
-    def _postprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
+    def _postprocess_nodes(self, nodes: Nodes, query_bundle: QueryBundle | None = None) -> Nodes:
         return _copies(nodes, self.reranking.rerank(_text(query_bundle), _documents(nodes)))
 
-    async def _apostprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
+    async def _apostprocess_nodes(self, nodes: Nodes, query_bundle: QueryBundle | None = None) -> Nodes:
         return _copies(nodes, await self.reranking.arerank(_text(query_bundle), _documents(nodes)))
 
 
@@ -58,13 +52,13 @@ def _text(query_bundle: QueryBundle | None) -> str:
     return query_bundle.query_str
 
 
-def _documents(nodes: Sequence[NodeWithScore]) -> list[Document]:
+def _documents(nodes: Nodes) -> list[Document]:
     return [Document(text=each.node.get_content(), id=each.node_id, score=each.score, source=each) for each in nodes]
 
 
-def _copies(nodes: Sequence[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
-    copies: list[NodeWithScore] = []
-    for given, score, said in told(ranking, nodes):
+def _copies(nodes: Nodes, ranking: Ranking) -> Nodes:
+    copies: Nodes = []
+    for given, score, said in placed(ranking, nodes):
         update: dict[str, Any] = {"metadata": {**given.node.metadata, _KEY: said}}
         update |= {name: [*getattr(given.node, name), _KEY] for name in _HIDDEN_FROM}
         copies.append(NodeWithScore(node=given.node.model_copy(update=update), score=score))

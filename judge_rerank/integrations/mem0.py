@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from judge_rerank import MissingExtra
-from judge_rerank.integrations.reranking import Arguments, Reranking, numbers, told
+from judge_rerank.integrations.reranking import Arguments, Reranking, installed, numbers, placed
 
-try:
+with installed("Mem0", "mem0"):
     from mem0.configs.rerankers.base import BaseRerankerConfig
     from mem0.reranker.base import BaseReranker
     from mem0.utils.factory import RerankerFactory
-except ImportError as error:
-    raise MissingExtra("The adapter for Mem0", "mem0", error.name or "mem0") from None
 
 
 class JudgeRerankerConfig(BaseRerankerConfig, extra="allow"):
@@ -34,21 +31,17 @@ class JudgeReranker(BaseReranker):
     def __init__(
         self, config: BaseRerankerConfig | None = None, *, top_k: int | None = None, **arguments: Unpack[Arguments]
     ) -> None:
-        given: dict[str, Any] = {
-            "top_k": top_k,
-            **arguments,
-            **(config.model_dump(exclude_none=True) if config else {}),
-        }
-        _ = given.pop("provider", None)
-        given["top_n"] = given.pop("top_k")
-        self._reranking = Reranking(**{"scores": "rank", **given}).built()  # Mem0 passes over what fails later
+        told = config.model_dump(exclude={"provider"}, exclude_none=True) if config else {}
+        given: dict[str, Any] = {"scores": "rank", "top_k": top_k, **arguments, **told}
+        self._reranking = Reranking(top_n=given.pop("top_k"), **given).built()  # Mem0 passes over what fails later
 
     def rerank(self, query: str, documents: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
         """The memories, best first; `top_k` comes before the configuration's."""
         texts = [each.get("memory") or each.get("text") or each.get("content") or str(each) for each in documents]
         ranking = self._reranking.rerank(query, texts, top_n=top_k)
-        ranked = zip(told(ranking, documents), numbers(ranking), strict=True)
+        ranked = zip(placed(ranking, documents), numbers(ranking), strict=True)
         return [{**given, "rerank_score": score, "judge_rerank": said} for (given, _, said), score in ranked]
 
 
-RerankerFactory.provider_to_class["judge_rerank"] = (f"{__name__}.JudgeReranker", JudgeRerankerConfig)
+_providers: dict[str, Any] = RerankerFactory.provider_to_class
+_providers["judge_rerank"] = (f"{__name__}.JudgeReranker", JudgeRerankerConfig)

@@ -36,7 +36,8 @@ class PydanticAdapter(BaseModel):
     @property
     def reranking(self) -> Reranking:
         """The judge with the strategy and the options, as the fields have them now."""
-        return Reranking(**{**self.options, "judge": self._shared, "strategy": self.strategy, "top_n": self.top_n})
+        options: dict[str, Any] = {**self.options, "top_n": self.top_n}
+        return Reranking(judge=self._shared, strategy=self.strategy, **options)
 
     @field_serializer("judge", "model", "strategy", "options")
     def _plainly(self, value: Any, info: Any) -> Any:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from judge_rerank import MissingExtra, Query, Ranking
-from judge_rerank.integrations.reranking import Arguments, Reranking
+from judge_rerank import Query, Ranking
+from judge_rerank.integrations.reranking import Arguments, Reranking, installed
 
-try:
-    import pandas as pd
+with installed("PyTerrier", "pyterrier"):
     import pyterrier as pt
-except ImportError as error:
-    raise MissingExtra("The adapter for PyTerrier", "pyterrier", error.name or "pyterrier") from None
+    from pandas import Series, concat
 
 _ADDED = ("score", "rank", "relevance_score", "status")
 
@@ -30,36 +28,35 @@ class JudgeReranker(pt.Transformer):
     def __init__(
         self, *, text_field: str = "text", title_field: str | None = None, **arguments: Unpack[Arguments]
     ) -> None:
-        self._columns = {"text": text_field} | ({"title": title_field} if title_field else {})
+        self._columns = {"docno": "id", text_field: "text"} | ({title_field: "title"} if title_field else {})
         self._reranking = Reranking(**arguments).built()
 
     def transform_outputs(self, input_columns: list[str]) -> list[str]:
         """The columns given, and after them those that are added; what the stage before had of these is replaced."""
-        pt.validate.columns(input_columns, includes=["qid", "query", "docno", *self._columns.values()])
+        pt.validate.columns(input_columns, includes=["qid", "query", *self._columns])
         return [column for column in input_columns if column not in _ADDED] + [*_ADDED]
 
-    def transform(self, inp: pd.DataFrame) -> pd.DataFrame:
+    def transform(self, inp: Any) -> Any:
         """The frame in the new order, its queries in the order in which they came."""
         columns = self.transform_outputs([*inp.columns])
         by = [name for name in ("rank", "score") if name in inp.columns][:1]
         first_stage = inp.sort_values(by, ascending=by == ["rank"], kind="stable") if by else inp
-        frames = [first_stage[first_stage["qid"] == qid] for qid in inp["qid"].unique()]
-        pairs = [(Query(text=f["query"].iloc[0], id=str(f["qid"].iloc[0])), self._documents(f)) for f in frames]
-        rankings = self._reranking.rerank_many(pairs)
-        ranked = [_ranked(frame, ranking) for frame, ranking in zip(frames, rankings, strict=True)]
-        return pd.concat([*ranked, inp.iloc[:0]])[columns] if ranked else inp.reindex(columns=columns)
+        groups = dict(iter(first_stage.groupby("qid")))
+        frames: list[Any] = [groups[qid] for qid in inp["qid"].unique()]
+        queries = [Query(text=frame["query"].iloc[0], id=str(frame["qid"].iloc[0])) for frame in frames]
+        docs = [frame[[*self._columns]].rename(columns=self._columns) for frame in frames]
+        rankings = self._reranking.rerank_many(queries, docs)
+        ranked: list[Any] = [_ranked(frame, ranking) for frame, ranking in zip(frames, rankings, strict=True)]
+        frame: Any = concat(ranked) if ranked else inp
+        return frame.reindex(columns=columns)
 
-    def _documents(self, frame: pd.DataFrame) -> list[dict[str, Any]]:
-        columns = {"id": "docno", **self._columns}
-        return [{name: row[column] for name, column in columns.items()} for row in frame.to_dict("records")]
 
-
-def _ranked(frame: pd.DataFrame, ranking: Ranking) -> pd.DataFrame:
+def _ranked(frame: Any, ranking: Ranking) -> Any:
     """The rows of one query in the order of its ranking."""
     scores = [result.relevance_score for result in ranking]
     return frame.iloc[[*ranking.order]].assign(
         score=[float(len(ranking) - place) for place in range(len(ranking))],
         rank=range(len(ranking)),
-        relevance_score=pd.Series(scores, dtype="float64").to_numpy(),
+        relevance_score=Series(scores, dtype="float64").to_numpy(),
         status=ranking.status,
     )

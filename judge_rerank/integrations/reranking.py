@@ -7,10 +7,11 @@ model of the framework), `strategy`, `top_n`, and the other options of `Judge.re
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
-from judge_rerank import Budget, InputError, Judge, Ranking, RankOptions
+from judge_rerank import Budget, InputError, Judge, MissingExtra, Ranking, RankOptions
 from judge_rerank.engine import RankKeywords
 
 if TYPE_CHECKING:
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Wrap = Callable[[Any], Any]
 """Makes a backend of a model that is the framework's; gives back what is none."""
+
+
+@contextmanager
+def installed(framework: str, extra: str) -> Generator[None]:
+    """Imports of a framework inside the block; where one fails, the message has what to install.
+
+    Raises:
+        MissingExtra: the framework is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtra(f"The adapter for {framework}", extra, error.name or framework) from None
 
 
 class SharedJudge:
@@ -68,11 +82,13 @@ class SharedJudge:
         given: dict[str, Any] = {"model": model} if judge is None else dict(cast("Mapping[str, Any]", judge))
         if isinstance(given.get("budget"), Mapping):
             given["budget"] = Budget(**given["budget"])
-        asked = given.pop("model", None)
-        several = isinstance(asked, Sequence) and not isinstance(asked, str)
-        models = [wrap(each) if wrap else each for each in (cast("Sequence[Any]", asked) if several else [asked])]
+        if wrap is not None:
+            asked: Any = given.get("model")
+            given["model"] = (
+                [wrap(each) for each in cast("list[Any]", asked)] if isinstance(asked, list) else wrap(asked)
+            )
         try:
-            return Judge(models if several else models[0], **given)
+            return Judge(**given)
         except TypeError as error:
             raise InputError(f"judge has an argument that Judge does not take: {error}") from None
 
@@ -125,9 +141,9 @@ class Reranking:
         """`Judge.arerank`; the ranking is awaited, and no thread of the caller's waits for it."""
         return await self.judge.arerank(query, docs, self.strategy, **self._options(top_n))
 
-    def rerank_many(self, pairs: Sequence[tuple[Query, DocumentsLike]]) -> list[Ranking]:
-        """`Judge.rerank_many`: all queries side by side."""
-        return self.judge.rerank_many(pairs, self.strategy, **self.options)
+    def rerank_many(self, queries: Sequence[Query], docs: Sequence[DocumentsLike]) -> list[Ranking]:
+        """`Judge.rerank_many`: all queries side by side, each with its documents."""
+        return self.judge.rerank_many(list(zip(queries, docs, strict=True)), self.strategy, **self.options)
 
     def written(self) -> dict[str, Any]:
         """The arguments of the adapter as plain values.
@@ -164,7 +180,7 @@ def plain(value: Any, name: str) -> Any:
     )
 
 
-def told(ranking: Ranking, given: Sequence[T]) -> Iterator[tuple[T, float | None, dict[str, Any]]]:
+def placed(ranking: Ranking, given: Sequence[T]) -> Iterator[tuple[T, float | None, dict[str, Any]]]:
     """What was given, best first, with its score and what its metadata says beside it: `rank`, `index` and `status`,
     and the reasons if the ranking is partial."""
     reasons = {} if ranking.status == "complete" else {"reasons": list(ranking.reasons)}

@@ -6,7 +6,7 @@ from judge_rerank.providers.backends import BACKENDS, backend
 from judge_rerank.providers.concurrency import ConcurrencyLimiter
 from judge_rerank.providers.factory import Api, listed, named_by_environment, open_api, open_backend, open_models
 from judge_rerank.providers.litellm import LiteLLMBackend
-from judge_rerank.providers.object_backend import ObjectBackend, limited
+from judge_rerank.providers.object_backend import ObjectBackend
 from judge_rerank.providers.retry import Retrier
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "ObjectBackend",
     "Retrier",
     "backend",
-    "limited",
     "listed",
     "named_by_environment",
     "open_api",

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from judge_rerank.core import ChatReply, ChatRequest, FinishReason, ModelInfo, ProviderTimeout
+from judge_rerank.core import ChatReply, ChatRequest, FinishReason, ModelInfo, ProviderTimeout, redact_params
 from judge_rerank.providers import chat_reply
 from judge_rerank.providers.catalog import REASONING_TOKENS
 from judge_rerank.providers.content_filter import withheld
@@ -39,23 +39,38 @@ class ObjectBackend(ABC):
     request that takes too long is given up; its thread ends when the object answers.
 
     Args:
+        model: the object, a model of pydantic. Its plain settings are part of whose answer a reply is.
         name: what the model is called in prices, the cache and the trace.
         context_tokens: prompt and reply together.
         concurrency: how many requests at once.
         reasoning_tokens: head room for thinking before the answer; it grows where a reply shows that it is needed.
     """
 
-    def __init__(self, name: str, *, context_tokens: int, concurrency: int, reasoning_tokens: int = 0) -> None:
+    def __init__(
+        self, model: Any, name: str, *, context_tokens: int, concurrency: int = 8, reasoning_tokens: int = 0
+    ) -> None:
+        self._model = model
+        self._limits = [each for each in _LIMITS if each in type(model).model_fields]
+        settings = {each: value for each, value in model if isinstance(value, (str, int, float))}
         self.info = ModelInfo(
-            name=name, context_tokens=context_tokens, concurrency=concurrency, reasoning_tokens=reasoning_tokens
+            name=name,
+            context_tokens=context_tokens,
+            concurrency=concurrency,
+            reasoning_tokens=reasoning_tokens,
+            params=redact_params({each: settings[each] for each in settings.keys() - set(self._limits)}),
         )
-        model = name.rpartition("/")[2]
-        self._count = counter(model, openai=model.startswith(("gpt-", "o1", "o3", "o4")))
+        bare = name.rpartition("/")[2]
+        self._count = counter(bare, openai=bare.startswith(("gpt-", "o1", "o3", "o4")))
         self._threads: ThreadPoolExecutor | None = None
 
     @abstractmethod
     def ask(self, request: ChatRequest) -> ChatReply:
         """The reply to one request; whatever the object raises is translated."""
+
+    def limited(self, request: ChatRequest) -> Any:
+        """A copy of the object whose reply is no longer than asked for; the object, where it has no such setting."""
+        update = dict.fromkeys(self._limits, request.max_output_tokens)
+        return self._model.model_copy(update=update) if update else self._model
 
     @staticmethod
     def finish(reason: object) -> FinishReason:
@@ -70,8 +85,12 @@ class ObjectBackend(ABC):
         """One attempt at one request."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.info.concurrency, thread_name_prefix="judge_rerank-model")
-        inside = contextvars.copy_context()
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, inside.run, self.ask, request)
+        context = contextvars.copy_context()
+
+        def ask() -> ChatReply:
+            return context.run(self.ask, request)
+
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
         try:
             reply = await asyncio.wait_for(asked, request.timeout_s)
         except TimeoutError:
@@ -104,10 +123,3 @@ class ObjectBackend(ABC):
         if withheld(status_of(error, exchange), said(error, exchange)):
             return chat_reply.withheld(self.info.name)
         return translated(error, exchange, model=self.info.name)
-
-
-def limited(model: Any, max_output_tokens: int) -> Any:
-    """A copy of a pydantic model whose replies are no longer than this; the model itself where it has no such field."""
-    fields: Mapping[str, Any] = type(model).model_fields
-    update = {name: max_output_tokens for name in _LIMITS if name in fields}
-    return model.model_copy(update=update) if update else model
