@@ -1,8 +1,14 @@
 """Mem0: a reranker of memories. Importing this module makes the provider "judge_rerank" known to Mem0."""
 
+# Mem0 is not among what this package is developed with: its protobuf is too old for the rest.
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+# pyright: reportUnknownVariableType=false, reportUnknownParameterType=false
+
 from __future__ import annotations
 
 from typing import Any, Unpack
+
+from pydantic import ConfigDict
 
 from judge_rerank.integrations.reranking import Arguments, Reranking, installed, numbers, placed
 
@@ -12,8 +18,10 @@ with installed("Mem0", "mem0"):
     from mem0.utils.factory import RerankerFactory
 
 
-class JudgeRerankerConfig(BaseRerankerConfig, extra="allow"):
+class JudgeRerankerConfig(BaseRerankerConfig):
     """What `config={"reranker": {"provider": "judge_rerank", "config": {...}}}` may hold: the reranker's arguments."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class JudgeReranker(BaseReranker):

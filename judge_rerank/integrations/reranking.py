@@ -11,8 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
-from judge_rerank import Budget, InputError, Judge, MissingExtra, Ranking, RankOptions
-from judge_rerank.engine import RankKeywords
+from judge_rerank import Budget, InputError, Judge, MissingExtra, Ranking, RankKeywords, RankOptions
 
 if TYPE_CHECKING:
     from judge_rerank.core import DocumentsLike, Query, Strategy
