@@ -26,7 +26,6 @@ NOT_RUN = {
     "before-the-judge.md needs files of your own": 3,
     "before-the-judge.md needs the network": 2,
     "index.md needs the network": 2,
-    "integrations.md needs langchain-openai": 1,
     "integrations.md needs mem0ai": 1,
     "languages.md needs the network": 1,
     "models.md needs the model that the line above downloads": 1,

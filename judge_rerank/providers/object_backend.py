@@ -10,15 +10,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from judge_rerank.core import ChatReply, ChatRequest, FinishReason, ModelInfo, ProviderTimeout, redact_params
+from judge_rerank.core import (
+    ChatReply,
+    ChatRequest,
+    FinishReason,
+    ModelInfo,
+    ProviderTimeout,
+    RequestRejected,
+    redact,
+    redact_params,
+)
 from judge_rerank.providers import chat_reply
 from judge_rerank.providers.catalog import REASONING_TOKENS
 from judge_rerank.providers.content_filter import withheld
 from judge_rerank.providers.errors import said, status_of, translated
+from judge_rerank.providers.failure_chain import chain, completed, never_sent
 from judge_rerank.providers.http_transport import Exchange
 from judge_rerank.providers.tokens import counter
 
 _LIMITS = ("max_tokens", "max_output_tokens", "max_completion_tokens", "num_predict", "max_new_tokens")
+_MOST_THREADS = 256
+"""Threads are made when they are needed: one for each request under way, and for each that was given up and goes on."""
+_BROKEN = (TypeError, AttributeError, NameError, NotImplementedError, AssertionError, RecursionError)
+"""Errors of the object's own code, which would come again."""
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop",
     "end_turn": "stop",
@@ -84,7 +98,7 @@ class ObjectBackend(ABC):
     async def complete(self, request: ChatRequest) -> ChatReply:
         """One attempt at one request."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.info.concurrency, thread_name_prefix="judge_rerank-model")
+            self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="judge_rerank-model")
         context = contextvars.copy_context()
 
         def ask() -> ChatReply:
@@ -92,17 +106,16 @@ class ObjectBackend(ABC):
 
         asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
         try:
-            reply = await asyncio.wait_for(asked, request.timeout_s)
-        except TimeoutError:
-            late = f"{self.info.name}: no complete answer in {request.timeout_s:g} s."
-            raise ProviderTimeout(f"{late} Raise timeout_s, or use a faster model.", model=self.info.name) from None
-        except Exception as error:
-            came = self._come_of(error)
-        else:
-            came = self._looked_at(reply, request)
-        if isinstance(came, Exception):  # outside the handler, so that what the object said, keys and all, is not kept
-            raise came
-        return came
+            done, _ = await asyncio.wait({asked}, timeout=request.timeout_s)
+        finally:
+            asked.cancel()  # what still waits for a thread is not sent
+        if not done:
+            late = f"{self.info.name}: no complete answer in {request.timeout_s:g} seconds."
+            raise ProviderTimeout(f"{late} Raise timeout_s, or use a faster model.", model=self.info.name)
+        error = asked.exception()
+        if error is None:
+            return self._looked_at(asked.result(), request)
+        return self._come_of(error)
 
     async def aclose(self) -> None:
         """Let the threads go; the object is its owner's."""
@@ -118,8 +131,26 @@ class ObjectBackend(ABC):
         self.info = replace(self.info, reasoning_tokens=room)
         return reply
 
-    def _come_of(self, error: Exception) -> Exception | ChatReply:
-        exchange = Exchange()
+    def _come_of(self, error: BaseException) -> ChatReply:
+        """What an error amounts to: a reply that was withheld, or an error of ours, which is raised."""
+        exchange = _exchange(error)
         if withheld(status_of(error, exchange), said(error, exchange)):
             return chat_reply.withheld(self.info.name)
-        return translated(error, exchange, model=self.info.name)
+        if isinstance(error, _BROKEN):
+            told = redact(f"{type(error).__name__}: {error}")
+            raise RequestRejected(f"{self.info.name} failed in this process: {told}", model=self.info.name)
+        raise translated(error, exchange, model=self.info.name)
+
+
+def _exchange(error: BaseException) -> Exchange:
+    """What came over the wire, as the errors of the object's client tell."""
+    for link in chain(error):
+        response: Any = getattr(link, "response", None)
+        told = (getattr(each, name, None) for each in (link, response) for name in ("status_code", "code"))
+        status = next((each for each in told if isinstance(each, int) and 400 <= each < 600), None)
+        if status is not None:
+            headers: Mapping[str, str] = getattr(response, "headers", None) or {}
+            return Exchange(sent=True, status=status, headers={name.lower(): headers[name] for name in headers})
+    exchange = completed(Exchange(), error)
+    known = exchange.unreachable or never_sent(exchange, error)
+    return exchange if known else replace(exchange, sent=True)

@@ -205,7 +205,7 @@ def test_errors_of_a_chat_model_are_ours() -> None:
     assert "abcdefghijklmnop" not in str(caught.value)
     slow = Judge(ChatModelBackend(Slow()), timeout_s=0.1, max_attempts=1)
     ranking = slow.rerank("which?", ["good", "bad"], "score")
-    assert "no complete answer in 0.1 s" in ranking.reasons[0]
+    assert "no complete answer in 0.1 seconds" in ranking.reasons[0]
 
 
 def test_the_standard_tests_of_langchain_for_retrievers() -> None:
