@@ -51,7 +51,7 @@ from judge_rerank.core import (
 if TYPE_CHECKING:
     from judge_rerank.cache import ReplyCache
     from judge_rerank.core import Backend, CancelToken, ChatReply, ChatRequest, ModelInfo
-    from judge_rerank.engine import Progress, RankOptions
+    from judge_rerank.engine import Progress, RankKeywords, RankOptions
     from judge_rerank.judge import Judge
     from judge_rerank.learning import Calibration
     from judge_rerank.providers import backend
@@ -150,6 +150,7 @@ _LAZY = {
     "Partition": "strategies.partition",
     "Passages": "strategies.passages",
     "Progress": "engine.job",
+    "RankKeywords": "engine.job",
     "RankOptions": "engine.job",
     "RerankAPI": "strategies.api",
     "Score": "strategies.score",
@@ -225,6 +226,7 @@ __all__ = [
     "QueryClass",
     "QueryClassifier",
     "QuotaExhausted",
+    "RankKeywords",
     "RankOptions",
     "RankedDocument",
     "Ranking",

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -13,6 +14,13 @@ from hypothesis import settings
 
 from judge_rerank.storage import cache_dir
 
+# Frameworks that would report their use, and one that would keep a cache in the user's home.
+os.environ.update(
+    HAYSTACK_TELEMETRY_ENABLED="False",
+    MEM0_TELEMETRY="False",
+    GRAPHITI_TELEMETRY_ENABLED="False",
+    DSPY_CACHEDIR=str(Path(gettempdir()) / "judge-rerank-dspy"),
+)
 # A busy machine is no failure; and one change is judged by the same examples as the next.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

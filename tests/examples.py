@@ -31,7 +31,7 @@ class Example:
     Attributes:
         source: what is run.
         shown: the output that the page shows; None where it shows none.
-        needs: why a command is not run here ("needs the network"), as the page says beside it.
+        needs: why it is not run here ("needs the network"), as the page says beside a command, or above Python.
         file: the name of a module, where the source begins with `# name.py`.
     """
 
@@ -56,6 +56,7 @@ def python_examples(page: Path) -> list[Example]:
             source=block.text,
             shown=after.text if after is not None and after.language == "text" else None,
             file=named[1] if (named := re.match(r"# (\w+\.py)\n", block.text)) else None,
+            needs=named[1] if (named := re.match(r"# (needs .+)\n", block.text)) else None,
         )
         for block, after in zip(found, following, strict=True)
         if block.language == "python"

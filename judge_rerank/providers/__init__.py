@@ -6,6 +6,7 @@ from judge_rerank.providers.backends import BACKENDS, backend
 from judge_rerank.providers.concurrency import ConcurrencyLimiter
 from judge_rerank.providers.factory import Api, listed, named_by_environment, open_api, open_backend, open_models
 from judge_rerank.providers.litellm import LiteLLMBackend
+from judge_rerank.providers.object_backend import ObjectBackend
 from judge_rerank.providers.retry import Retrier
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Api",
     "ConcurrencyLimiter",
     "LiteLLMBackend",
+    "ObjectBackend",
     "Retrier",
     "backend",
     "listed",
