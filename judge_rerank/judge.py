@@ -88,7 +88,7 @@ class Judge:
             default is the user's cache folder for models given by name, unless JUDGE_RERANK_STORE=off, and no cache for
             a `Backend`. None turns the cache off; a `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` limits it.
         trace: an SQLite file for every attempt at every call, with the documents, or a `Trace`; None means the
-            environment variable JUDGE_RERANK_TRACE, else no trace.
+            environment variable JUDGE_RERANK_TRACE, else no trace. The attribute `trace` has it.
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
             probability that a document is relevant. The order stays the same. A warning is logged if it was fitted on
             another model, prompt or strategy.
@@ -134,7 +134,7 @@ class Judge:
         self._open = partial(open_backend, api=api, api_base=api_base, api_key=api_key, params=params)
         self._ledger = Ledger.of(Budget.from_environment() if budget is None else budget)
         self._cache = opened_cache(cache_dir, listed(model))
-        self._trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
+        self.trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
         self._limits = OpenLimits()
         settings = ChannelSettings(
             library=Library(prompt_folders(prompts)),
@@ -163,7 +163,7 @@ class Judge:
         self._engine = Engine(
             self._channels,
             ledger=self._ledger,
-            trace=self._trace,
+            trace=self.trace,
             calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
         )
 
@@ -382,7 +382,7 @@ class Judge:
         """Release connections and memory. The judge can be used again; it opens what it needs."""
         run(self._channels.close())
         self._engine.close()
-        for keeper in (self._ledger, self._cache, self._trace):
+        for keeper in (self._ledger, self._cache, self.trace):
             if keeper is not None:
                 keeper.close()
 

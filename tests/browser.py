@@ -76,9 +76,9 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
-    def open(self, file: Path) -> None:
-        """Load a file and wait for its load event."""
-        self.send("Page.navigate", url=file.resolve().as_uri())
+    def open(self, page: Path | str) -> None:
+        """Load a file or an address and wait for its load event."""
+        self.send("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while self._next().get("method") != "Page.loadEventFired":
             pass
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -26,6 +25,8 @@ from judge_rerank.core import (
     RankedDocument,
     Ranking,
     RerankError,
+    counted,
+    integrity_text,
     said_of,
     total_usd,
 )
@@ -325,23 +326,7 @@ def _who(rankings: Sequence[Ranking]) -> str:
 
 
 def _integrity(rankings: Sequence[Ranking]) -> str:
-    records = [ranking.integrity for ranking in rankings]
-    failed: Counter[str] = Counter()
-    for record in records:
-        failed.update(record.failed)
-    said = [
-        (sum(r.repaired for r in records), "reply repaired", "replies repaired"),
-        (sum(r.missing for r in records), "id left out", "ids left out"),
-        (sum(r.duplicate for r in records), "id repeated", "ids repeated"),
-        (sum(r.invented for r in records), "id made up", "ids made up"),
-        (sum(u.usage.reasks for u in rankings), "reply asked for again", "replies asked for again"),
-        (sum(u.usage.retries for u in rankings), "retry", "retries"),
-        *((n, f"call without a judgment ({why})", f"calls without a judgment ({why})") for why, n in failed.items()),
-        (sum(len(r.unjudged) for r in records), "document not judged", "documents not judged"),
-        (sum(len(r.truncated) for r in records), "document cut to fit", "documents cut to fit"),
-        (sum(len(r.cut) for r in records), "document left out", "documents left out"),
-    ]
-    parts = [counted(count, one, several) for count, one, several in said if count]
+    parts = integrity_text(rankings)
     return f"integrity: {', '.join(parts)}\n" if parts else ""
 
 
@@ -359,8 +344,3 @@ def findings(rankings: Sequence[Ranking], *, answerable: bool) -> None:
         lines.append(f"answerable: {enough:,} of {counted(len(known), 'query', 'queries')} at {ENOUGH:g} or more")
     if not _quiet:
         sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
-
-
-def counted(count: int, one: str, several: str | None = None) -> str:
-    """A number with its noun."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"

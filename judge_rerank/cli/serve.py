@@ -19,6 +19,9 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, metavar="N", help="The number of processes.", rich_help_panel=PANEL)
     ] = 1,
+    page: Annotated[
+        bool | None, typer.Option("--page/--no-page", help="Whether / has a page to try it on.", rich_help_panel=PANEL)
+    ] = None,
 ) -> None:
     """Rerank over HTTP, for clients of Cohere, Jina, Voyage, vLLM and Text Embeddings Inference.
 
@@ -26,8 +29,13 @@ def serve(
 
     judge-rerank serve --config server.yaml --host 0.0.0.0 --workers 4
 
+    The page at / compares two rerankers on documents that you paste.
+
     Keys come from the environment, under the provider's names (OPENAI_API_KEY).
     """
     from judge_rerank.server import serve as run
 
-    run(configured(context, served), host=host, port=port, workers=workers)
+    config = configured(context, served)
+    if page is not None:
+        config = config.model_copy(update={"page": page})
+    run(config, host=host, port=port, workers=workers)

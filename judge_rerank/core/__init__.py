@@ -84,8 +84,9 @@ from judge_rerank.core.errors import (
     UnknownName,
 )
 from judge_rerank.core.evidence import Evidence
-from judge_rerank.core.explanation import Explanation, Step, explain
+from judge_rerank.core.explanation import Explanation, Step, explain, judgment_text
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
+from judge_rerank.core.integrity_words import counted, integrity_text
 from judge_rerank.core.judgments import FailureReason, Judgment
 from judge_rerank.core.languages import NAMES, language_of, languages_of, named
 from judge_rerank.core.lazy import lazy_names
@@ -249,6 +250,7 @@ __all__ = [
     "by_raw",
     "by_score",
     "check_number",
+    "counted",
     "criteria_text",
     "document_from",
     "dollars",
@@ -256,7 +258,9 @@ __all__ = [
     "fitting",
     "identifier_in",
     "imported_plugins",
+    "integrity_text",
     "judge_kind",
+    "judgment_text",
     "judgments_of",
     "kept_apart",
     "language_of",

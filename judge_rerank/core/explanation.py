@@ -35,7 +35,7 @@ class Step:
     place: int | None = None
 
     def __str__(self) -> str:
-        said = ", ".join(_said(judgment) for judgment in self.judgments)
+        said = ", ".join(judgment_text(judgment) for judgment in self.judgments)
         return f"{self.stage} {said}" + (f" (place {self.place})" if self.place else "")
 
 
@@ -125,7 +125,8 @@ def _wishes(query: Query) -> list[str]:
     return [f"{name:<8}  {_short(text)}" for name, text in said.items() if text]
 
 
-def _said(judgment: Judgment) -> str:
+def judgment_text(judgment: Judgment) -> str:
+    """What a call said of a document, in a few words: "yes (1)", "2nd of 10", "no judgment (refused)"."""
     if judgment.failure is not None:
         return f"no judgment ({judgment.failure})"
     if judgment.position is not None:
@@ -147,7 +148,7 @@ def _details(judgment: Judgment) -> list[str]:
         price + (" (from the cache)" if judgment.cached else ""),
         f"{judgment.latency_s:.2f} s",
     ]
-    lines = [f"round {judgment.round:<3} {judgment.stage}: {_said(judgment)}", f"  asked   {' · '.join(facts)}"]
+    lines = [f"round {judgment.round:<3} {judgment.stage}: {judgment_text(judgment)}", f"  asked   {' · '.join(facts)}"]
     if judgment.window:
         documents = "1 document" if len(judgment.window) == 1 else f"{len(judgment.window)} documents"
         lines.append(f"  shown   {documents}, index {_short(_list(judgment.window))}")

@@ -236,7 +236,7 @@ class Engine:
             if not task.cancelled() and task.exception() is None:
                 done += 1
                 breaker.note(task.result())
-                _report(job, builder, len(effects), done)
+                _report(job, builder, effects, done)
 
         tasks: list[asyncio.Task[CallResult]] = []
         ending = asyncio.create_task(stop.ended.wait())
@@ -297,15 +297,16 @@ def _result(call: JudgeCall, result: CallResult | BaseException | None, stop: St
     return CallResult(call=call, outcome=Failed(reason=stop.reason or "cancelled", message=stop.message))
 
 
-def _report(job: Job, builder: RankingBuilder, round_calls: int, done: int) -> None:
+def _report(job: Job, builder: RankingBuilder, effects: Round, done: int) -> None:
     """Tell the caller's progress callback, whose errors are no reason to lose the ranking."""
     if job.options.progress is None:
         return
     progress = Progress(
         query=job.query,
         round=builder.rounds,
+        stage=", ".join(dict.fromkeys(effect.stage for effect in effects)),
         calls=builder.calls + done,
-        round_calls=round_calls,
+        round_calls=len(effects),
         round_done=done,
         cost_usd=builder.cost_usd,
     )

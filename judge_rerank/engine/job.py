@@ -43,6 +43,7 @@ class Progress:
     Attributes:
         query: whose ranking it is.
         round: the round under way, from 1.
+        stage: the strategy that asked in it, as in `Judgment.stage`; several, where they asked together, with commas.
         calls: calls finished so far.
         round_calls, round_done: size of this round, and how many of it are finished.
         cost_usd: spent so far; None if a price is not known.
@@ -50,6 +51,7 @@ class Progress:
 
     query: Query
     round: int
+    stage: str = ""
     calls: int
     round_calls: int
     round_done: int

@@ -19,6 +19,7 @@ from judge_rerank.server.config import ServerConfig
 from judge_rerank.server.endpoint import Endpoint, as_json
 from judge_rerank.server.metrics import Metrics
 from judge_rerank.server.openapi import SECURITY, answers, operation, secured_by
+from judge_rerank.server.page import add_page
 from judge_rerank.server.problems import Problem, plain_error
 from judge_rerank.server.shapes import AT
 from judge_rerank.server.state import Server
@@ -54,14 +55,17 @@ def create_app(
     app.state.server = server
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _refused)
-    _add_paths(app, server)
+    figures = Metrics()
+    _add_paths(app, server, figures)
+    if config.page:
+        add_page(app, server, figures)
     _describe_key(app, server)
     return app
 
 
-def _add_paths(app: FastAPI, server: Server) -> None:
-    """Every path of the server."""
-    secured, figures = bool(server.keys), Metrics()
+def _add_paths(app: FastAPI, server: Server, figures: Metrics) -> None:
+    """Every path for programs."""
+    secured = bool(server.keys)
     endpoint = Endpoint(server, figures)
     for path in AT:
         extra = operation(path, secured=secured)

@@ -123,6 +123,7 @@ class ServerConfig(_Part):
     keys: dict[Name, KeySpec] = {}
     limits: LimitsSpec = LimitsSpec()
     specs: Annotated[bool, Field(description="Whether clients may name a strategy instead of a route.")] = False
+    page: Annotated[bool, Field(description="Whether there is a page at / to try it on.")] = True
     ledgers: Annotated[str | None, Field(description="The folder in which budgets are counted.")] = None
     folder: Annotated[str, Field(description="The folder for relative paths; the file's by default.")] = "."
 

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
-import traceback
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry import context as telemetry
-from opentelemetry.propagate import extract
 from starlette.requests import Request
 from starlette.responses import Response
 
-from judge_rerank.core import RerankError
 from judge_rerank.server.access_log import Access
 from judge_rerank.server.bodies import Gone, check, json_body
+from judge_rerank.server.failures import LEFT, problem_for, spans_of
 from judge_rerank.server.keys import Client
 from judge_rerank.server.metrics import Metrics
-from judge_rerank.server.problems import Problem, problem_of
 from judge_rerank.server.ranking import answer_of, ranked, unless_gone
 from judge_rerank.server.request import Asked
 from judge_rerank.server.shapes import AT, Shape, shape_for
 from judge_rerank.server.state import Server
-
-_LOG = logging.getLogger("judge_rerank.server")
-_LEFT = 499
-"""The status of a request whose client did not wait, for logs and figures; nobody reads the reply."""
 
 
 class Endpoint:
@@ -54,9 +44,9 @@ class Endpoint:
             asked = shape.read(body)
             response = await self._answered(request, client, shape, asked, access)
         except Gone:
-            access.status, response = _LEFT, Response(status_code=_LEFT)
+            access.status, response = LEFT, Response(status_code=LEFT)
         except Exception as error:
-            problem = _problem(error, access)
+            problem = problem_for(error, access.id)
             access.status = problem.status
             response = as_json(shape.refused(problem), problem.status, problem.headers)
         access.shape = shape.name
@@ -70,7 +60,7 @@ class Endpoint:
         check(asked, self._server.config.limits)
         route = self._server.table.find(asked.model, client)
         access.route = route.name
-        with _telemetry(request.headers):
+        with spans_of(request.headers):
             ranking, access.waited_s = await unless_gone(
                 request.receive, ranked(self._server.queue, route, client, asked)
             )
@@ -88,27 +78,3 @@ def as_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = No
     """A reply with a JSON body."""
     text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(text.encode("utf-8", "replace"), status, dict(headers or {}), "application/json")
-
-
-@contextmanager
-def _telemetry(headers: Mapping[str, str]) -> Generator[None]:
-    """Spans inside belong to the trace that the client names."""
-    token = telemetry.attach(extract(headers))
-    try:
-        yield
-    finally:
-        telemetry.detach(token)
-
-
-def _problem(error: Exception, access: Access) -> Problem:
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, RerankError):
-        problem = problem_of(error)
-        if problem.status >= 500:
-            _LOG.warning("%s: %s: %s", access.id, type(error).__name__, error)
-        return problem
-    # Its own words may quote a text.
-    where = "".join(traceback.format_tb(error.__traceback__))
-    _LOG.error("%s: %s\n%s", access.id, type(error).__name__, where)
-    return problem_of(RerankError())

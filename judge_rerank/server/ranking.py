@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
-from judge_rerank.core import BudgetExceeded, CancelToken, RankedDocument, Ranking
+from judge_rerank import Progress
+from judge_rerank.core import BudgetExceeded, CancelToken, Query, RankedDocument, Ranking
 from judge_rerank.server.bodies import Gone
 from judge_rerank.server.keys import Client
 from judge_rerank.server.problems import Problem
@@ -26,10 +27,13 @@ _SETTLING_S = 5.0
 _UNUSABLE = ("refused", "unreadable", "truncated")
 
 
-async def ranked(queue: Queue, route: Route, client: Client, asked: Asked) -> tuple[Ranking, float]:
+async def ranked(
+    queue: Queue, route: Route, client: Client, asked: Asked, progress: Callable[[Progress], None] | None = None
+) -> tuple[Ranking, float]:
     """The ranking that is asked for, of all documents, and how long it was in the queue.
 
-    A task that runs this and is cancelled ends the ranking and waits until its calls are settled.
+    A task that runs this and is cancelled ends the ranking and waits until its calls are settled. `progress` is called
+    after every call, in another thread.
 
     Raises:
         Problem: there is no place in the queue, the budget is used up, or the provider failed and nothing was judged.
@@ -37,7 +41,14 @@ async def ranked(queue: Queue, route: Route, client: Client, asked: Asked) -> tu
     """
     async with queue.place(route.deadline_s) as waited_s:
         cancel = CancelToken()
-        making = asyncio.ensure_future(_made(route, client, asked, cancel, max(0.01, route.deadline_s - waited_s)))
+        options: dict[str, Any] = {
+            "deadline_s": max(0.01, route.deadline_s - waited_s),
+            "max_usd": route.max_usd,
+            "on_exhausted": "raise",
+            "progress": progress,
+            "cancel": cancel,
+        }
+        making = asyncio.ensure_future(_made(route, client, asked, options))
         try:
             ranking = await asyncio.shield(making)
         except asyncio.CancelledError:
@@ -78,23 +89,16 @@ def answer_of(ranking: Ranking, route: Route, asked: Asked) -> Answer:
         id=str(uuid.uuid4()),
         model=asked.model or route.name,
         results=tuple(_result(each, score, asked) for each, score in zip(shown, scores, strict=False)),
-        meta=_meta(ranking, route, len(asked.documents)),
+        meta=meta_of(ranking, route, len(asked.documents)),
     )
 
 
-async def _made(route: Route, client: Client, asked: Asked, cancel: CancelToken, deadline_s: float) -> Ranking:
+async def _made(route: Route, client: Client, asked: Asked, options: dict[str, Any]) -> Ranking:
     judge = route.judge
+    query = asked.query if asked.id is None else Query(text=asked.query, id=asked.id)
     with judge.limit(ledger=client.ledger) if client.ledger is not None else nullcontext():
         try:
-            return await judge.arerank(
-                asked.query,
-                asked.documents,
-                route.strategy,
-                deadline_s=deadline_s,
-                max_usd=route.max_usd,
-                on_exhausted="raise",
-                cancel=cancel,
-            )
+            return await judge.arerank(query, asked.documents, route.strategy, **options)
         except BudgetExceeded as error:
             best = error.ranking
             if best is None or not (best.usage.calls or best.usage.cached_calls):
@@ -117,7 +121,8 @@ def _result(ranked: RankedDocument, score: float, asked: Asked) -> Result:
     )
 
 
-def _meta(ranking: Ranking, route: Route, documents: int) -> Meta:
+def meta_of(ranking: Ranking, route: Route, documents: int) -> Meta:
+    """How a ranking of so many documents was made."""
     usage, unjudged = ranking.usage, set(ranking.integrity.unjudged)
     return Meta(
         route=route.name,

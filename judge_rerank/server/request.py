@@ -34,6 +34,7 @@ class Asked:
         top_n: how many results to send; None for all.
         with_documents: whether the results carry the texts.
         spans: what passages to send; None for none.
+        id: what the query is called in the trace; None for no name.
     """
 
     model: str | None = None
@@ -42,6 +43,7 @@ class Asked:
     top_n: int | None = None
     with_documents: bool = False
     spans: SpansWanted | None = None
+    id: str | None = None
 
     @property
     def tokens(self) -> int:

@@ -393,7 +393,7 @@ def test_progress_is_reported_after_every_call_and_may_fail(caplog: pytest.LogCa
     seen: list[Progress] = []
     Judge(always({"relevant": True})).rerank("q", DOCS, "binary", progress=seen.append)
     assert [p.round_done for p in seen] == list(range(1, 13))
-    assert seen[-1].round_calls == 12
+    assert (seen[-1].round_calls, seen[-1].stage) == (12, "binary")
     assert (
         Judge(always({"relevant": True})).rerank("q", ["a"], "binary", progress=lambda _p: 1 / 0).status == "complete"
     )
