@@ -303,7 +303,7 @@ function place(side, each) {
   const meter = each.score === null ? null : make("span", { class: "meter", "aria-hidden": "true" });
   meter?.style.setProperty("--part", 100 * each.score + "%");
   const chips = make("span", { class: "chips" }, meter,
-    make("span", {}, each.score === null ? "order only" : make("b", {}, each.score.toFixed(3))), move,
+    make("span", {}, each.score === null ? "no score" : make("b", {}, each.score.toFixed(3))), move,
     make("span", { class: "across" }),
     each.judged ? null : make("span", { class: "tag" }, "not judged, follows the first stage"),
     each.cut_by ? make("span", { class: "tag" }, "cut by " + each.cut_by) : null);
