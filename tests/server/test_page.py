@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 from importlib.resources import files
@@ -15,6 +16,7 @@ import pytest
 from judge_rerank import Judge, Price, RateLimited
 from judge_rerank.testing import FakeBackend
 from tests.provider import Provider
+from tests.server.hostile import hostile
 from tests.server.running import DOCS, ORDER, QUERY, Running, fake, simulated
 from tests.server.test_keys import APP, OTHER, bearer, hashed
 from tests.server.test_processes import served
@@ -128,6 +130,19 @@ def test_hostile_texts_stay_inside_their_event(server: Running) -> None:
     found = rank(server, documents=[HOSTILE, *DOCS[1:]], query=f"{QUERY} {HOSTILE}")
     assert [event for event, _ in found if event != "progress"] == ["result"]
     assert HOSTILE in [each["text"] for each in found[-1][1]["results"]]
+
+
+def test_hostile_bodies_are_no_fault_of_the_server(server: Running) -> None:
+    chance, found = random.Random(5), set[int]()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        for _ in range(150):
+            reply = client.post("/page/rank", content=hostile(chance)[1])
+            found.add(reply.status_code)
+            if reply.status_code == 200:
+                event, data = events(reply.text)[-1]
+                assert event == "result" or data["code"] < 500
+    assert found <= {200, 400, 404, 413, 422}
+    assert {200, 422} <= found
 
 
 def test_the_limits_of_the_api_hold(tmp_path: Path) -> None:

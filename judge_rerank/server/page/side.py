@@ -59,9 +59,13 @@ class Sides:
         headers = {**HEADERS, "X-Request-Id": access.id}
         try:
             side = await self._side(request, access)
+        except Gone:
+            access.status = LEFT
+            self._count(access)
+            return Response(status_code=LEFT)
         except Exception as error:
             problem = problem_for(error, access.id)
-            access.status = LEFT if isinstance(error, Gone) else problem.status
+            access.status = problem.status
             self._count(access)
             return as_json(plain_error(problem), problem.status, headers | problem.headers)
 

@@ -212,8 +212,9 @@ async function rankOne(side, body) {
     one.problem = error.name === "AbortError" ? "Stopped. Calls that had not been sent are not paid for." : broken(error);
   }
   const name = side.toUpperCase();
-  say(one.result ? `Side ${name} is ready: ${counted(one.result.results.length, "document")} in ${seconds(one.result.latency_s)}.` : `Side ${name}: ${one.problem}`);
   render(side);
+  const told = one.result ? `is ready: ${counted(one.result.results.length, "document")} in ${seconds(one.result.latency_s)}. ` : `: ${one.problem}`;
+  say(`Side ${name} ${told}${$("compared").textContent}`);
 }
 
 /** The server-sent events of a response. */
