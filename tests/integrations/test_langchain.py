@@ -116,15 +116,16 @@ def test_bad_input_is_told_when_it_is_given() -> None:
         JudgeReranker(judge=Judge(backend()), top_n=0)
     with pytest.raises(InputError, match="concurency"):
         JudgeReranker(judge={"model": backend(), "concurency": 3})
+    with pytest.raises(InputError, match="arguments of Budget cannot be used: .*dollars"):
+        JudgeReranker(judge={"model": backend(), "budget": {"dollars": 3}})
     with pytest.raises(ValueError, match="query is empty"):
         JudgeReranker(judge=Judge(backend())).compress_documents([Document(page_content="a")], " ")
     assert JudgeReranker(judge=Judge(backend())).compress_documents([], "q") == []
 
 
 def test_it_is_written_by_names_and_copied_with_its_judge() -> None:
-    named = JudgeReranker(
-        judge={"model": "openai/gpt-4.1-mini", "budget": {"usd": "1"}}, strategy="score", max_usd=Decimal("0.1")
-    )
+    judge = {"model": "openai/gpt-4.1-mini", "budget": {"usd": "1"}}
+    named = JudgeReranker(judge=judge, strategy="score", max_usd=Decimal("0.1"))
     again = pickle.loads(pickle.dumps(named))
     assert again.model_dump() == named.model_dump() == JudgeReranker(**named.model_dump()).model_dump()
     assert again.options == {"max_usd": "0.1"}
