@@ -116,7 +116,7 @@ def test_bad_input_is_told_when_it_is_given() -> None:
         JudgeReranker(judge=Judge(backend()), top_n=0)
     with pytest.raises(InputError, match="concurency"):
         JudgeReranker(judge={"model": backend(), "concurency": 3})
-    with pytest.raises(InputError, match="arguments of Budget cannot be used: .*dollars"):
+    with pytest.raises(InputError, match="arguments of Budget cannot be used"):
         JudgeReranker(judge={"model": backend(), "budget": {"dollars": 3}})
     with pytest.raises(ValueError, match="query is empty"):
         JudgeReranker(judge=Judge(backend())).compress_documents([Document(page_content="a")], " ")
