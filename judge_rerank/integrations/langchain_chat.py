@@ -26,7 +26,7 @@ class ChatModelBackend(ObjectBackend):
     def __init__(self, chat_model: BaseChatModel, *, context_tokens: int | None = None, **settings: int) -> None:
         named = (getattr(chat_model, field, None) for field in ("model_name", "model", "model_id"))
         name = next((each for each in named if isinstance(each, str)), type(chat_model).__name__)
-        profile: Mapping[str, Any] = chat_model.profile or {}
+        profile: Mapping[str, Any] = getattr(chat_model, "profile", None) or {}  # newer than langchain-core 1.0
         context: int = context_tokens or profile.get("max_input_tokens") or 32_768
         super().__init__(chat_model, f"langchain/{name}", context_tokens=context, **settings)
 
@@ -37,9 +37,10 @@ class ChatModelBackend(ObjectBackend):
         )
         used: Mapping[str, Any] = message.usage_metadata or {}
         told: Mapping[str, Any] = message.response_metadata
+        ended = told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason")
         return ChatReply(
             text=str(message.text),
-            finish_reason=self.finish(told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason")),
+            finish_reason="refusal" if message.additional_kwargs.get("refusal") else self.finish(ended),
             input_tokens=used.get("input_tokens"),
             output_tokens=used.get("output_tokens"),
             cached_input_tokens=used.get("input_token_details", {}).get("cache_read"),

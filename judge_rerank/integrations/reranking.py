@@ -9,9 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from judge_rerank import Budget, InputError, Judge, MissingExtra, Ranking, RankKeywords, RankOptions
+from judge_rerank.strategies import parse
 
 if TYPE_CHECKING:
     from judge_rerank.core import DocumentsLike, Query, Strategy
@@ -53,7 +57,8 @@ class SharedJudge:
             raise InputError("Both judge and model are given; give the judge, or the model that one is made of.")
         if judge is not None and not isinstance(judge, (Judge, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"judge is {type(judge).__name__}; expected a Judge, or a mapping of its arguments.")
-        self._arguments = (judge, model, wrap)
+        self.given = (judge, model)
+        self._wrap = wrap
         self._judge = judge if isinstance(judge, Judge) else None
         self._lock = threading.Lock()
 
@@ -73,29 +78,38 @@ class SharedJudge:
     def close(self) -> None:
         """Close the judge if it was built here."""
         with self._lock:
-            if self._judge is not None and self._judge is not self._arguments[0]:
+            if self._judge is not None and self._judge is not self.given[0]:
                 self._judge.close()
 
     def _built(self) -> Judge:
-        judge, model, wrap = self._arguments
+        judge, model = self.given
         given: dict[str, Any] = {"model": model} if judge is None else dict(cast("Mapping[str, Any]", judge))
         if isinstance(given.get("budget"), Mapping):
-            given["budget"] = Budget(**given["budget"])
-        if wrap is not None:
+            given["budget"] = _made(Budget, given["budget"])
+        if self._wrap is not None:
             asked: Any = given.get("model")
-            given["model"] = (
-                [wrap(each) for each in cast("list[Any]", asked)] if isinstance(asked, list) else wrap(asked)
-            )
-        try:
-            return Judge(**given)
-        except TypeError as error:
-            raise InputError(f"judge has an argument that Judge does not take: {error}") from None
+            several = cast("list[Any]", asked) if isinstance(asked, list) else None
+            given["model"] = self._wrap(asked) if several is None else [self._wrap(each) for each in several]
+        return _made(Judge, given)
 
     def __deepcopy__(self, memo: object) -> SharedJudge:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._arguments
+        return type(self), (*self.given, self._wrap)
+
+
+def _made(kind: Callable[..., T], arguments: Mapping[str, Any]) -> T:
+    """A judge or a budget of its arguments, whose names nobody has checked.
+
+    Raises:
+        InputError: there is no such argument, or its value cannot be used.
+    """
+    try:
+        signature(kind).bind(**arguments)
+    except TypeError as error:
+        raise InputError(f"The arguments of {kind.__name__} cannot be used: {error}.") from None
+    return kind(**arguments)
 
 
 class Arguments(RankKeywords, total=False):
@@ -110,8 +124,8 @@ class Reranking:
     """A judge with the strategy and the options that an adapter was given, checked. Options that are None are left out.
 
     Raises:
-        InputError: an option is out of range.
-        UnknownName: there is no option of that name.
+        InputError: an option or the strategy cannot be used.
+        UnknownName: there is no option, or no strategy, of that name.
     """
 
     def __init__(self, **arguments: Unpack[Arguments]) -> None:
@@ -121,6 +135,8 @@ class Reranking:
         self.strategy: str | Strategy | None = given.pop("strategy", None)
         self.options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         RankOptions.of(cast("Any", self.options))
+        if isinstance(self.strategy, str):
+            parse(self.strategy)
 
     def built(self) -> Self:
         """Itself with its judge built, so that what is wrong with it is said at once."""
@@ -150,7 +166,7 @@ class Reranking:
         Raises:
             InputError: there is an object among them that a file cannot hold.
         """
-        judge, model, _ = self.shared.__reduce__()[1]
+        judge, model = self.shared.given
         spec = getattr(self.strategy, "spec", self.strategy)
         given = {"judge": judge, "model": model, "strategy": spec, **self.options}
         return {name: plain(value, name) for name, value in given.items() if value is not None}
@@ -171,6 +187,8 @@ def plain(value: Any, name: str) -> Any:
         return [plain(item, name) for item in cast("Sequence[Any]", value)]
     if name.endswith(".api_key"):
         raise InputError(f"{name} would be written into a file; let the provider's environment variable hold the key.")
+    if isinstance(value, (Decimal, Path)):
+        return str(value)
     if value is None or isinstance(value, (str, int, float)):
         return value
     raise InputError(

@@ -9,6 +9,7 @@ import pytest
 
 from judge_rerank import InputError, Judge
 from tests.integrations.collection import backend, overlapping, partly_judged, ranked, topics
+from tests.provider import Provider, QrelsJudge
 
 pytest.importorskip("dspy")
 
@@ -60,6 +61,19 @@ def test_optimizers_copy_it_with_its_judge(tmp_path: Any) -> None:
     assert program.predictors() == []
     program.save(tmp_path / "state.json")
     program.load(tmp_path / "state.json")
+
+
+def test_a_language_model_of_dspy_is_a_judge() -> None:
+    texts = ("A bell is loud.", "Brakes squeal when oil has reached the rotor.")
+    with Provider(QrelsJudge({texts[1]: 3}), keys=frozenset({"sk-loopback-1"})) as provider:
+        lm = dspy.LM(
+            "openai/gpt-4.1-mini", api_base=f"{provider.url}/v1", api_key="sk-loopback-1", temperature=0.9, user="ada"
+        )
+        found = Rerank(model=lm, strategy="score")(query="why do my brakes squeal?", passages=texts)
+        body = provider.received[0].body
+    assert found.indices == [1, 0]
+    assert (body["user"], body["temperature"]) == ("ada", 0)
+    assert found.ranking["usage"]["cost_usd"]
 
 
 def test_two_at_once_overlap() -> None:

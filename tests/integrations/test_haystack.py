@@ -16,6 +16,7 @@ pytest.importorskip("haystack")
 
 from haystack import Document, Pipeline
 from haystack.components.joiners import DocumentJoiner
+from haystack.core.errors import PipelineRuntimeError
 
 from judge_rerank.integrations.haystack import JudgeRanker
 
@@ -87,6 +88,13 @@ def test_a_live_object_is_not_written() -> None:
         JudgeRanker(model=backend()).to_dict()
     with pytest.raises(InputError, match="api_key"):
         JudgeRanker(judge={"model": "openai/gpt-4.1-mini", "api_key": "sk-12345678"}).to_dict()
+
+
+def test_an_error_in_a_pipeline_is_the_one_that_happened() -> None:
+    """Haystack writes a pipeline that fails; a live judge, which cannot be written, must not hide why it failed."""
+    made = pipeline(JudgeRanker(judge=Judge(backend())))
+    with pytest.raises(PipelineRuntimeError, match="query is empty"):
+        made.run({"joiner": {"documents": documents(topics()[0])}, "ranker": {"query": " "}})
 
 
 def test_nothing_is_loaded_before_warm_up_and_close_spares_the_callers_judge() -> None:

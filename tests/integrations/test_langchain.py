@@ -7,6 +7,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any
 
@@ -109,20 +110,25 @@ def test_bad_input_is_told_when_it_is_given() -> None:
         JudgeReranker(judge=Judge(backend()), model="openai/gpt-4.1-mini")
     with pytest.raises(UnknownName, match="top_n"):
         JudgeReranker(judge=Judge(backend()), top_m=3)
+    with pytest.raises(UnknownName, match="Did you mean 'score'"):
+        JudgeReranker(judge=Judge(backend()), strategy="scor")
     with pytest.raises(InputError, match="top_n is 0"):
         JudgeReranker(judge=Judge(backend()), top_n=0)
     with pytest.raises(InputError, match="concurency"):
         JudgeReranker(judge={"model": backend(), "concurency": 3})
+    with pytest.raises(InputError, match="arguments of Budget cannot be used"):
+        JudgeReranker(judge={"model": backend(), "budget": {"dollars": 3}})
     with pytest.raises(ValueError, match="query is empty"):
         JudgeReranker(judge=Judge(backend())).compress_documents([Document(page_content="a")], " ")
     assert JudgeReranker(judge=Judge(backend())).compress_documents([], "q") == []
 
 
 def test_it_is_written_by_names_and_copied_with_its_judge() -> None:
-    named = JudgeReranker(judge={"model": "openai/gpt-4.1-mini", "budget": {"usd": "1"}}, strategy="score", max_usd=0.1)
+    judge = {"model": "openai/gpt-4.1-mini", "budget": {"usd": "1"}}
+    named = JudgeReranker(judge=judge, strategy="score", max_usd=Decimal("0.1"))
     again = pickle.loads(pickle.dumps(named))
     assert again.model_dump() == named.model_dump() == JudgeReranker(**named.model_dump()).model_dump()
-    assert again.options == {"max_usd": 0.1}
+    assert again.options == {"max_usd": "0.1"}
     live = JudgeReranker(judge=Judge(backend()), strategy="score")
     assert copy.deepcopy(live).reranking.judge is live.reranking.judge
     assert live.model_copy(update={"top_n": 1}).reranking.options == {"top_n": 1}

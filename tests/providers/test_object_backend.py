@@ -56,11 +56,12 @@ def test_settings_say_whose_answer_a_reply_is_and_no_key_is_among_them() -> None
 
 
 def test_the_caller_s_context_is_there_and_no_more_threads_than_allowed() -> None:
-    under_way, most, lock = 0, 0, threading.Lock()
+    under_way, most, lock, callers = 0, 0, threading.Lock(), set[str]()
 
     def answer(model: Model, asked: ChatRequest) -> ChatReply:
         nonlocal under_way, most
         with lock:
+            callers.add(CALLER.get())
             under_way += 1
             most = max(most, under_way)
         time.sleep(0.05)
@@ -73,6 +74,7 @@ def test_the_caller_s_context_is_there_and_no_more_threads_than_allowed() -> Non
     with Judge(backend) as judge:
         ranking = judge.rerank("q", [str(n) for n in range(9)], "score")
     assert ranking.usage.calls == 9
+    assert callers == {"me"}
     assert most == 3
     assert asyncio.run(backend.complete(request())).model == "me"
 
