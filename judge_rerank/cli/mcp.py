@@ -23,7 +23,7 @@ def mcp(
 ) -> None:
     """Give agents tools to rerank, estimate, explain and compare (Model Context Protocol).
 
-    judge-rerank mcp -m openai/gpt-4.1-mini -s listwise
+    judge-rerank mcp -m openai/gpt-6-luna -s listwise
 
     judge-rerank mcp --config server.yaml --http --port 8001
 

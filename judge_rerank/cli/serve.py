@@ -25,7 +25,7 @@ def serve(
 ) -> None:
     """Rerank over HTTP, for clients of Cohere, Jina, Voyage, vLLM and Text Embeddings Inference.
 
-    judge-rerank serve -m openai/gpt-4.1-mini -s listwise
+    judge-rerank serve -m openai/gpt-6-luna -s listwise
 
     judge-rerank serve --config server.yaml --host 0.0.0.0 --workers 4
 

@@ -15,7 +15,7 @@ _OURS = ("temperature", "max_tokens", "max_completion_tokens", "rollout_id")
 
 
 class Rerank(dspy.Module):
-    """Reranks passages: `Rerank(model="openai/gpt-4.1-mini", top_n=5)(query=question, passages=found)`.
+    """Reranks passages: `Rerank(model="openai/gpt-6-luna", top_n=5)(query=question, passages=found)`.
 
     The prediction has `passages` (as they were given, best first), `indices` (their places in the list given), `scores`
     (None where the strategy gives only an order), `status` ("complete" or "partial") and `ranking`: the reasons, the

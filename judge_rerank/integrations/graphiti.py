@@ -11,7 +11,7 @@ with installed("Graphiti", "graphiti"):
 
 
 class JudgeReranker(CrossEncoderClient):
-    """Ranks facts, names and episodes: `Graphiti(..., cross_encoder=JudgeReranker(model="openai/gpt-4.1-mini"))`.
+    """Ranks facts, names and episodes: `Graphiti(..., cross_encoder=JudgeReranker(model="openai/gpt-6-luna"))`.
 
     Graphiti wants a number for each passage: 0 for one without a score. Where the strategy gives only an order, scores
     are by rank, and a `reranker_min_score` cuts by rank. There is no place for the

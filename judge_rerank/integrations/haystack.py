@@ -14,7 +14,7 @@ with installed("Haystack", "haystack"):
 
 @component
 class JudgeRanker:
-    """Ranks documents: `pipeline.add_component("ranker", JudgeRanker(model="openai/gpt-4.1-mini", top_k=5))`.
+    """Ranks documents: `pipeline.add_component("ranker", JudgeRanker(model="openai/gpt-6-luna", top_k=5))`.
 
     The documents that come back are copies with the score, None where the strategy gives only an order, and with
     `meta["judge_rerank"]`: the rank, the index in the documents given, and the status. A second output, `ranking`, has

@@ -14,7 +14,7 @@ from judge_rerank.providers import ObjectBackend
 class ChatModelBackend(ObjectBackend):
     """A chat model as it was configured: `Judge(ChatModelBackend(ChatOpenAI(...)))`.
 
-    Its name is "langchain/" and the model's own; `Judge(prices={"langchain/gpt-4.1-mini": ...})` says what it costs.
+    Its name is "langchain/" and the model's own; `Judge(prices={"langchain/gpt-6-luna": ...})` says what it costs.
     Tokens are those of `usage_metadata`. Its temperature and its own retries apply; each reply is limited in length.
 
     Args:

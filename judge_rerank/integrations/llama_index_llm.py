@@ -11,9 +11,9 @@ from judge_rerank.providers import ObjectBackend
 
 
 class LLMBackend(ObjectBackend):
-    """An LLM as it was configured: `Judge(LLMBackend(OpenAI(model="gpt-4.1-mini")))`.
+    """An LLM as it was configured: `Judge(LLMBackend(OpenAI(model="gpt-6-luna")))`.
 
-    Its name is "llama-index/" and the model's own; `Judge(prices={"llama-index/gpt-4.1-mini": ...})` says what it
+    Its name is "llama-index/" and the model's own; `Judge(prices={"llama-index/gpt-6-luna": ...})` says what it
     costs. Tokens are those of the reply. Its temperature and its own retries apply; each reply is limited in length.
 
     Args:

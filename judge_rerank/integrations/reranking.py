@@ -192,7 +192,7 @@ def plain(value: Any, name: str) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value
     raise InputError(
-        f"{name} is a live {type(value).__name__}, which cannot be written. Name it: model='openai/gpt-4.1-mini', "
+        f"{name} is a live {type(value).__name__}, which cannot be written. Name it: model='openai/gpt-6-luna', "
         "or judge={'model': ..., 'budget': {'usd': '2.00'}}."
     )
 
