@@ -17,13 +17,12 @@ class JudgeRanker:
     """Ranks documents: `pipeline.add_component("ranker", JudgeRanker(model="openai/gpt-6-luna", top_k=5))`.
 
     The documents that come back are copies with the score, None where the strategy gives only an order, and with
-    `meta["judge_rerank"]`: the rank, the index in the documents given, and the status. A second output, `ranking`, has
-    the status, the reasons and the usage. The judge is built by `warm_up`, or when it is first needed.
+    `meta["judge_rerank"]`: rank, index in the documents given, and status. A second output, `ranking`, has the status,
+    the reasons and the usage. The judge is built by `warm_up`, or when it is first needed.
 
     Args:
         top_k: how many documents come back; None for all.
-        arguments: `judge` or `model`, `strategy` and the options of `Judge.rerank`. They are
-            names and mappings, not live objects, where the pipeline is to be written.
+        arguments: `judge` or `model`, `strategy` and the options of `Judge.rerank`. Live objects cannot be written.
     """
 
     def __init__(self, *, top_k: int | None = None, **arguments: Unpack[Arguments]) -> None:
@@ -59,7 +58,6 @@ class JudgeRanker:
 
 
 def _outputs(documents: list[Document], ranking: Ranking) -> dict[str, Any]:
-    ranked: list[Document] = []
-    for given, score, said in placed(ranking, documents):
-        ranked.append(replace(given, score=score, meta={**given.meta, "judge_rerank": said}))
+    places = placed(ranking, documents)
+    ranked = [replace(each, score=score, meta={**each.meta, "judge_rerank": said}) for each, score, said in places]
     return {"documents": ranked, "ranking": summary(ranking)}

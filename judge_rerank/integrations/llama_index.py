@@ -26,10 +26,7 @@ class JudgeReranker(PydanticAdapter, BaseNodePostprocessor):
 
     The nodes that come back are copies. Their score is None where the strategy gives only an order. Their metadata has
     the rank, the index in the nodes given and the status under "judge_rerank", kept from the LLM and from embeddings.
-
-    Attributes:
-        judge, model, strategy, top_n, options: as in `judge_rerank.integrations.reranking`; `model` may be an LLM of
-            LlamaIndex.
+    The arguments are those of `judge_rerank.integrations.reranking`; `model` may be an LLM of LlamaIndex.
     """
 
     wrap = staticmethod(as_backend)
@@ -40,20 +37,17 @@ class JudgeReranker(PydanticAdapter, BaseNodePostprocessor):
         return "JudgeReranker"
 
     def _postprocess_nodes(self, nodes: Nodes, query_bundle: QueryBundle | None = None) -> Nodes:
-        return _copies(nodes, self.reranking.rerank(_text(query_bundle), _documents(nodes)))
+        return _copies(nodes, self.reranking.rerank(*_asked(query_bundle, nodes)))
 
     async def _apostprocess_nodes(self, nodes: Nodes, query_bundle: QueryBundle | None = None) -> Nodes:
-        return _copies(nodes, await self.reranking.arerank(_text(query_bundle), _documents(nodes)))
+        return _copies(nodes, await self.reranking.arerank(*_asked(query_bundle, nodes)))
 
 
-def _text(query_bundle: QueryBundle | None) -> str:
+def _asked(query_bundle: QueryBundle | None, nodes: Nodes) -> tuple[str, list[Document]]:
     if query_bundle is None:
         raise InputError("There is no query: pass query_bundle or query_str.")
-    return query_bundle.query_str
-
-
-def _documents(nodes: Nodes) -> list[Document]:
-    return [Document(text=each.node.get_content(), id=each.node_id, score=each.score, source=each) for each in nodes]
+    docs = [Document(text=each.node.get_content(), id=each.node_id, score=each.score, source=each) for each in nodes]
+    return query_bundle.query_str, docs
 
 
 def _copies(nodes: Nodes, ranking: Ranking) -> Nodes:

@@ -41,7 +41,9 @@ class JudgeReranker(BaseReranker):
     ) -> None:
         told = config.model_dump(exclude={"provider"}, exclude_none=True) if config else {}
         given: dict[str, Any] = {"scores": "rank", "top_k": top_k, **arguments, **told}
-        self._reranking = Reranking(top_n=given.pop("top_k"), **given).built()  # Mem0 passes over what fails later
+        most = given.pop("top_k")
+        given |= {} if most is None else {"top_n": most}
+        self._reranking = Reranking(**given).built()  # Mem0 passes over what fails later
 
     def rerank(self, query: str, documents: list[dict[str, Any]], top_k: int | None = None) -> list[dict[str, Any]]:
         """The memories, best first; `top_k` comes before the configuration's."""

@@ -53,10 +53,9 @@ class JudgeReranker(pt.Transformer):
 
 def _ranked(frame: Any, ranking: Ranking) -> Any:
     """The rows of one query in the order of its ranking."""
-    scores = [result.relevance_score for result in ranking]
     return frame.iloc[[*ranking.order]].assign(
         score=[float(len(ranking) - place) for place in range(len(ranking))],
         rank=range(len(ranking)),
-        relevance_score=Series(scores, dtype="float64").to_numpy(),
+        relevance_score=Series([result.relevance_score for result in ranking], dtype="float64").to_numpy(),
         status=ranking.status,
     )
