@@ -191,8 +191,8 @@ class LiteLLMDecisions(LiteLLMApi):
     def _learn(self, found: Refusal, limit: int | None, request: ChatRequest) -> None:
         """Keep what was refused for the next requests: fewer questions, or a shorter text."""
         if found.what == "many":
-            half = max(1, len(request.questions) // 2)
-            self._max_documents = min(limit or half, self._max_documents or half, half if limit is None else limit)
+            most = limit or max(1, len(request.questions) // 2)
+            self._max_documents = min(most, self._max_documents or most)
             _log.info("%s accepts at most %d questions a request.", self._model, self._max_documents)
         elif found.what == "long":
             counted = sum(map(self.count_tokens, self._inputs(request)))

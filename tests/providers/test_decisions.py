@@ -184,7 +184,12 @@ def complain_above(questions: int, words: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("words", "limit"), [("At most 2 questions are allowed in a request.", 2), ("Too many questions.", 2)]
+    ("words", "limit"),
+    [
+        ("At most 3 questions are allowed in a request.", 3),
+        ("At most 2 questions are allowed in a request.", 2),
+        ("Too many questions.", 2),
+    ],
 )
 def test_a_ceiling_on_questions_is_learnt(words: str, limit: int) -> None:
     with Provider(QrelsJudge(GRADES), refuses=complain_above(2, words)) as provider:
