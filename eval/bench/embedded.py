@@ -46,10 +46,7 @@ def main() -> None:
     print(HEAD)
     for name in options.sets:
         folder = Path(options.data) / name
-        qrels = {
-            query: {doc: int(g) for doc, g in grades.items()}
-            for query, grades in read_grades(folder / "qrels.tsv", "score").items()
-        }
+        qrels = judged(folder)
         pairs = chosen(folder, qrels, options.queries, options.depth, options.seed)
         before = [ndcg(qrels, query, [d.id for d in docs]) for query, docs in pairs]
         for model in options.models:
@@ -60,6 +57,12 @@ def main() -> None:
                     print(measured, flush=True)
                     if options.out is not None:
                         keep(options.out, measured)
+
+
+def judged(folder: Path) -> dict[str, dict[str, int]]:
+    """The grades of a collection by query and document."""
+    found = read_grades(folder / "qrels.tsv", "score")
+    return {query: {doc: int(grade) for doc, grade in grades.items()} for query, grades in found.items()}
 
 
 def arguments() -> argparse.Namespace:

@@ -19,10 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from eval.bench.embedded import ndcg
+from eval.bench.embedded import judged, ndcg
 from judge_rerank import Document, Judge, Query, Ranking
 from judge_rerank.readers import read_trec
-from judge_rerank.testing import read_grades
 
 INSTRUCTIONS = {
     "none": "",
@@ -54,10 +53,7 @@ class Measured(NamedTuple):
 def main() -> None:
     options = arguments()
     folder = Path(options.data) / options.set
-    qrels = {
-        query: {doc: int(g) for doc, g in grades.items()}
-        for query, grades in read_grades(folder / "qrels.tsv", "score").items()
-    }
+    qrels = judged(folder)
     pairs = chosen(folder, options.queries, options.depth, options.seed)
     lines = [TITLE, "", HEAD]
     with Judge(options.model, cache_dir=options.cache) as judge:

@@ -18,10 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from eval.bench.embedded import chosen, ndcg
+from eval.bench.embedded import chosen, judged, ndcg
 from eval.bench.instruction import paired
 from judge_rerank import Document, Judge, Query
-from judge_rerank.testing import read_grades
 
 OPTIONS = {"": "as it is", "first_stage_scores=True": "first-stage scores", "content_free=True": "content-free"}
 
@@ -51,10 +50,7 @@ class Measured(NamedTuple):
 def main() -> None:
     options = arguments()
     folder = Path(options.data) / options.set
-    qrels: Qrels = {
-        query: {doc: int(g) for doc, g in grades.items()}
-        for query, grades in read_grades(folder / "qrels.tsv", "score").items()
-    }
+    qrels: Qrels = judged(folder)
     pairs = [each for each in chosen(folder, qrels, 10_000, options.depth, options.seed) if len(each[1]) > 3]
     pairs = pairs[: options.queries]
     start = "" if options.shuffle else "bm25 >> "

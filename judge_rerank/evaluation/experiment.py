@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -25,12 +24,9 @@ from judge_rerank.evaluation.datasets import NoRelevant
 from judge_rerank.evaluation.metrics import Metrics
 from judge_rerank.evaluation.sources import CATALOGUE, Files
 from judge_rerank.prompting import TASKS
-from judge_rerank.readers import Located
+from judge_rerank.readers import Located, first_problem
 from judge_rerank.spending import Price, to_micro_usd
 from judge_rerank.strategies import parse
-
-_BRANCH = re.compile(r"[A-Z]\w+|float|str|\w+[\[(-].*")
-"""What pydantic puts into the place of an error to name the branch of a union or a validator."""
 
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -320,34 +316,11 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Experiment.model_json_schema()
 
 
-_KEYS: Mapping[str, type[BaseModel]] = {
-    "datasets": DatasetSpec,
-    "models": ModelSpec,
-    "price": PriceSpec,
-    "strategies": SystemSpec,
-}
-
-
 def _first(invalid: ValidationError) -> tuple[tuple[str | int, ...], str]:
     """The first thing that is wrong, for people: where, and what."""
-    errors = invalid.errors(include_url=False, include_input=False)
-    # A key with a typo is missing as well; and of the branches of a union that all fail, the one that got furthest says
-    # most.
-    error = max(
-        errors, key=lambda each: (each["type"] == "extra_forbidden", each["type"] == "value_error", len(each["loc"]))
-    )
-    place = tuple(part for part in error["loc"] if isinstance(part, int) or not _BRANCH.fullmatch(part))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        owner = next((_KEYS[str(part)] for part in reversed(place[:-1]) if str(part) in _KEYS), Experiment)
-        near = get_close_matches(str(place[-1]), owner.model_fields, n=1)
-        advice = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(owner.model_fields)}."
-        return place, f"Unknown key {str(place[-1])!r}. {advice}"
-    if error["type"] == "missing":
-        return place[:-1], f"{str(place[-1])!r} is missing."
-    if error["type"] == "value_error":
-        return place, message
-    if place[-1:] == ("price",):
+    place, message = first_problem(invalid, Experiment)
+    # A price is a mapping or a word, of which pydantic only says that it is none of the two.
+    if place[-1:] == ("price",) and message.startswith(f"{'.'.join(map(str, place))}: "):
         keys = ", ".join(PriceSpec.model_fields)
-        return place, f"{'.'.join(map(str, place))}: a mapping of {keys} was expected, or 'free'."
-    return place, f"{'.'.join(map(str, place))}: {message}."
+        message = f"{'.'.join(map(str, place))}: a mapping of {keys} was expected, or 'free'."
+    return place, message

@@ -195,7 +195,7 @@ def load(path: Path, *, folder: Path | None = None) -> Template:
     )
     if question is not None:
         line = parsed.parts["question"].first_line
-        known = {"n": len(_SAMPLES), "levels": template.levels, "examples": template.examples, "options": _OPTIONS}
+        known = template.constants(len(_SAMPLES), _OPTIONS)
         check_question(question, TASKS[front.task].decision, template.levels, known, path=path, line=line)
     return replace(template, batches=_rehearse(template, line=parsed.parts[main].first_line))
 

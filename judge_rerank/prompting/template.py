@@ -94,9 +94,10 @@ class Template:
             PromptError: the template fails with these values.
         """
         assert self._question is not None
-        return instructions(self._question, ids, self._constants(n, options))
+        return instructions(self._question, ids, self.constants(n, options))
 
-    def _constants(self, n: int, options: Sequence[str]) -> dict[str, object]:
+    def constants(self, n: int, options: Sequence[str]) -> dict[str, object]:
+        """The variables that do not depend on the query and the documents."""
         return {"n": n, "levels": self.levels, "examples": self.examples, "options": tuple(options)}
 
     @property
@@ -144,7 +145,7 @@ class Template:
                 Shown(id=document.id, title=title, text=text)
                 for document, title, text in zip(documents, safe[: len(titles)], safe[len(titles) :], strict=True)
             ],
-            **self._constants(len(documents), options),
+            **self.constants(len(documents), options),
             "reply_format": reply_format,
             "explain": explain,
             "labels": labels,

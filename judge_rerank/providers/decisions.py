@@ -179,7 +179,7 @@ class LiteLLMDecisions(LiteLLMApi):
         if "headers" in common:
             common["extra_headers"] = common.pop("headers")
         return {
-            "input": "\n\n".join(message.content for message in request.messages),
+            "input": "\n\n".join(self._inputs(request)),
             "questions": [_question(question) for question in request.questions],
             "timeout": TIMEOUT_S,
             **common,
@@ -204,10 +204,7 @@ class LiteLLMDecisions(LiteLLMApi):
     def _reply(self, response: Any, request: ChatRequest) -> ChatReply:
         answers: Any = getattr(response, "answers", None)
         if not isinstance(answers, (list, tuple)) or len(cast("Sequence[Any]", answers)) != len(request.questions):
-            raise ProviderUnavailable(
-                f"{self._model} sent a reply without answers; {len(request.questions)} were expected.",
-                model=self._model,
-            )
+            raise self._unanswered(request)
         pairs = zip(cast("Sequence[Any]", answers), request.questions, strict=True)
         usage: dict[str, Any] = response.usage.model_dump(exclude_none=True) if response.usage is not None else {}
         counted = bool(usage.get("input_tokens"))
@@ -220,6 +217,13 @@ class LiteLLMDecisions(LiteLLMApi):
             cost_usd=cost_usd(response, priced=self._route.priced) if counted else None,
             model=response.model or self._model,
             usage=usage if counted else {},
+        )
+
+    def _unanswered(self, request: ChatRequest) -> ProviderUnavailable:
+        """What a reply amounts to that holds no answers."""
+        wanted = len(request.questions)
+        return ProviderUnavailable(
+            f"{self._model} sent a reply without answers; {wanted} were expected.", model=self._model
         )
 
 

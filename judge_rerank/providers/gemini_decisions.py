@@ -11,7 +11,7 @@ import re
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from judge_rerank.core import ChatReply, ChatRequest, ProviderUnavailable
+from judge_rerank.core import ChatReply, ChatRequest
 from judge_rerank.providers import endpoint, system_one
 from judge_rerank.providers.body_errors import error_in, parsed
 from judge_rerank.providers.decisions import TIMEOUT_S, LiteLLMDecisions
@@ -88,10 +88,7 @@ class GeminiDecisions(LiteLLMDecisions):
         answers = body.get("answers")
         blocked = as_object(body.get("prompt_feedback")).get("block_reason")
         if not blocked and not isinstance(answers, Mapping):
-            raise ProviderUnavailable(
-                f"{self._model} sent a reply without answers; {len(request.questions)} were expected.",
-                model=self._model,
-            )
+            raise self._unanswered(request)
         found = [] if blocked else system_one.answers(as_object(answers), request.questions)
         return ChatReply(
             text="" if blocked else json.dumps(found),

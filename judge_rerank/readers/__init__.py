@@ -6,7 +6,7 @@ being an error (a binary file in a folder) is logged as a warning on the logger 
 
 from __future__ import annotations
 
-from judge_rerank.readers.checked_yaml import checked, read_yaml
+from judge_rerank.readers.checked_yaml import checked, first_problem, read_yaml
 from judge_rerank.readers.files import holds_records, numbered_documents, read_documents
 from judge_rerank.readers.folder import TEXT_SUFFIXES, read_folder, read_text
 from judge_rerank.readers.jsonl import document_of, iter_jsonl, json_value, read_jsonl, record_id
@@ -21,6 +21,7 @@ __all__ = [
     "NotYaml",
     "checked",
     "document_of",
+    "first_problem",
     "holds_records",
     "iter_jsonl",
     "json_value",

@@ -32,7 +32,7 @@ def read_yaml(path: Path | str, model: type[Model]) -> tuple[Model, Located]:
     try:
         return model.model_validate(located.mapping()), located
     except ValidationError as invalid:
-        place, message = _first(invalid, model)
+        place, message = first_problem(invalid, model)
         raise located.error(message, place) from None
 
 
@@ -47,10 +47,10 @@ def checked(values: Mapping[str, Any], model: type[Model]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as invalid:
-        raise InputError(_first(invalid, model)[1]) from None
+        raise InputError(first_problem(invalid, model)[1]) from None
 
 
-def _first(invalid: ValidationError, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:
+def first_problem(invalid: ValidationError, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:
     """The first thing that is wrong, for people: where, and what."""
     errors = invalid.errors(include_url=False, include_input=False)
     # A key with a typo is missing as well; and of the branches of a union that all fail, the one that got furthest says

@@ -62,18 +62,22 @@ def bundled() -> Mapping[str, Entry]:
 
 def chat_models() -> tuple[str, ...]:
     """The chat models of the LiteLLM that is installed, as a user names them: provider first, sorted."""
-    chats = ((name, entry) for name, entry in bundled().items() if entry.get("mode") == "chat")
-    return tuple(sorted({name if "/" in name else f"{entry.get('litellm_provider')}/{name}" for name, entry in chats}))
+    return tuple(sorted({_full(name, entry) for name, entry in bundled().items() if entry.get("mode") == "chat"}))
 
 
 def decision_models() -> tuple[str, ...]:
     """The models that answer typed questions, provider first, sorted: the installed LiteLLM's, and Gemini's."""
     found = (
-        name if "/" in name else f"{entry.get('litellm_provider')}/{name}"
+        _full(name, entry)
         for name, entry in bundled().items()
         if entry.get("mode") in DECISION_MODES or "/v1/decisions" in (entry.get("supported_endpoints") or ())
     )
     return tuple(sorted({*found, *_UNLISTED_DECISION_MODELS}))
+
+
+def _full(name: str, entry: Entry) -> str:
+    """A model's name with its provider in front."""
+    return name if "/" in name else f"{entry.get('litellm_provider')}/{name}"
 
 
 def only_decides(model: str) -> bool:

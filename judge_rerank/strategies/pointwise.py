@@ -79,8 +79,8 @@ class Pointwise(Asking):
             waiting = []
             for group, outcome in came:
                 if outcome.failure == "oversized" and len(group) > 1:
-                    most = candidates.limits.largest(self.call(query, group), -(-len(group) // 2))
-                    waiting += even(group, min(most, -(-len(group) // 2)))
+                    half = -(-len(group) // 2)
+                    waiting += even(group, candidates.limits.largest(self.call(query, group), half))
                 else:
                     asked.append(group)
                     outcomes.append(outcome)

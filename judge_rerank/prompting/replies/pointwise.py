@@ -54,7 +54,7 @@ class Scale:
         field: the field of `model` that holds the judgment.
         keys: the names under which models send it, in lower case.
         mark: the judgment in an instance of `model`.
-        expected: the judgment in a distribution over `labels`.
+        expected: the judgment in a distribution over `labels`; None where there are no labels.
         spoken: the judgment in plain text, None where there is none; raises `ValueError` with a sentence for the judge.
         claims: every value that a text beside the JSON of an answer states, however it is put.
         wanted: a sentence that says what an answer looks like.
@@ -65,7 +65,7 @@ class Scale:
     field: str
     keys: frozenset[str]
     mark: Callable[[ReplyModel], Mark]
-    expected: Callable[[LabelDistribution], Mark]
+    expected: Callable[[LabelDistribution], Mark] | None
     spoken: Callable[[ReplyText], Mark | None]
     claims: Callable[[str], set[float]]
     wanted: str
@@ -79,19 +79,18 @@ def read_scores(reply: ChatReply, n: int, scale: Scale, *, explain: bool) -> Sco
     if n != 1:
         return _read_batch(answer, n, scale)
     at_once = not answer.thought and answer.text[:1] not in {"{", "[", "`", "<"}
-    if reply.branches.get("") and at_once and not explain:
+    if scale.expected is not None and reply.branches.get("") and at_once and not explain:
         spread = distribution(reply.branches, scale.labels)
         if spread.answered:
-            return _expected(spread, scale)
+            return _expected(scale.expected(spread), exact=spread.exact)
         # A reply that opens with a quote or a line break has its answer in a later token; a word was the answer.
         if not answer.text or reply.text[:1].isalnum():
             return failed_reading(answer, f"Your reply began with something else than an answer. {scale.wanted}")
     return _read_one(answer, scale, explain=explain)
 
 
-def _expected(spread: LabelDistribution, scale: Scale) -> Scores:
-    mark = scale.expected(spread)
-    repairs = () if spread.exact else ("answers with the same beginning were distinguished by an estimate",)
+def _expected(mark: Mark, *, exact: bool) -> Scores:
+    repairs = () if exact else ("answers with the same beginning were distinguished by an estimate",)
     return Scores(values=(mark.value,), labels=(mark.label,), reasons=(None,), repairs=repairs)
 
 

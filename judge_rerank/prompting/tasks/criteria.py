@@ -13,7 +13,6 @@ from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema, creat
 
 from judge_rerank.core import ChatReply, Criterion, Failed, OutputSchema, Scores, weighed
 from judge_rerank.prompting.escaping import quote
-from judge_rerank.prompting.replies.labels import LabelDistribution
 from judge_rerank.prompting.replies.numbers import Numbers
 from judge_rerank.prompting.replies.pointwise import Mark, Scale, read_scores
 from judge_rerank.prompting.replies.schemas import Reason, ReplyModel, asked_reason, output_schema
@@ -44,7 +43,7 @@ class NumbersByCriteria(ScoringTask):
             field=self._names[0],
             keys=frozenset(name.lower() for name in self._names),
             mark=self._mark,
-            expected=self._expected,
+            expected=None,
             spoken=_nothing_spoken,
             claims=_no_claims,
             wanted=f"Give {', '.join(self._names)}, each as a number from {numbers.lowest} to {numbers.highest}.",
@@ -100,9 +99,6 @@ class NumbersByCriteria(ScoringTask):
             reason=cast("str | None", getattr(reply, "reason", None)),
             criteria=values,
         )
-
-    def _expected(self, spread: LabelDistribution) -> Mark:
-        raise NotImplementedError  # there are no labels to have a distribution of
 
 
 @lru_cache(maxsize=256)
