@@ -33,6 +33,7 @@ def open_backend(
         MissingExtra: the package that runs it is not installed.
         InputError: an address, a key or a parameter that cannot be used; nothing is sent.
     """
+    known_api(api)
     name = model or named_by_environment() or _embedded()
     if name == "local" or name.startswith(("local/", "local:")):
         from judge_rerank.providers.local import open_local
@@ -43,7 +44,7 @@ def open_backend(
         return other
     if runs_here(name, api_base=api_base):
         return _opened_here(name, api=api, params=params)
-    if known_api(api) == "decisions" or (api is None and only_decides(name)):
+    if api == "decisions" or (api is None and only_decides(name)):
         return _decision_model(name, api_base=api_base, api_key=api_key, params=params)
     from judge_rerank.providers.litellm import LiteLLMBackend
 
@@ -52,7 +53,7 @@ def open_backend(
 
 def _opened_here(name: str, *, api: str | None, params: Mapping[str, Any] | None) -> Backend:
     """The backend of a decision model in this process."""
-    if known_api(api) == "chat":
+    if api == "chat":
         raise InputError(f"{name} answers typed questions only; it has no chat.")
     return open_local_decisions(name, params=params)
 
@@ -68,17 +69,16 @@ def _decision_model(
     return Decisions(name, api_base=api_base, api_key=api_key, params=params)
 
 
-def known_api(api: str | None) -> str | None:
-    """The way to ask, if it is one.
+def known_api(api: str | None) -> None:
+    """Raise where that is no way to ask a model.
 
     Raises:
-        InputError: it is none.
+        InputError: which ways there are.
     """
     if api not in {None, "chat", "decisions"}:
         raise InputError(
             f"The api is {api!r}; expected 'chat' or 'decisions', or None to ask a model as it is known to be."
         )
-    return api
 
 
 def open_api(api: Endpoint) -> Backend:

@@ -274,6 +274,7 @@ def test_the_model_says_what_it_is() -> None:
         (TYPESAFE, {"params": {"most_questions": 400}}, "at most 128"),
         (TYPESAFE, {"params": {"most_questions": 0}}, "at least 1"),
         (TYPESAFE, {"api": "decision"}, "expected 'chat' or 'decisions'"),
+        ("local", {"api": "decision"}, "expected 'chat' or 'decisions'"),
     ],
 )
 def test_options_that_are_not_for_it(model: str, options: dict[str, Any], message: str) -> None:
