@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 from judge_rerank.storage import cache_dir
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 # Frameworks that would report their use, and one that would keep a cache in the user's home.
 os.environ.update(
@@ -28,6 +32,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 SETTINGS = (
     "JUDGE_RERANK_MODEL",
+    "JUDGE_RERANK_STORE",
     "JUDGE_RERANK_BUDGET_USD",
     "JUDGE_RERANK_TRACE",
     "JUDGE_RERANK_THREADS",
@@ -65,3 +70,20 @@ def _settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("JUDGE_RERANK_CACHE_DIR", str(tmp_path / "judge-rerank-cache"))
     monkeypatch.setenv("JUDGE_RERANK_MODELS", MODELS)
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """The spans of this test. A process has one tracer provider for good, so the tests of one process share it."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    provider, exporter = trace.get_tracer_provider(), InMemorySpanExporter()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider(shutdown_on_exit=False)
+        trace.set_tracer_provider(provider)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    yield exporter
+    exporter.shutdown()

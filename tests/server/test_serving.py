@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.testclient import TestClient
 
 from judge_rerank import Judge, ProviderUnavailable
@@ -215,20 +216,10 @@ def test_a_model_that_is_not_there_is_never_ready() -> None:
             time.sleep(0.05)
 
 
-def test_spans_belong_to_the_clients_trace(server: Running) -> None:
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-    exporter, provider = InMemorySpanExporter(), trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
+def test_spans_belong_to_the_clients_trace(server: Running, spans: InMemorySpanExporter) -> None:
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     server.post("/v1/rerank", {"query": "traced", "documents": DOCS}, headers={"traceparent": parent})
-    traces = {f"{span.context.trace_id:032x}" for span in exporter.get_finished_spans() if span.context}
+    traces = {f"{span.context.trace_id:032x}" for span in spans.get_finished_spans() if span.context}
     assert traces == {"0af7651916cd43dd8448eb211c80319c"}
 
 

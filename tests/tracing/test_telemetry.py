@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from textwrap import dedent
 
 import pytest
-from opentelemetry import trace as trace_api
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from judge_rerank.core import Query, Ranking, Usage
@@ -19,24 +15,9 @@ from judge_rerank.core.backend import ChatReply, ChatRequest, Message
 from judge_rerank.tracing.telemetry import chat_attributes, chat_span_name, ranking_attributes, reply_attributes, span
 
 REQUEST = ChatRequest(messages=(Message(role="user", content="private"),), max_output_tokens=5, seed=3)
-EXPORTER = InMemorySpanExporter()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def provider() -> Iterator[None]:
-    made = TracerProvider()
-    made.add_span_processor(SimpleSpanProcessor(EXPORTER))
-    trace_api.set_tracer_provider(made)
-    yield
-    made.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def empty() -> None:
-    EXPORTER.clear()
-
-
-def test_a_call_is_a_client_span_inside_its_ranking() -> None:
+def test_a_call_is_a_client_span_inside_its_ranking(spans: InMemorySpanExporter) -> None:
     usage = Usage(calls=1, rounds=1, input_tokens=9, output_tokens=1)
     made = Ranking([], query=Query(text="private"), strategy="score", model="openai/m", usage=usage)
     with span("rerank openai/m", {"gen_ai.operation.name": "rerank"}) as outer:
@@ -45,7 +26,7 @@ def test_a_call_is_a_client_span_inside_its_ranking() -> None:
                 reply_attributes(ChatReply(text="7", model="m-1", input_tokens=9, output_tokens=1, cost_usd=Decimal(0)))
             )
         outer.set_attributes(ranking_attributes(made, documents=3))
-    chat, ranking = EXPORTER.get_finished_spans()
+    chat, ranking = spans.get_finished_spans()
     assert (chat.name, chat.kind.name, chat.parent.span_id) == ("chat openai/m", "CLIENT", ranking.context.span_id)
     assert dict(chat.attributes) == {
         "gen_ai.operation.name": "chat",
@@ -66,10 +47,10 @@ def test_a_call_is_a_client_span_inside_its_ranking() -> None:
     assert ranking.attributes["judge_rerank.rounds"] == 1
 
 
-def test_an_error_is_noted_by_its_type_and_not_its_text() -> None:
+def test_an_error_is_noted_by_its_type_and_not_its_text(spans: InMemorySpanExporter) -> None:
     with pytest.raises(ConnectionError), span("chat m", {}):
         raise ConnectionError("sk-abcdefghijklmnopqrstuv was refused")
-    [failed] = EXPORTER.get_finished_spans()
+    [failed] = spans.get_finished_spans()
     assert failed.attributes["error.type"] == "ConnectionError"
     assert failed.status.status_code.name == "ERROR"
     assert "sk-" not in failed.to_json()
