@@ -9,9 +9,12 @@ from judge_rerank.engine.estimates import gives_scores, usual_latency_s
 from judge_rerank.engine.event_loop import in_thread, run, submit
 from judge_rerank.engine.job import Job, OnExhausted, Progress, RankKeywords, RankOptions
 from judge_rerank.engine.many import OnError, known_on_error, one_by_one, run_many
+from judge_rerank.engine.throughput import Bound, Duration, RateLimits, least_duration
 
 __all__ = [
+    "Bound",
     "ChannelSettings",
+    "Duration",
     "Engine",
     "Job",
     "ModelChannels",
@@ -20,6 +23,7 @@ __all__ = [
     "Progress",
     "RankKeywords",
     "RankOptions",
+    "RateLimits",
     "Run",
     "check_strategy",
     "drive",
@@ -27,6 +31,7 @@ __all__ = [
     "gives_scores",
     "in_thread",
     "known_on_error",
+    "least_duration",
     "one_by_one",
     "perfect",
     "run",
