@@ -42,6 +42,7 @@ def build() -> typer.Typer:
     from judge_rerank.cli import (
         agreement,
         bias,
+        bulk,
         cache,
         calibrate,
         classify,
@@ -75,6 +76,7 @@ def build() -> typer.Typer:
     app.command("rerank", epilog=EXIT_CODES)(rerank.rerank)
     app.command("estimate")(estimate.estimate)
     app.command("plan")(plan.plan)
+    app.command("bulk", epilog=EXIT_CODES)(bulk.bulk)
     app.command("serve")(serve.serve)
     app.command("mcp")(mcp.mcp)
     app.command("bias")(bias.bias)

@@ -126,6 +126,12 @@ def _backend(judging: ModelOptions) -> Backend:
     return open_backend(judging.model, api=judging.api, api_base=judging.api_base, params=params)
 
 
+def chosen_strategy(judging: JudgeOptions) -> Strategy | None:
+    """The strategy that the options ask for; None where they leave it to the model."""
+    said = judging.strategy or judging.prompt or judging.explain or judging.passages
+    return _strategy(judging, judging, None) if said else None
+
+
 def _strategy(judging: ModelOptions, asked: JudgeOptions, given: str | None) -> Strategy:
     """The strategy that is asked for, with its options."""
     from judge_rerank.strategies import parse

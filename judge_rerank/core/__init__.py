@@ -41,6 +41,7 @@ from judge_rerank.core.document_input import (
     as_query,
     document_from,
     identifier_in,
+    is_missing,
 )
 from judge_rerank.core.documents import Candidate, Document, Passage, Query, ShownFields
 from judge_rerank.core.effects import (
@@ -259,6 +260,7 @@ __all__ = [
     "identifier_in",
     "imported_plugins",
     "integrity_text",
+    "is_missing",
     "judge_kind",
     "judgment_text",
     "judgments_of",

@@ -175,6 +175,16 @@ class LiteLLMConnection:
             for name, key in endpoint.keys_in_environment(provider).items():
                 endpoint.check_key(key, name=name)
 
+    def check_ready(self) -> None:
+        """Raise what the first request would raise before anything is sent.
+
+        Raises:
+            AuthenticationError: there is no key.
+            InputError: a package is missing, or the environment sets an address or a key that cannot be used.
+        """
+        self._check_setup()
+        self._check_key()
+
     def _check_key(self) -> None:
         """Raise where a key is needed and there is none.
 

@@ -12,14 +12,17 @@ from judge_rerank.readers.folder import TEXT_SUFFIXES, read_folder, read_text
 from judge_rerank.readers.jsonl import document_of, iter_jsonl, json_value, read_jsonl, record_id
 from judge_rerank.readers.lines import numbered_lines, reading, suffix_of, whole
 from judge_rerank.readers.passages import passages
+from judge_rerank.readers.records import RECORD_SUFFIXES, columns_of, numbered_records
 from judge_rerank.readers.trec import read_qrels, read_queries, read_run, read_trec
 from judge_rerank.readers.yaml_source import Located, NotYaml, parse_yaml
 
 __all__ = [
+    "RECORD_SUFFIXES",
     "TEXT_SUFFIXES",
     "Located",
     "NotYaml",
     "checked",
+    "columns_of",
     "document_of",
     "first_problem",
     "holds_records",
@@ -27,6 +30,7 @@ __all__ = [
     "json_value",
     "numbered_documents",
     "numbered_lines",
+    "numbered_records",
     "parse_yaml",
     "passages",
     "read_documents",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from judge_rerank.core import TEXT_KEYS, DataError, Document, MissingExtra
 from judge_rerank.readers.jsonl import document_of
-from judge_rerank.readers.lines import MAX_LINE_BYTES, encoding_of, head_of, numbered_lines, opened
+from judge_rerank.readers.lines import MAX_LINE_BYTES, encoding_of, head_of, numbered_lines, opened, source_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
 _KNOWN = frozenset({*TEXT_KEYS, "id", "_id", "title", "score"})
@@ -60,21 +61,57 @@ def parquet_documents(path: Path | str) -> Iterator[tuple[int, Document]]:
         DataError: the file cannot be read, or a row is not a document.
         MissingExtra: pyarrow is not installed.
     """
+    for number, record in parquet_rows(path):
+        yield number, document_of(record, str(path), number)
+
+
+def parquet_rows(source: Path | str | BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a Parquet file as mappings, with their numbers from 1, a batch in memory at a time.
+
+    Raises:
+        DataError: the file cannot be read.
+        MissingExtra: pyarrow is not installed.
+    """
+    with opened_parquet(source) as table:
+        number = 0
+        for batch in table.iter_batches(batch_size=1024):
+            for record in batch.to_pylist():
+                number += 1
+                yield number, record
+
+
+@contextmanager
+def opened_parquet(source: Path | str | BinaryIO) -> Generator[Any]:
+    """A Parquet file as pyarrow opens it.
+
+    Raises:
+        DataError: the file cannot be read.
+        MissingExtra: pyarrow is not installed.
+    """
     try:
         pyarrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError as error:
         raise MissingExtra("Reading Parquet", "parquet", error.name or "pyarrow") from None
-    with opened(path) as file:
+    with opened(source) as file:
         try:
             table = parquet.ParquetFile(file if file.seekable() else io.BytesIO(file.read()))
         except pyarrow.ArrowException as error:
-            raise DataError(f"This is not a Parquet file: {error}.", path=path) from error
-        number = 0
-        for batch in table.iter_batches(batch_size=1024):
-            for record in batch.to_pylist():
-                number += 1
-                yield number, document_of(record, str(path), number)
+            raise DataError(f"This is not a Parquet file: {error}.", path=source_name(source)) from error
+        with table:
+            yield table
+
+
+def named_rows(source: Path | str | BinaryIO, separator: str | None) -> Iterator[tuple[int, dict[str, Any], list[str]]]:
+    """The rows of a CSV file as mappings, with the numbers of their lines and the names of the columns.
+
+    Raises:
+        DataError: the file cannot be read, or a row has more cells than there are columns.
+    """
+    rows = _quoted_rows(source, separator)
+    names = [name.strip() for name in next(rows, (0, list[str]()))[1]]
+    for number, cells in rows:
+        yield number, _record(names, cells, source_name(source), number), names
 
 
 def _documents(rows: Iterator[Row], path: Path | str, *, bare: bool) -> Iterator[tuple[int, Document]]:
@@ -135,10 +172,10 @@ def _unquoted(cell: str) -> str:
     return cell if '"' in inner else inner.replace("\0", '"')
 
 
-def _quoted_rows(path: Path | str, separator: str | None) -> Iterator[Row]:
+def _quoted_rows(source: Path | str | BinaryIO, separator: str | None) -> Iterator[Row]:
     # The limit is the process's; it is only ever raised, so that nobody else's reading fails.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    with opened(path) as file:
+    with opened(source) as file:
         encoding = encoding_of(head_of(file))
         text = io.TextIOWrapper(file, "utf-8-sig" if encoding == "utf-8" else encoding, newline="")
         number = 1
@@ -151,6 +188,7 @@ def _quoted_rows(path: Path | str, separator: str | None) -> Iterator[Row]:
                     yield number, cells
                 number = reader.line_num + 1
         except UnicodeError as error:
-            raise DataError(f"This is not {encoding.upper()}; convert the file to UTF-8.", path=path) from error
+            said = f"This is not {encoding.upper()}; convert the file to UTF-8."
+            raise DataError(said, path=source_name(source)) from error
         except csv.Error as error:
-            raise DataError(f"This row is not CSV: {error}.", path=path, line=number) from error
+            raise DataError(f"This row is not CSV: {error}.", path=source_name(source), line=number) from error
