@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.abreport import reported
     from judge_rerank.evaluation.agreement import Agreement, Run, kendalls_tau, measure_agreement, shared, system_scores
     from judge_rerank.evaluation.answering import Answers, answers
+    from judge_rerank.evaluation.attacks.audit import Audit, attack
+    from judge_rerank.evaluation.attacks.collection import collection, read_questions
+    from judge_rerank.evaluation.attacks.family import families
+    from judge_rerank.evaluation.attacks.folder import is_audit
+    from judge_rerank.evaluation.attacks.options import AttackOptions, AttackProgress
+    from judge_rerank.evaluation.attacks.record import AttackInfo
+    from judge_rerank.evaluation.attacks.results import Beside, beside
     from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
     from judge_rerank.evaluation.complete_runs import CompleteRuns
     from judge_rerank.evaluation.datasets import Dataset, NoRelevant, Topic, overview, selected
@@ -42,6 +49,17 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.tuning import Tuned, shuffled, tune
 
 _LAZY = {
+    "AttackInfo": "attacks.record",
+    "AttackOptions": "attacks.options",
+    "AttackProgress": "attacks.options",
+    "Audit": "attacks.audit",
+    "attack": "attacks.audit",
+    "Beside": "attacks.results",
+    "beside": "attacks.results",
+    "collection": "attacks.collection",
+    "read_questions": "attacks.collection",
+    "families": "attacks.family",
+    "is_audit": "attacks.folder",
     "shown_quality": "report.figures",
     "shown_probability": "report.figures",
     "shown_change": "report.figures",
@@ -128,6 +146,11 @@ __all__ = [
     "CASCADE_NOTE",
     "Agreement",
     "Answers",
+    "AttackInfo",
+    "AttackOptions",
+    "AttackProgress",
+    "Audit",
+    "Beside",
     "BiasProbe",
     "CompleteRuns",
     "Dataset",
@@ -163,14 +186,19 @@ __all__ = [
     "answer_headings",
     "answer_lines",
     "answers",
+    "attack",
+    "beside",
     "bootstrap_interval",
     "cascade_headings",
     "cascade_lines",
+    "collection",
     "evaluate",
+    "families",
     "fit_routes",
     "fixed_effect",
     "forecast",
     "holm",
+    "is_audit",
     "kendalls_tau",
     "load",
     "measure_agreement",
@@ -184,6 +212,7 @@ __all__ = [
     "qrels_lines",
     "queries_needed",
     "randomization_test",
+    "read_questions",
     "reported",
     "run_as_csv",
     "run_as_json",
