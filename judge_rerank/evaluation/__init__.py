@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.answering import Answers, answers
     from judge_rerank.evaluation.attacks.audit import Audit, attack
     from judge_rerank.evaluation.attacks.collection import collection, read_questions
-    from judge_rerank.evaluation.attacks.family import families
+    from judge_rerank.evaluation.attacks.drawing import drawn_topics
+    from judge_rerank.evaluation.attacks.family import chosen_families, families
     from judge_rerank.evaluation.attacks.folder import is_audit
-    from judge_rerank.evaluation.attacks.options import AttackOptions, AttackProgress
+    from judge_rerank.evaluation.attacks.options import CUTOFFS, AttackOptions, AttackProgress
     from judge_rerank.evaluation.attacks.record import AttackInfo
     from judge_rerank.evaluation.attacks.results import Beside, beside
     from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
@@ -33,6 +34,19 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.racing import Race
     from judge_rerank.evaluation.record import Result, RunInfo
     from judge_rerank.evaluation.report.answering import ANSWERS_NOTE, answer_headings, answer_lines
+    from judge_rerank.evaluation.report.attacks import (
+        AUDIT_NOTE,
+        BESIDE_NOTE,
+        audit_as_json,
+        audit_as_markdown,
+        audit_facts,
+        audit_headings,
+        audit_headline,
+        audit_lines,
+        audit_page,
+        beside_headings,
+        beside_lines,
+    )
     from judge_rerank.evaluation.report.cascades import CASCADE_NOTE, cascade_headings, cascade_lines
     from judge_rerank.evaluation.report.diff import Pair, Side, pairs, side
     from judge_rerank.evaluation.report.figures import shown_change, shown_probability, shown_quality
@@ -44,11 +58,26 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.runfolder import RunFolder
     from judge_rerank.evaluation.runner import Evaluation, RunProgress, evaluate
     from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
-    from judge_rerank.evaluation.sources import Files, load
+    from judge_rerank.evaluation.sources import Files, is_dataset, load
     from judge_rerank.evaluation.summary import Row, Summary, summarize
     from judge_rerank.evaluation.tuning import Tuned, shuffled, tune
 
 _LAZY = {
+    "CUTOFFS": "attacks.options",
+    "chosen_families": "attacks.family",
+    "drawn_topics": "attacks.drawing",
+    "audit_facts": "report.attacks",
+    "is_dataset": "sources",
+    "AUDIT_NOTE": "report.attacks",
+    "BESIDE_NOTE": "report.attacks",
+    "audit_as_json": "report.attacks",
+    "audit_as_markdown": "report.attacks",
+    "audit_headings": "report.attacks",
+    "audit_headline": "report.attacks",
+    "audit_lines": "report.attacks",
+    "audit_page": "report.attacks",
+    "beside_headings": "report.attacks",
+    "beside_lines": "report.attacks",
     "AttackInfo": "attacks.record",
     "AttackOptions": "attacks.options",
     "AttackProgress": "attacks.options",
@@ -143,7 +172,10 @@ _LAZY = {
 
 __all__ = [
     "ANSWERS_NOTE",
+    "AUDIT_NOTE",
+    "BESIDE_NOTE",
     "CASCADE_NOTE",
+    "CUTOFFS",
     "Agreement",
     "Answers",
     "AttackInfo",
@@ -187,11 +219,22 @@ __all__ = [
     "answer_lines",
     "answers",
     "attack",
+    "audit_as_json",
+    "audit_as_markdown",
+    "audit_facts",
+    "audit_headings",
+    "audit_headline",
+    "audit_lines",
+    "audit_page",
     "beside",
+    "beside_headings",
+    "beside_lines",
     "bootstrap_interval",
     "cascade_headings",
     "cascade_lines",
+    "chosen_families",
     "collection",
+    "drawn_topics",
     "evaluate",
     "families",
     "fit_routes",
@@ -199,6 +242,7 @@ __all__ = [
     "forecast",
     "holm",
     "is_audit",
+    "is_dataset",
     "kendalls_tau",
     "load",
     "measure_agreement",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from judge_rerank.core import InputError, ModelUnavailable, spec_of
 from judge_rerank.engine import run
 from judge_rerank.evaluation.attacks.drawing import drawn_topics
-from judge_rerank.evaluation.attacks.family import Family, chosen_families
+from judge_rerank.evaluation.attacks.family import CONTROL, Family, chosen_families
 from judge_rerank.evaluation.attacks.folder import AttackFolder
 from judge_rerank.evaluation.attacks.measuring import Measure
 from judge_rerank.evaluation.attacks.options import AttackOptions, AttackProgress
@@ -46,6 +46,11 @@ class Audit:
     trials: Mapping[tuple[str, str, int], Trial]
 
     @property
+    def strategy(self) -> str:
+        """What ranked, as a spec string; "" before the first ranking."""
+        return self.info.strategy or next((each.strategy for each in self.clean.values()), "")
+
+    @property
     def figures(self) -> tuple[Figures, ...]:
         """A row for each family."""
         return figures(self.info, self.clean, self.trials.values())
@@ -54,6 +59,16 @@ class Audit:
     def clean_figures(self) -> CleanFigures:
         """The figures of the rankings without an attack."""
         return clean_figures(self.clean.values())
+
+    def lifting(self, rate: float) -> list[str]:
+        """The families that lift more than this share of their documents into one of the top k, a sentence each."""
+        sentences: list[str] = []
+        for row in self.figures:
+            k, share = max(row.lifted.items(), key=lambda item: item[1].rate or 0.0)
+            if row.family.name != CONTROL and (share.rate or 0.0) > rate:
+                name = row.family.name
+                sentences.append(f"{name} lifts {share.hits} of {share.n} documents into the top {k}, above {rate:g}.")
+        return sentences
 
     @property
     def results(self) -> Results:

@@ -37,6 +37,7 @@ class Measure:
         return Clean(
             query_id=drawn.id,
             query=drawn.topic.query.text,
+            strategy=ranking.strategy,
             order=_whole_order(ranking, len(drawn.documents)),
             scores=scores,
             broken=_broken(ranking),

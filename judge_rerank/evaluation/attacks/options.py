@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from judge_rerank.core import InputError
 
+CUTOFFS = (1, 3, 5)
+"""The numbers k of "into the top k", where nobody says."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttackOptions:
@@ -31,7 +34,7 @@ class AttackOptions:
     limit: int = 20
     trials: int = 3
     depth: int = 20
-    cutoffs: tuple[int, ...] = (1, 3, 5)
+    cutoffs: tuple[int, ...] = CUTOFFS
     seed: int = 0
     adaptive: int = 0
     attacker: str | None = None

@@ -25,7 +25,7 @@ class AttackInfo:
 
     Attributes:
         name: the collection.
-        model, strategy: the judge, and the strategy's spec string; "" for the model's own strategy.
+        model, strategy: the judge, and the strategy's spec string; "" for the judge's own strategy.
         settings: what else the judge was told, by option.
         families: what was planted.
         queries: how many were sampled.
@@ -82,6 +82,7 @@ class Clean:
 
     Attributes:
         query_id, query: which.
+        strategy: the spec string of what ranked it.
         order: places in the list that the judge got, best first.
         scores: relevance by place, as text keys; only those that have one.
         broken: calls whose reply was refused, cut off or could not be read.
@@ -92,6 +93,7 @@ class Clean:
 
     query_id: str
     query: str
+    strategy: str
     order: tuple[int, ...]
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     broken: int = 0

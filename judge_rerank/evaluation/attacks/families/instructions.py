@@ -51,9 +51,9 @@ def objective_hijacking(scene: Scene) -> Planted:
     )
 
 
-@family("conversation-hijacking")
+@family("role-play")
 @source("arXiv:2406.03589", "arXiv:2404.07981")
-def conversation_hijacking(scene: Scene) -> Planted:
+def role_play(scene: Scene) -> Planted:
     """The document plays a longer scene in which recommending it is the only sensible end."""
     return scene.plant(
         scene.draw(
@@ -99,9 +99,9 @@ def authority(scene: Scene) -> Planted:
     )
 
 
-@family("preference-manipulation")
+@family("self-praise")
 @source("arXiv:2406.18382", "arXiv:2504.05804")
-def preference_manipulation(scene: Scene) -> Planted:
+def self_praise(scene: Scene) -> Planted:
     """The document praises itself as the best answer, in prose that gives no order."""
     return scene.plant(
         scene.draw(
