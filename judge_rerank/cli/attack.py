@@ -65,7 +65,9 @@ class AttackData:
     ] = 20
     candidates: Annotated[
         int,
-        typer.Option("--candidates", "--depth", min=2, metavar="N", help="Candidates a query.", rich_help_panel=_DATA),
+        typer.Option(
+            "--candidates", "--depth", min=2, metavar="N", help="Candidates per query.", rich_help_panel=_DATA
+        ),
     ] = 20
     seed: Annotated[int, typer.Option(metavar="N", help="The seed of all that is drawn.", rich_help_panel=_DATA)] = 0
 
@@ -206,8 +208,8 @@ def attack(
 
     judge-rerank attack --data docs/ --queries questions.txt --family query-echo --family direct-instruction
 
-    Each query is ranked once as it is, and once for each attack. Strategies that judge each document by itself ask anew
-    about the attacked document only: the cache answers for the others. judge-rerank report DIR makes a page.
+    Each query is ranked once as it is, and once for each attack. Strategies that judge each document by itself ask again
+    about the attacked document only, and the cache answers for the others. judge-rerank report DIR makes a page.
 
     Exit codes: 1 a family is above --fail-over, 2 bad input, 3 results are missing.
     """

@@ -72,7 +72,7 @@ def test_every_family_says_what_it_does_and_where_it_is_from() -> None:
     assert len(found) >= 20
     for family in found:
         assert family.sentence.endswith("."), family.name
-        assert all(source.startswith("arXiv:") for source in family.sources)
+        assert all(source.startswith(("arXiv:", "https://")) for source in family.sources)
         assert bool(family.sources) == (family.name != "control")
 
 

@@ -207,13 +207,20 @@ def _bar(row: Figures, k: int) -> Mapping[str, Any]:
     return {
         "name": row.family.name,
         "about": row.family.sentence,
-        "sources": row.family.sources,
+        "sources": [(source, _link(source)) for source in row.family.sources],
         "width": round(100 * (share.rate or 0.0), 1),
         "low": round(100 * low, 1),
         "high": round(100 * high, 1),
         "text": shown_share(share),
         "counted": f"{share.hits} of {share.n}",
     }
+
+
+def _link(source: str) -> str:
+    """Where a paper is; "" where its name does not say."""
+    if source.startswith("arXiv:"):
+        return f"https://arxiv.org/abs/{source.removeprefix('arXiv:')}"
+    return source if source.startswith(("https://", "http://")) else ""
 
 
 def _parts(row: Figures) -> Mapping[str, Any]:
