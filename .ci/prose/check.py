@@ -54,7 +54,14 @@ NOT_OURS = (
     "YourPredicateAdjective",
 )
 """Rules of Harper that are not applied."""
-NOT_PROSE = ("prompting/tasks", "prompting/replies", "routing/features.py", "scorers/features.py", "core/languages.py")
+NOT_PROSE = (
+    "prompting/tasks",
+    "prompting/replies",
+    "routing/features.py",
+    "scorers/features.py",
+    "core/languages.py",
+    "evaluation/attacks/families",
+)
 """Modules whose texts are for models, or lists of words."""
 
 

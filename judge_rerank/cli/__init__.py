@@ -41,6 +41,7 @@ def build() -> typer.Typer:
 
     from judge_rerank.cli import (
         agreement,
+        attack,
         bias,
         bulk,
         cache,
@@ -80,6 +81,7 @@ def build() -> typer.Typer:
     app.command("serve")(serve.serve)
     app.command("mcp")(mcp.mcp)
     app.command("bias")(bias.bias)
+    app.command("attack")(attack.attack)
     app.command("calibrate")(calibrate.calibrate)
     app.command("tune")(tune.tune)
     app.add_typer(routes.app, name="routes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from judge_rerank.cli import options
 from judge_rerank.cli.interrupting import interruptible
-from judge_rerank.cli.output import dollars, emit, note, on_stdout, warning_line
+from judge_rerank.cli.output import dollars, emit, folder_name, further_table, note, on_stdout, warning_line
 from judge_rerank.cli.terminal import head_box, head_table, json_text
 from judge_rerank.core import InputError
 
@@ -93,7 +92,7 @@ def evaluate(
     if dry_run:
         _forecast(experiment, limit, only or (), style)
         return
-    folder = output or Path("runs") / _slug(experiment.name)
+    folder = output or Path("runs") / folder_name(experiment.name, "experiment")
     found = _run(experiment, folder, limit, only or (), resume=resume, race=race, kept=_cache(cache, cache_dir))
     emit(_as_json(found) if style == "json" else _as_table(found.summary) + _answers(found))
     note(f"The results are in {folder}.")
@@ -150,10 +149,6 @@ def _cache(cache: bool, cache_dir: Path | None) -> Path | None:
     from judge_rerank.storage import cache_dir as usual
 
     return (cache_dir or usual()) if cache else None
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name.lower()).strip("-.") or "experiment"
 
 
 def _forecast(experiment: Experiment, limit: int | None, only: Sequence[str], style: str) -> None:
@@ -222,27 +217,16 @@ def _cuts(summary: Summary) -> str:
     from judge_rerank.evaluation import CASCADE_NOTE, cascade_headings, cascade_lines
 
     headings = [h if h.startswith(summary.metric) else h.lower() for h in cascade_headings(summary)]
-    return _further(headings, list(cascade_lines(summary)), CASCADE_NOTE, names=2)
+    return further_table(headings, list(cascade_lines(summary)), CASCADE_NOTE, names=2)
 
 
 def _answers(found: Evaluation) -> str:
     """The table of what was known of queries that nothing answers; nothing where that was not asked."""
     from judge_rerank.evaluation import ANSWERS_NOTE, answer_headings, answer_lines, answers
 
-    return _further(answer_headings(), list(answer_lines(answers(found.info, found.results))), ANSWERS_NOTE, names=1)
-
-
-def _further(headings: Sequence[str], lines: Sequence[Sequence[str]], caption: str, *, names: int) -> str:
-    """A second table, whose first columns are names; nothing without lines."""
-    if not lines:
-        return ""
-    table = head_table()
-    table.caption, table.caption_justify = caption, "left"
-    for place, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", justify="left" if place < names else "right")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    return "\n" + on_stdout(table)
+    return further_table(
+        answer_headings(), list(answer_lines(answers(found.info, found.results))), ANSWERS_NOTE, names=1
+    )
 
 
 def _cells(row: Row, metric: str) -> list[str]:

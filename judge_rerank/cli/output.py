@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from judge_rerank.cli.terminal import head_box, json_text
+from judge_rerank.cli.terminal import head_box, json_text, slim_table
 from judge_rerank.core import (
     ENOUGH,
     InputError,
@@ -70,6 +70,11 @@ def emit(text: str) -> None:
     """Write to standard output at once."""
     with _stdout() as stdout:
         stdout.write(text)
+
+
+def folder_name(name: str, otherwise: str) -> str:
+    """A name as that of a folder; `otherwise` where nothing of it can stand there."""
+    return re.sub(r"[^\w.-]+", "-", name.lower()).strip("-.") or otherwise
 
 
 def require_folder(output: Path) -> None:
@@ -139,6 +144,23 @@ def on_stdout(table: Table) -> str:
         with console.capture() as captured:
             console.print(table)
     return captured.get().strip("\n") + "\n"
+
+
+def named_table(headings: Sequence[str], lines: Sequence[Sequence[str]], caption: str, *, names: int) -> str:
+    """A table whose first columns are names and whose others are figures."""
+    table = slim_table()
+    table.caption, table.caption_justify = caption, "left"
+    for place, heading in enumerate(headings):
+        name = place < names
+        table.add_column(heading, overflow="fold", justify="left" if name else "right", no_wrap=not name)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    return on_stdout(table)
+
+
+def further_table(headings: Sequence[str], lines: Sequence[Sequence[str]], caption: str, *, names: int) -> str:
+    """A `named_table` below another; nothing without lines."""
+    return "\n" + named_table(headings, lines, caption, names=names) if lines else ""
 
 
 def as_text(ranking: Ranking, style: Format, *, many: bool, explain: bool, rows: int | None = None) -> str:

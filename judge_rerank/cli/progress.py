@@ -26,21 +26,56 @@ _LOG = logging.getLogger(__name__)
 _LINE_EVERY_S = 5
 
 
+def _progress() -> Progress:
+    """A bar on standard error; disabled where there is no terminal."""
+    return Progress(
+        SpinnerColumn("dots" if speaks_unicode() else "line"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        disable=not Console(stderr=True).is_terminal,
+    )
+
+
+class CountBar:
+    """Counts pieces of work of which all are known; a context manager.
+
+    Args:
+        what: is being done.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what, self._bar = what, _progress()
+        self._task = self._bar.add_task(what, total=None)
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, total: int, now: str) -> None:
+        """So many are done; `now` is what is under way."""
+        description = f"{self._what}: {now}" if now else self._what
+        self._bar.update(self._task, completed=done, total=total, description=description)
+        if self._bar.disable and time.monotonic() - self._told >= _LINE_EVERY_S:
+            self._told = time.monotonic()
+            _LOG.info("%s: %d of %d done", description, done, total)
+
+
 class Bar:
     """Counts calls over all queries; a context manager. `total` is None when it is not known."""
 
     def __init__(self, total: int | None) -> None:
-        self._bar = Progress(
-            SpinnerColumn("dots" if speaks_unicode() else "line"),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            redirect_stdout=False,
-            disable=not self.visible(),
-        )
+        self._bar = _progress()
         self._task = self._bar.add_task("judging", total=total)
         self._told = time.monotonic()
         self._calls: dict[Query, int] = {}

@@ -19,7 +19,7 @@ Style = Literal["html", "md", "csv", "latex", "json", "trec"]
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that judge-rerank eval wrote.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that judge-rerank eval or attack wrote.")],
     style: Annotated[
         Style,
         typer.Option(
@@ -53,8 +53,15 @@ def report(
     The page is one file that needs no network. It has a summary, a table, quality against cost, and any query under any
     two variants with every judgment and reply. An unfinished run is reported as far as it got.
     """
-    from judge_rerank.evaluation import RunFolder
+    from judge_rerank.evaluation import RunFolder, is_audit
 
+    if is_audit(run):
+        if dataset is not None or variant is not None:
+            raise InputError(
+                "--dataset and --variant choose parts of an experiment, and this is the folder of an audit."
+            )
+        _audit(run, style, output)
+        return
     folder = RunFolder(run)
     info, results = folder.info(), folder.results()
     info, results = _only(info, results, dataset)
@@ -73,6 +80,24 @@ def report(
         _write(path, page(found, results, folder.documents()))
         return
     text = _tables()[style](found)
+    if output is None:
+        emit(text)
+    else:
+        _write(output, text)
+
+
+def _audit(run: Path, style: Style, output: Path | None) -> None:
+    """An audit by hostile documents, as a page, a table, or with every figure."""
+    from judge_rerank.cli.terminal import json_text
+    from judge_rerank.evaluation import Audit, audit_as_json, audit_as_markdown, audit_page
+
+    found = Audit.read(run)
+    if style == "html":
+        _write(output or run / "report.html", audit_page(found))
+        return
+    if style not in {"md", "json"}:
+        raise InputError(f"An audit is reported as html, md or json, not as {style}.")
+    text = audit_as_markdown(found) if style == "md" else json_text(audit_as_json(found), indent=2, default=str)
     if output is None:
         emit(text)
     else:

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.abreport import reported
     from judge_rerank.evaluation.agreement import Agreement, Run, kendalls_tau, measure_agreement, shared, system_scores
     from judge_rerank.evaluation.answering import Answers, answers
+    from judge_rerank.evaluation.attacks.audit import Audit, attack
+    from judge_rerank.evaluation.attacks.collection import collection, read_questions
+    from judge_rerank.evaluation.attacks.drawing import drawn_topics
+    from judge_rerank.evaluation.attacks.family import chosen_families, families
+    from judge_rerank.evaluation.attacks.folder import is_audit
+    from judge_rerank.evaluation.attacks.options import CUTOFFS, AttackOptions, AttackProgress
+    from judge_rerank.evaluation.attacks.record import AttackInfo
+    from judge_rerank.evaluation.attacks.results import Beside, beside
     from judge_rerank.evaluation.bias import BiasProbe, PositionBias, Task, position_bias
     from judge_rerank.evaluation.complete_runs import CompleteRuns
     from judge_rerank.evaluation.datasets import Dataset, NoRelevant, Topic, overview, selected
@@ -26,6 +34,19 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.racing import Race
     from judge_rerank.evaluation.record import Result, RunInfo
     from judge_rerank.evaluation.report.answering import ANSWERS_NOTE, answer_headings, answer_lines
+    from judge_rerank.evaluation.report.attacks import (
+        AUDIT_NOTE,
+        BESIDE_NOTE,
+        audit_as_json,
+        audit_as_markdown,
+        audit_facts,
+        audit_headings,
+        audit_headline,
+        audit_lines,
+        audit_page,
+        beside_headings,
+        beside_lines,
+    )
     from judge_rerank.evaluation.report.cascades import CASCADE_NOTE, cascade_headings, cascade_lines
     from judge_rerank.evaluation.report.diff import Pair, Side, pairs, side
     from judge_rerank.evaluation.report.figures import shown_change, shown_probability, shown_quality
@@ -37,11 +58,37 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.runfolder import RunFolder
     from judge_rerank.evaluation.runner import Evaluation, RunProgress, evaluate
     from judge_rerank.evaluation.significance import bootstrap_interval, holm, randomization_test
-    from judge_rerank.evaluation.sources import Files, load
+    from judge_rerank.evaluation.sources import Files, is_dataset, load
     from judge_rerank.evaluation.summary import Row, Summary, summarize
     from judge_rerank.evaluation.tuning import Tuned, shuffled, tune
 
 _LAZY = {
+    "CUTOFFS": "attacks.options",
+    "chosen_families": "attacks.family",
+    "drawn_topics": "attacks.drawing",
+    "audit_facts": "report.attacks",
+    "is_dataset": "sources",
+    "AUDIT_NOTE": "report.attacks",
+    "BESIDE_NOTE": "report.attacks",
+    "audit_as_json": "report.attacks",
+    "audit_as_markdown": "report.attacks",
+    "audit_headings": "report.attacks",
+    "audit_headline": "report.attacks",
+    "audit_lines": "report.attacks",
+    "audit_page": "report.attacks",
+    "beside_headings": "report.attacks",
+    "beside_lines": "report.attacks",
+    "AttackInfo": "attacks.record",
+    "AttackOptions": "attacks.options",
+    "AttackProgress": "attacks.options",
+    "Audit": "attacks.audit",
+    "attack": "attacks.audit",
+    "Beside": "attacks.results",
+    "beside": "attacks.results",
+    "collection": "attacks.collection",
+    "read_questions": "attacks.collection",
+    "families": "attacks.family",
+    "is_audit": "attacks.folder",
     "shown_quality": "report.figures",
     "shown_probability": "report.figures",
     "shown_change": "report.figures",
@@ -125,9 +172,17 @@ _LAZY = {
 
 __all__ = [
     "ANSWERS_NOTE",
+    "AUDIT_NOTE",
+    "BESIDE_NOTE",
     "CASCADE_NOTE",
+    "CUTOFFS",
     "Agreement",
     "Answers",
+    "AttackInfo",
+    "AttackOptions",
+    "AttackProgress",
+    "Audit",
+    "Beside",
     "BiasProbe",
     "CompleteRuns",
     "Dataset",
@@ -163,14 +218,31 @@ __all__ = [
     "answer_headings",
     "answer_lines",
     "answers",
+    "attack",
+    "audit_as_json",
+    "audit_as_markdown",
+    "audit_facts",
+    "audit_headings",
+    "audit_headline",
+    "audit_lines",
+    "audit_page",
+    "beside",
+    "beside_headings",
+    "beside_lines",
     "bootstrap_interval",
     "cascade_headings",
     "cascade_lines",
+    "chosen_families",
+    "collection",
+    "drawn_topics",
     "evaluate",
+    "families",
     "fit_routes",
     "fixed_effect",
     "forecast",
     "holm",
+    "is_audit",
+    "is_dataset",
     "kendalls_tau",
     "load",
     "measure_agreement",
@@ -184,6 +256,7 @@ __all__ = [
     "qrels_lines",
     "queries_needed",
     "randomization_test",
+    "read_questions",
     "reported",
     "run_as_csv",
     "run_as_json",

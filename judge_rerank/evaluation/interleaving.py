@@ -16,12 +16,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from statistics import NormalDist
 from typing import Generic, Literal, TypeVar
 
 from judge_rerank.core import InputError
 from judge_rerank.evaluation.e_process import log_coin_evidence
-from judge_rerank.evaluation.power import check_level
+from judge_rerank.evaluation.power import check_level, share_interval
 
 Item = TypeVar("Item", bound=str | int)
 Team = Literal["a", "b"]
@@ -124,7 +123,7 @@ def outcome(preferences: Iterable[Team | None], *, alpha: float = 0.05) -> Inter
         wins_b=b,
         ties=len(counted) - a - b,
         share_b=b / (a + b) if a + b else 0.5,
-        interval=_wilson(b, a + b, alpha),
+        interval=share_interval(b, a + b, alpha=alpha),
         p=sign_test(a, b),
         p_any_time=min(1.0, math.exp(-log_coin_evidence(a, b))),
     )
@@ -140,12 +139,3 @@ def sign_test(wins_a: int, wins_b: int) -> float:
 
 def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-
-def _wilson(hits: int, n: int, alpha: float) -> tuple[float, float]:
-    if not n:
-        return 0.0, 1.0
-    z2 = NormalDist().inv_cdf(1 - alpha / 2) ** 2
-    centre, share = (hits + z2 / 2) / (n + z2), hits / n
-    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)

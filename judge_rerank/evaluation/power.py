@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from importlib import import_module
+from statistics import NormalDist
 from typing import Any
 
 from judge_rerank.core import InputError, MissingExtra
@@ -57,6 +58,16 @@ def t_quantile(probability: float, freedom: int) -> float:
     except ImportError:
         raise MissingExtra("Intervals of Student's t", "eval", "scipy") from None
     return float(special.stdtrit(freedom, probability))
+
+
+def share_interval(hits: int, n: int, *, alpha: float = 0.05) -> tuple[float, float]:
+    """The 1 - alpha confidence interval of a share of `n` independent trials (Wilson); from 0 to 1 where n is 0."""
+    if not n:
+        return 0.0, 1.0
+    z2 = NormalDist().inv_cdf(1 - alpha / 2) ** 2
+    centre, share = (hits + z2 / 2) / (n + z2), hits / n
+    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def check_level(name: str, value: float) -> None:

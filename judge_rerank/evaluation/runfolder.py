@@ -54,7 +54,7 @@ class RunFolder:
             raise DataError(f"There is no {RUN_FILE} in this folder; name the folder of a run.", path=self.path)
         with reading(file):
             text = file.read_bytes()
-        return _parsed(RunInfo, text, file, None)
+        return parsed(RunInfo, text, file, None)
 
     def results(self) -> list[Result]:
         """Every result, in the order in which they came; of two with one key only the first.
@@ -64,8 +64,8 @@ class RunFolder:
         """
         file = self.path / RESULTS_FILE
         found: dict[tuple[str, str, int, str], Result] = {}
-        for number, line in _lines(file):
-            result = _parsed(Result, line, file, number)
+        for number, line in lines_of(file):
+            result = parsed(Result, line, file, number)
             found.setdefault(result.key, result)
         return list(found.values())
 
@@ -76,17 +76,12 @@ class RunFolder:
             DataError: a line is not a document; path and line are in the error.
         """
         file = self.path / DOCUMENTS_FILE
-        lines = (_parsed(_DocumentLine, line, file, number) for number, line in _lines(file))
+        lines = (parsed(_DocumentLine, line, file, number) for number, line in lines_of(file))
         return {(line.dataset, line.id): Document(id=line.id, title=line.title, text=line.text) for line in lines}
 
     def write_info(self, info: RunInfo) -> None:
         """Replace the description of the experiment, all at once."""
-        with _writing(self.path):
-            private_folder(self.path)
-            new = self.path / f"{RUN_FILE}.new"
-            new.touch(mode=0o600)
-            new.write_text(json.dumps(asdict(info), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-            new.replace(self.path / RUN_FILE)
+        write_record(self.path / RUN_FILE, asdict(info))
 
     def write_documents(self, dataset: str, documents: Iterable[Document]) -> None:
         """Add the documents of a dataset that are not there yet; each needs an id."""
@@ -103,6 +98,20 @@ class RunFolder:
         return Lines(self.path / RESULTS_FILE)
 
 
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Replace a file by a record as JSON, all at once; its folder is made for this user alone.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    with writing(path.parent):
+        private_folder(path.parent)
+        new = path.with_name(f"{path.name}.new")
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        new.replace(path)
+
+
 class Lines:
     """A JSONL file that grows: each record is written with one call, so that a kill tears the last line at most.
 
@@ -112,7 +121,7 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _writing(path):
+        with writing(path):
             private_folder(path.parent)
             self._lock = _locked(path)
             path.touch(mode=0o600)
@@ -122,7 +131,7 @@ class Lines:
     def add(self, record: Mapping[str, Any]) -> None:
         """Write one record."""
         line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-        with _writing(self._path):
+        with writing(self._path):
             self._file.write(line.encode("utf-8", "replace"))
 
     def close(self) -> None:
@@ -146,7 +155,7 @@ class _DocumentLine(BaseModel):
     title: str | None = None
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+def lines_of(file: Path) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers, without a torn one at the end; none where there is no file."""
     if not file.exists():
         return
@@ -191,7 +200,8 @@ def _is_json(line: bytes) -> bool:
 
 
 @contextmanager
-def _writing(path: Path) -> Generator[None]:
+def writing(path: Path) -> Generator[None]:
+    """Name the file in what goes wrong while it is written."""
     try:
         yield
     except OSError as error:
@@ -205,13 +215,18 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(kind)
 
 
-def _parsed(kind: type[T], text: str | bytes, path: Path, line: int | None) -> T:
+def parsed(
+    kind: type[T], text: str | bytes, path: Path, line: int | None = None, *, writer: str = "judge-rerank eval"
+) -> T:
+    """One record of a run.
+
+    Raises:
+        DataError: it is not what the writer wrote; path and line are in the error.
+    """
     try:
         return cast("T", _adapter(kind).validate_json(text))
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in error["loc"])
         what = f"{where}: {error['msg']}" if where else error["msg"]
-        raise DataError(
-            f"This was not written by judge-rerank eval, or was changed: {what}.", path=path, line=line
-        ) from None
+        raise DataError(f"This was not written by {writer}, or was changed: {what}.", path=path, line=line) from None

@@ -74,6 +74,22 @@ def load(path: Path | str, *, name: str | None = None, files: Files | None = Non
     return checked(replace(found, name=name or found.name))
 
 
+def is_dataset(path: Path | str) -> bool:
+    """Whether `load` is meant by a path: a folder with queries, a log of queries with candidates, an id.
+
+    A path that is not there is one, so that `load` says so.
+    """
+    if str(path).startswith(CATALOGUE):
+        return True
+    place = Path(path)
+    if place.is_dir():
+        return any((place / f"{usual}{packed}").is_file() for usual in _PLACES["topics"] for packed in ("", ".gz"))
+    if suffix_of(place) not in {".jsonl", ".ndjson"}:
+        return not place.exists()
+    first = next(iter(numbered_lines(place)), (1, ""))[1]
+    return '"candidates"' in first
+
+
 def _folder(folder: Path, files: Files) -> Dataset:
     places = {part: _place(folder, part, getattr(files, part)) for part in _PLACES}
     queries = read_topics(places["topics"])

@@ -27,13 +27,13 @@ NOTE = (
 def run_as_markdown(scopes: Sequence[Scope]) -> str:
     """What the run says, in words and as tables: all datasets together, then each."""
     info = scopes[0].info
-    parts = [f"# {_plain_line(info.name)}", *([_plain_line(info.description)] if info.description else [])]
+    parts = [f"# {plain_line(info.name)}", *([plain_line(info.description)] if info.description else [])]
     for scope in scopes:
         said = verdict(scope)
         parts += [
-            *([f"## {_plain_line(scope.dataset or 'All datasets')}"] if len(scopes) > 1 else []),
-            f"**{_plain_line(said.headline)}**",
-            "\n".join(f"- {topic}: {_plain_line(text)}" for topic, text in said.points),
+            *([f"## {plain_line(scope.dataset or 'All datasets')}"] if len(scopes) > 1 else []),
+            f"**{plain_line(said.headline)}**",
+            "\n".join(f"- {topic}: {plain_line(text)}" for topic, text in said.points),
             _markdown_table(scope),
             *_cascades(scope),
             *_answers(scope),
@@ -103,31 +103,32 @@ def _markdown_table(scope: Scope) -> str:
     lines = [["", "variant", *(column.title for column in shown)], ["---", "---", *("--:" for _ in shown)]]
     for record in records(scope):
         cells = [_with_letters(column, record, scope.metric, "<sup>{}</sup>") for column in shown]
-        name = _plain_line(record["variant"]) + " (front)" * record["pareto"]
+        name = plain_line(record["variant"]) + " (front)" * record["pareto"]
         lines.append([record["letter"] or "", name, *cells])
-    return _in_bars(lines)
+    return in_bars(lines)
 
 
 def _cascades(scope: Scope) -> list[str]:
     """The table of what cascades cut, and what it means; nothing without cascades."""
-    lines = [[*map(_plain_line, line[:2]), *line[2:]] for line in cascades.cascade_lines(scope.summary)]
+    lines = [[*map(plain_line, line[:2]), *line[2:]] for line in cascades.cascade_lines(scope.summary)]
     if not lines:
         return []
     return [
-        _in_bars([cascades.cascade_headings(scope.summary), ["---", "---", *["--:"] * 4], *lines]),
+        in_bars([cascades.cascade_headings(scope.summary), ["---", "---", *["--:"] * 4], *lines]),
         cascades.CASCADE_NOTE,
     ]
 
 
 def _answers(scope: Scope) -> list[str]:
     """The table of what was known of queries that nothing answers; nothing where that was not asked."""
-    lines = [[_plain_line(name), *rest] for name, *rest in answering.answer_lines(scope.answers)]
+    lines = [[plain_line(name), *rest] for name, *rest in answering.answer_lines(scope.answers)]
     if not lines:
         return []
-    return [_in_bars([answering.answer_headings(), ["---", *["--:"] * 5], *lines]), answering.ANSWERS_NOTE]
+    return [in_bars([answering.answer_headings(), ["---", *["--:"] * 5], *lines]), answering.ANSWERS_NOTE]
 
 
-def _in_bars(lines: Iterable[Sequence[str]]) -> str:
+def in_bars(lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table: its headings, its marks, its rows."""
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
@@ -188,7 +189,7 @@ def _tex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
 
 
-def _plain_line(text: str) -> str:
+def plain_line(text: str) -> str:
     """Text that Markdown shows as it stands."""
     return re.sub(r"([\\`*_<>\[\]#])", r"\\\1", " ".join(text.split()))
 
