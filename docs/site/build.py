@@ -88,7 +88,9 @@ def _texts() -> tuple[dict[str, str], dict[str, str]]:
     sources = {page: name for page, name in COPIED.items() if (ROOT / name).exists()}
     sources |= {f"benchmarks/{path.name}": str(path.relative_to(ROOT)) for path in results}
     texts = {page: (ROOT / name).read_text("utf-8") for page, name in sources.items()}
-    texts |= {str(path.relative_to(ROOT / "docs")): path.read_text("utf-8") for path in _files() if path.suffix == ".md"}
+    texts |= {
+        str(path.relative_to(ROOT / "docs")): path.read_text("utf-8") for path in _files() if path.suffix == ".md"
+    }
     texts |= notebooks.pages([path for path in _files() if path.suffix == ".ipynb"], ROOT / "docs")
     return texts | reference.pages() | {"benchmarks/index.md": benchmarks.index(results)}, sources
 

@@ -21,7 +21,9 @@ def command_pages() -> dict[str, str]:
     found = {name: whole.get_command(context, name) for name in whole.list_commands(context)}
     made = {
         f"{_FOLDER}/{name}.md": _as_markdown(
-            get_docs_for_click(obj=command, ctx=typer.Context(command, info_name=name, parent=context), call_prefix=_PROGRAM)
+            get_docs_for_click(
+                obj=command, ctx=typer.Context(command, info_name=name, parent=context), call_prefix=_PROGRAM
+            )
         )
         for name, command in found.items()
         if command is not None and not command.hidden

@@ -44,7 +44,9 @@ def prompts_page() -> str:
 
 
 def _task(task: str, templates: Iterable[Template], library: Library) -> str:
-    parts = [f"### `{each.name}`\n\n{each.description}{_default(each, library)}\n\n{_source(each)}" for each in templates]
+    parts = [
+        f"### `{each.name}`\n\n{each.description}{_default(each, library)}\n\n{_source(each)}" for each in templates
+    ]
     return f"## {task}\n\n" + "\n".join(parts) if parts else ""
 
 
@@ -53,6 +55,8 @@ def _default(template: Template, library: Library) -> str:
 
 
 def _source(template: Template) -> str:
-    return f'??? note "The file, version {template.version}, {template.hash[:12]}"\n\n    ```jinja\n' + "".join(
-        f"    {line}\n" if line else "\n" for line in template.source.splitlines()
-    ) + "    ```\n"
+    return (
+        f'??? note "The file, version {template.version}, {template.hash[:12]}"\n\n    ```jinja\n'
+        + "".join(f"    {line}\n" if line else "\n" for line in template.source.splitlines())
+        + "    ```\n"
+    )

@@ -15,8 +15,16 @@ _FOLDER = "reference/yaml"
 def yaml_pages() -> dict[str, str]:
     """A page for each kind of file, and its schema beside it."""
     files = {
-        "experiment": ("Experiments", "`judge-rerank eval FILE` ([Evaluation](../../evaluation.md)).", experiment_schema()),
-        "server": ("Servers", "`judge-rerank serve --config FILE` ([A server](../../server.md)).", ServerConfig.model_json_schema()),
+        "experiment": (
+            "Experiments",
+            "`judge-rerank eval FILE` ([Evaluation](../../evaluation.md)).",
+            experiment_schema(),
+        ),
+        "server": (
+            "Servers",
+            "`judge-rerank serve --config FILE` ([A server](../../server.md)).",
+            ServerConfig.model_json_schema(),
+        ),
     }
     made: dict[str, str] = {}
     for name, (title, used, schema) in files.items():
