@@ -9,8 +9,8 @@ from pathlib import Path
 _COMMAND = re.compile(r"`((?:python|judge-rerank) [^`]*)`")
 _HEAD = """# Benchmarks
 
-Every figure in this manual was printed by a command of the repository. The pages of this list are what these commands printed, with the models
-and the data. Times are ratios within one run.
+Every figure in this manual was printed by a command of the repository. The pages of this list are what these commands
+printed, with the models and the data. Times are ratios within one run.
 
 | page | printed by |
 |---|---|

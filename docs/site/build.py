@@ -14,19 +14,18 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT)]
-
 import benchmarks
 import notebooks
 import reference
+import yaml
 from links import led_to_pages
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 
 COPIED = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md", "security-policy.md": "SECURITY.md"}
 """Pages of the site that stand at the top of the repository."""
+SHIM, SHIM_ADDRESS = "iframe-worker.js", "https://unpkg.com/iframe-worker/shim"
 _LEFT_OUT = ("site", "examples")
 
 
@@ -42,9 +41,19 @@ def main(target: Path) -> int:
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", str(folder / "mkdocs.yml")]
     failed = subprocess.run(command, cwd=folder, check=False).returncode
     if not failed:
+        finish(folder / "site")
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(folder / "site", target)
     return failed
+
+
+def finish(site: Path) -> None:
+    """Let the pages search without a server and without a network."""
+    shutil.copyfile(HERE / "vendor" / SHIM, site / "assets" / SHIM)
+    for page in site.rglob("*.html"):
+        up = "../" * len(page.relative_to(site).parents[:-1])
+        text = page.read_text("utf-8")
+        page.write_text(text.replace(SHIM_ADDRESS, f"{up}assets/{SHIM}"), encoding="utf-8")
 
 
 def assemble(folder: Path) -> None:

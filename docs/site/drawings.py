@@ -25,7 +25,7 @@ class Drawing:
 
     def box(
         self, x: float, y: float, width: float, height: float, text: str = "", *, fill: int = 0, small: bool = False
-    ) -> None:  # noqa: E501
+    ) -> None:
         """A rectangle with words in its middle; lines are separated by newlines."""
         self._parts.append(
             f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" fill="{FILLS[fill]}" stroke="{LINE}"/>'
@@ -46,7 +46,8 @@ class Drawing:
         """A line with a point at its end."""
         dashes = ' stroke-dasharray="5 4"' if dashed else ""
         self._parts.append(
-            f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{LINE}" stroke-width="1.5"{dashes} marker-end="url(#p)"/>'
+            f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{LINE}" stroke-width="1.5"{dashes}'
+            ' marker-end="url(#p)"/>'
         )
 
     def svg(self) -> str:

@@ -10,8 +10,8 @@ from judge_rerank.server.problems import problem_of
 
 _HEAD = """# Errors
 
-Every error of the package is a `RerankError`. Its message says what was wrong, what was expected and what to do, and holds no key. The tree
-shows what an `except` clause catches. [Each error](api/errors.md) has its attributes there.
+Every error of the package is a `RerankError`. Its message says what was wrong, what was expected and what to do, and
+holds no key. The tree shows what an `except` clause catches. [Each error](api/errors.md) has its attributes there.
 
 | error | caught as | what it means | exit code | HTTP |
 |---|---|---|---|---|

@@ -8,7 +8,7 @@ from judge_rerank.prompting import TASKS, Library, Template
 
 MEANING = {
     "query": "the query's text (user part and state only)",
-    "documents": "the documents of the call, each with `id` (from 1), `title` (or None) and `text` (user part and state only)",
+    "documents": "the documents, each with `id` (from 1), `title` (or None) and `text` (user part and state only)",
     "n": "how many documents there are",
     "levels": "the grades in words, from the front matter, from the lowest to the highest",
     "examples": "the solved cases of the front matter",
@@ -16,14 +16,14 @@ MEANING = {
     "reply_format": "the sentence that says how to answer, which the reader of replies understands",
     "explain": "whether reasons are asked for",
     "labels": "whether one word is asked for, whose log-probabilities are read",
-    "instruction": "what is to be heeded beside the query; where a template does not use it, it stands before the user part",
+    "instruction": "what is to be heeded beside the query; without it in a template, it stands before the user part",
     "fence": "`fence(text)` puts a text between marks that it cannot close",
 }
 
 _HEAD = """# Prompts
 
-A prompt is a Jinja file with YAML front matter. [Prompts](../prompts.md) describes how to write one and how to prove that it is better.
-`judge-rerank prompts show NAME` prints a prompt with an example of what is sent.
+A prompt is a Jinja file with YAML front matter. [Prompts](../prompts.md) describes how to write one and how to prove
+that it is better. `judge-rerank prompts show NAME` prints a prompt with an example of what is sent.
 
 ## Variables
 
