@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 QUESTION ?= how do I show a progress bar for a loop?
 
-.PHONY: demo test newest mutants lint format clean
+.PHONY: demo test docs newest mutants lint format clean
 
 demo: $(READY) ## rerank real documents with models that run here: a bi-encoder, then an LLM
 	$(BIN)/judge-rerank models pull qwen2.5-coder-1.5b
@@ -16,6 +16,10 @@ test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull smollm2-135m
 	$(BIN)/judge-rerank models pull all-minilm-l6-v2
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered
+
+docs: $(READY) ## the manual as a site, in build/site; stops at a link that leads nowhere
+	$(BIN)/python docs/site/drawings.py --check
+	$(BIN)/python docs/site/build.py
 
 mutants: $(READY) ## whether the tests notice when the code is wrong; at most an hour on two cores
 	$(BIN)/python eval/bench/mutants.py

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-LANGUAGES = {"python", "console", "text", "yaml", "jinja", "toml"}
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if "site" not in path.relative_to(DOCS).parts)]
+LANGUAGES = {"python", "console", "text", "yaml", "jinja", "json", "toml"}
 
-_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r'^( *)```(\w*)(?: title="([^"]+)")?\n(.*?)^\1```$', re.MULTILINE | re.DOTALL)
 _NEEDS = re.compile(r" +# (needs .+)$")
 _VARIES = re.compile(r"\b[0-9a-f]{12}\b|(?<=· )\S+(?= · \d+ \+)|[\d.,]*\d")
 """What depends on the model: hashes of prompts, its name in an explanation, and every number."""
@@ -18,10 +19,11 @@ _VARIES = re.compile(r"\b[0-9a-f]{12}\b|(?<=· )\S+(?= · \d+ \+)|[\d.,]*\d")
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One fenced block: its language and its text."""
+    """One fenced block: its language, its text, and the file that the reader saves it as, if any."""
 
     language: str
     text: str
+    file: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,19 @@ class Example:
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order."""
     found = _FENCE.findall(page.read_text(encoding="utf-8"))
-    return [Block(language=language, text=text) for _, language, text in found]
+    return [Block(language=language, text=text, file=file or None) for _, language, file, text in found]
+
+
+def name_of(page: Path) -> str:
+    """What a page is called: its path in docs/, or its name."""
+    return str(page.relative_to(DOCS)) if page.is_relative_to(DOCS) else page.name
+
+
+def save_files(page: Path, folder: Path) -> None:
+    """Save what the page asks its reader to save."""
+    for block in blocks(page):
+        if block.file is not None:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
 
 
 def python_examples(page: Path) -> list[Example]:
@@ -59,7 +73,7 @@ def python_examples(page: Path) -> list[Example]:
             needs=named[1] if (named := re.match(r"# (needs .+)\n", block.text)) else None,
         )
         for block, after in zip(found, following, strict=True)
-        if block.language == "python"
+        if block.language == "python" and block.file is None
     ]
 
 

@@ -17,7 +17,18 @@ import pytest
 from judge_rerank.cli import run
 from judge_rerank.core import ModelUnavailable
 from judge_rerank.models import find_model
-from tests.examples import LANGUAGES, PAGES, ROOT, Example, blocks, commands, python_examples, without_figures
+from tests.examples import (
+    LANGUAGES,
+    PAGES,
+    ROOT,
+    Example,
+    blocks,
+    commands,
+    name_of,
+    python_examples,
+    save_files,
+    without_figures,
+)
 from tests.provider import Answer, Asked, Provider, QrelsJudge
 
 README = ROOT / "README.md"
@@ -25,12 +36,16 @@ NOT_RUN = {
     "README.md needs the network": 3,
     "before-the-judge.md needs files of your own": 3,
     "before-the-judge.md needs the network": 2,
+    "how-to/chat-interfaces.md needs a terminal of its own": 2,
+    "how-to/chat-interfaces.md needs the server of the line above": 1,
+    "how-to/distil.md needs files of your own": 3,
     "index.md needs the network": 2,
     "integrations.md needs mem0ai": 1,
     "languages.md needs the network": 1,
     "models.md needs the model that the line above downloads": 1,
     "models.md needs the network": 3,
     "server.md needs a terminal of its own": 2,
+    "tutorial.md needs the network": 3,
 }
 """How many examples of which page are shown and not run, and what the page gives as the reason."""
 
@@ -85,13 +100,15 @@ def in_shell(command: str, root: Path) -> tuple[int, str, str]:
     """A command as a shell runs it."""
     script = shlex.quote(str(Path(sys.executable).with_name("judge-rerank")))
     line = re.sub(r"\bjudge-rerank\b", script, command)
+    line = re.sub(r"^python\b", shlex.quote(sys.executable), line)
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(line, shell=True, cwd=root, env=env, capture_output=True, text=True, timeout=600, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_python(page: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_files(page, root)
     for example in python_examples(page):
         if example.needs is not None:
             continue
@@ -105,8 +122,9 @@ def test_python(page: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> N
             assert without_figures(out) == without_figures(example.shown)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands(page: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_files(page, root)
     for example in commands(page):
         if example.needs is not None or lacks_a_model(example):
             continue
@@ -143,7 +161,7 @@ def test_every_block_is_of_a_known_language_and_every_command_is_in_one() -> Non
 
 def test_what_is_not_run_is_counted() -> None:
     found = Counter(
-        f"{page.name} {example.needs.partition(':')[0]}"
+        f"{name_of(page)} {example.needs.partition(':')[0]}"
         for page in PAGES
         for example in (*commands(page), *python_examples(page))
         if example.needs is not None

@@ -21,7 +21,10 @@ from messages import messages
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if "site" not in page.parts[len(ROOT.parts) :]),
+]
 NOT_OURS = (
     # Styles that are not the house's.
     "OxfordComma",

@@ -293,7 +293,7 @@ class ProviderUnavailable(ProviderError):
 
 
 def _amount(value: Decimal | int, unit: str) -> str:
-    return dollars(value) if unit == "usd" else f"{value} {unit}"
+    return dollars(value) if unit == "usd" else f"{value} {unit if value != 1 else unit.removesuffix('s')}"
 
 
 def _located(message: str, path: str | None, line: int | None) -> str:
