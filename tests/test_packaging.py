@@ -33,6 +33,11 @@ def test_the_wheel_holds_every_prompt_and_every_file_of_the_package(wheel: Path,
     files = (path for path in (ROOT / "judge_rerank").rglob("*") if path.is_file())
     in_tree = {path.relative_to(ROOT).as_posix() for path in files if path.parent.name != "__pycache__"}
     prompts, shipped = ROOT / "prompts", tmp_path / "judge_rerank" / "prompts"
+    pages = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    manual = tmp_path / "judge_rerank" / "manual"
+    assert {page for page in pages if page.parts[0] not in ("site", "examples")} == {
+        path.relative_to(manual) for path in manual.rglob("*.md")
+    }
     assert in_tree <= {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     assert {p.relative_to(prompts) for p in prompts.rglob("*.j2")} == {
         p.relative_to(shipped) for p in shipped.rglob("*.j2")

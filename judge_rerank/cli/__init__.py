@@ -55,6 +55,7 @@ def build() -> typer.Typer:
         evaluate,
         grade,
         logs,
+        manual,
         mcp,
         models,
         plan,
@@ -68,7 +69,7 @@ def build() -> typer.Typer:
     )
 
     app = typer.Typer(
-        epilog=EXIT_CODES,
+        epilog=f"{EXIT_CODES}\n\nThe manual: judge-rerank docs",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -98,6 +99,7 @@ def build() -> typer.Typer:
     app.add_typer(cache.app, name="cache")
     app.add_typer(logs.app)
     app.command("doctor")(doctor.doctor)
+    app.command("docs")(manual.docs)
     return app
 
 

@@ -19,12 +19,17 @@ from rich.text import Text
 from judge_rerank.cli.terminal import head_box, json_text, slim_table
 from judge_rerank.core import (
     ENOUGH,
+    BudgetError,
     InputError,
     Judgment,
+    LedgerError,
+    ModelUnavailable,
     PricingUnknown,
+    PromptError,
     RankedDocument,
     Ranking,
     RerankError,
+    StrategyError,
     counted,
     integrity_text,
     said_of,
@@ -46,6 +51,16 @@ _FAILURES = {
     "deadline": "out of time",
     "cancelled": "cancelled",
 }
+
+_PAGES: tuple[tuple[type[RerankError], str], ...] = (
+    (ModelUnavailable, "models"),
+    (PromptError, "prompts"),
+    (StrategyError, "extending"),
+    (PricingUnknown, "spending"),
+    (BudgetError, "how-to/cap-spending"),
+    (LedgerError, "spending"),
+)
+"""The page of the manual that a kind of error is a subject of."""
 
 
 @contextmanager
@@ -114,6 +129,9 @@ def error_line(error: Exception) -> None:
             "(dollars per million tokens; 0 for a model of your own). Or leave out the cap."
         )
     sys.stderr.write(f"error: {printable(message)}\n")
+    page = next((page for kind, page in _PAGES if isinstance(error, kind)), None)
+    if page is not None:
+        note(f"judge-rerank docs {page} has more.")
 
 
 def be_quiet(quiet: bool) -> None:
