@@ -208,8 +208,8 @@ def attack(
 
     judge-rerank attack --data docs/ --queries questions.txt --family query-echo --family direct-instruction
 
-    Each query is ranked once as it is, and once for each attack. Strategies that judge each document by itself ask again
-    about the attacked document only, and the cache answers for the others. judge-rerank report DIR makes a page.
+    Each query is ranked once as it is, and once for each attack. Strategies that judge each document by itself ask
+    again about the attacked document only, and the cache answers for the others. judge-rerank report DIR makes a page.
 
     Exit codes: 1 a family is above --fail-over, 2 bad input, 3 results are missing.
     """
