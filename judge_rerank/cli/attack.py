@@ -142,7 +142,7 @@ class Planting:
         ),
     ] = None
 
-    def asked(self, data: AttackData) -> AttackOptions:
+    def asked(self, data: AttackData, settings: dict[str, Any]) -> AttackOptions:
         """As the audit takes it."""
         from judge_rerank.evaluation import CUTOFFS, AttackOptions
 
@@ -155,6 +155,7 @@ class Planting:
             seed=data.seed,
             adaptive=self.adaptive,
             attacker=self.attacker,
+            settings=settings,
         )
 
 
@@ -216,23 +217,21 @@ def attack(
     if list_families:
         _list(style)
         return
-    dataset, asked = data.read(), planting.asked(data)
+    dataset, asked = data.read(), planting.asked(data, _settings(judging))
     before = _earlier(compare)
     folder = output or Path("runs") / f"attack-{folder_name(dataset.name, 'audit')}"
     with open_judge(judging, spending) as judge:
         if dry_run:
             _forecast(judge, dataset, asked)
             return
-        found = _run(judge, dataset, asked, folder, resume=resume, settings=_settings(judging))
+        found = _run(judge, dataset, asked, folder, resume=resume)
     compared = () if before is None else _beside(before, found)
     emit(_as_json(found, compared) if style == "json" else _as_table(found, compared))
     note(f"The results are in {folder}. For a page: judge-rerank report {folder}")
     _end(found, fail_over)
 
 
-def _run(
-    judge: Judge, dataset: Dataset, asked: AttackOptions, folder: Path, *, resume: bool, settings: dict[str, Any]
-) -> Audit:
+def _run(judge: Judge, dataset: Dataset, asked: AttackOptions, folder: Path, *, resume: bool) -> Audit:
     from judge_rerank.evaluation import attack as run
 
     with interruptible() as cancel, CountBar("attacking") as bar:
@@ -242,7 +241,6 @@ def _run(
             asked=asked,
             output=folder,
             resume=resume,
-            settings=settings,
             watch=lambda progress: bar.update(progress.done, progress.total, progress.now),
             cancel=cancel,
         )
