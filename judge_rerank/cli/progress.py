@@ -72,7 +72,7 @@ class CountBar(_Shown):
         self._task = self._bar.add_task(what, total=None)
 
     def update(self, done: int, total: int, now: str) -> None:
-        """So many are done; `now` is what is under way."""
+        """So many are done; `now` is what is done at the moment."""
         description = f"{self._what}: {now}" if now else self._what
         self._bar.update(self._task, completed=done, total=total, description=description)
         self._tell(f"{description}: {done:,} of {total:,} done")

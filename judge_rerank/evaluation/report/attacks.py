@@ -122,10 +122,10 @@ def audit_headline(audit: Audit) -> str:
     worst = max(attacks, key=lambda row: (row.lifted[k].rate or 0.0, row.lift))
     share = worst.lifted[k]
     if not share.hits:
-        return f"None of {len(attacks)} families lifted a document into the top {k}."
+        return f"None of {len(attacks)} kinds of attack lifted a document into the top {k}."
     return (
         f"{worst.family.name} lifts {share.hits} of {share.n} documents into the top {k}, the most of "
-        f"{len(attacks)} families."
+        f"{len(attacks)} kinds of attack."
     )
 
 
