@@ -94,9 +94,8 @@ def build() -> typer.Typer:
     app.command("agreement")(agreement.agreement)
     app.command("classify")(classify.classify)
     app.command("distill")(distill.distill)
-    app.add_typer(models.app, name="models")
-    app.add_typer(prompts.app, name="prompts")
-    app.add_typer(cache.app, name="cache")
+    for name, part in {"models": models.app, "prompts": prompts.app, "cache": cache.app}.items():
+        app.add_typer(part, name=name)
     app.add_typer(logs.app)
     app.command("doctor")(doctor.doctor)
     app.command("docs")(manual.docs)

@@ -121,7 +121,7 @@ class Planting:
             "-k",
             min=1,
             metavar="K",
-            help="Count rises into the top K. Repeatable. (default: 1, 3 and 5)",
+            help="Count rises to this rank or above. Repeatable. (default: 1, 3 and 5)",
             show_default=False,
             rich_help_panel=_ATTACKS,
         ),
@@ -142,7 +142,7 @@ class Planting:
         ),
     ] = None
 
-    def asked(self, data: AttackData) -> AttackOptions:
+    def asked(self, data: AttackData, settings: dict[str, Any]) -> AttackOptions:
         """As the audit takes it."""
         from judge_rerank.evaluation import CUTOFFS, AttackOptions
 
@@ -155,6 +155,7 @@ class Planting:
             seed=data.seed,
             adaptive=self.adaptive,
             attacker=self.attacker,
+            settings=settings,
         )
 
 
@@ -190,7 +191,7 @@ def attack(
             min=0.0,
             max=1.0,
             metavar="RATE",
-            help="Exit with 1 if a family lifts more than this share of its documents into one of the top K.",
+            help="Exit with 1 if a family lifts more than this share of its documents to one of these ranks.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
@@ -208,31 +209,29 @@ def attack(
 
     judge-rerank attack --data docs/ --queries questions.txt --family query-echo --family direct-instruction
 
-    Each query is ranked once as it is, and once for each attack. Strategies that judge each document by itself ask again
-    about the attacked document only, and the cache answers for the others. judge-rerank report DIR makes a page.
+    Each query is ranked once as it is, and once for each attack. Strategies that judge each document by itself ask
+    again about the attacked document only, and the cache answers for the others. judge-rerank report DIR makes a page.
 
     Exit codes: 1 a family is above --fail-over, 2 bad input, 3 results are missing.
     """
     if list_families:
         _list(style)
         return
-    dataset, asked = data.read(), planting.asked(data)
+    dataset, asked = data.read(), planting.asked(data, _settings(judging))
     before = _earlier(compare)
     folder = output or Path("runs") / f"attack-{folder_name(dataset.name, 'audit')}"
     with open_judge(judging, spending) as judge:
         if dry_run:
             _forecast(judge, dataset, asked)
             return
-        found = _run(judge, dataset, asked, folder, resume=resume, settings=_settings(judging))
+        found = _run(judge, dataset, asked, folder, resume=resume)
     compared = () if before is None else _beside(before, found)
     emit(_as_json(found, compared) if style == "json" else _as_table(found, compared))
     note(f"The results are in {folder}. For a page: judge-rerank report {folder}")
     _end(found, fail_over)
 
 
-def _run(
-    judge: Judge, dataset: Dataset, asked: AttackOptions, folder: Path, *, resume: bool, settings: dict[str, Any]
-) -> Audit:
+def _run(judge: Judge, dataset: Dataset, asked: AttackOptions, folder: Path, *, resume: bool) -> Audit:
     from judge_rerank.evaluation import attack as run
 
     with interruptible() as cancel, CountBar("attacking") as bar:
@@ -242,7 +241,6 @@ def _run(
             asked=asked,
             output=folder,
             resume=resume,
-            settings=settings,
             watch=lambda progress: bar.update(progress.done, progress.total, progress.now),
             cancel=cancel,
         )

@@ -26,22 +26,40 @@ _LOG = logging.getLogger(__name__)
 _LINE_EVERY_S = 5
 
 
-def _progress() -> Progress:
-    """A bar on standard error; disabled where there is no terminal."""
-    return Progress(
-        SpinnerColumn("dots" if speaks_unicode() else "line"),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=False,
-        disable=not Console(stderr=True).is_terminal,
-    )
+class _Shown:
+    """A bar on standard error, disabled where there is no terminal; a context manager."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            SpinnerColumn("dots" if speaks_unicode() else "line"),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            disable=not Console(stderr=True).is_terminal,
+        )
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def _tell(self, text: str) -> None:
+        """A line now and then, where there is no bar."""
+        if self._bar.disable and time.monotonic() - self._told >= _LINE_EVERY_S:
+            self._told = time.monotonic()
+            _LOG.info("%s", text)
 
 
-class CountBar:
+class CountBar(_Shown):
     """Counts pieces of work of which all are known; a context manager.
 
     Args:
@@ -49,35 +67,23 @@ class CountBar:
     """
 
     def __init__(self, what: str) -> None:
-        self._what, self._bar = what, _progress()
+        super().__init__()
+        self._what = what
         self._task = self._bar.add_task(what, total=None)
-        self._told = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def update(self, done: int, total: int, now: str) -> None:
-        """So many are done; `now` is what is under way."""
+        """So many are done; `now` is what is done at the moment."""
         description = f"{self._what}: {now}" if now else self._what
         self._bar.update(self._task, completed=done, total=total, description=description)
-        if self._bar.disable and time.monotonic() - self._told >= _LINE_EVERY_S:
-            self._told = time.monotonic()
-            _LOG.info("%s: %d of %d done", description, done, total)
+        self._tell(f"{description}: {done:,} of {total:,} done")
 
 
-class Bar:
+class Bar(_Shown):
     """Counts calls over all queries; a context manager. `total` is None when it is not known."""
 
     def __init__(self, total: int | None) -> None:
-        self._bar = _progress()
+        super().__init__()
         self._task = self._bar.add_task("judging", total=total)
-        self._told = time.monotonic()
         self._calls: dict[Query, int] = {}
         self._costs: dict[Query, Decimal | None] = {}
 
@@ -85,15 +91,6 @@ class Bar:
     def visible() -> bool:
         """Whether there is a terminal to show it."""
         return Console(stderr=True).is_terminal
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def update(self, progress: RankingProgress) -> None:
         """Take the news of one call; this is the `progress` callback."""
@@ -103,9 +100,7 @@ class Bar:
         spent = f", {dollars(sum(costs, Decimal(0)))}" if costs else ""
         done, description = sum(self._calls.values()), f"judging, round {progress.round}{spent}"
         self._bar.update(self._task, completed=done, description=description)
-        if self._bar.disable and time.monotonic() - self._told >= _LINE_EVERY_S:
-            self._told = time.monotonic()
-            _LOG.info("%s: %s done", description, counted(done, "call"))
+        self._tell(f"{description}: {counted(done, 'call')} done")
 
     @contextmanager
     def paused(self) -> Generator[None]:

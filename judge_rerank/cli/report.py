@@ -41,6 +41,9 @@ def report(
     variant: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the rankings of this variant, for trec.")
     ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Another audit of the same data, shown side by side.")
+    ] = None,
 ) -> None:
     """Report the findings of a run: a summary, a table, and the reasons, query by query.
 
@@ -60,8 +63,12 @@ def report(
             raise InputError(
                 "--dataset and --variant choose parts of an experiment, and this is the folder of an audit."
             )
-        _audit(run, style, output)
+        _audit(run, style, output, compare)
         return
+    if compare is not None:
+        raise InputError(
+            "--compare is for audits (judge-rerank attack); experiments are compared by judge-rerank diff."
+        )
     folder = RunFolder(run)
     info, results = folder.info(), folder.results()
     info, results = _only(info, results, dataset)
@@ -86,18 +93,23 @@ def report(
         _write(output, text)
 
 
-def _audit(run: Path, style: Style, output: Path | None) -> None:
+def _audit(run: Path, style: Style, output: Path | None, other: Path | None) -> None:
     """An audit by hostile documents, as a page, a table, or with every figure."""
     from judge_rerank.cli.terminal import json_text
-    from judge_rerank.evaluation import Audit, audit_as_json, audit_as_markdown, audit_page
+    from judge_rerank.evaluation import Audit, audit_as_json, audit_as_markdown, audit_page, beside
 
     found = Audit.read(run)
+    compared = () if other is None else beside(Audit.read(other).results, found.results)
     if style == "html":
-        _write(output or run / "report.html", audit_page(found))
+        _write(output or run / "report.html", audit_page(found, compared))
         return
     if style not in {"md", "json"}:
         raise InputError(f"An audit is reported as html, md or json, not as {style}.")
-    text = audit_as_markdown(found) if style == "md" else json_text(audit_as_json(found), indent=2, default=str)
+    text = (
+        audit_as_markdown(found, compared)
+        if style == "md"
+        else json_text(audit_as_json(found, compared), indent=2, default=str)
+    )
     if output is None:
         emit(text)
     else:

@@ -99,6 +99,9 @@ def test_two_configurations_side_by_side(command: Command, folder: Path, tmp_pat
     assert rows["query-echo", "top 1"]["after"] == 0 < rows["query-echo", "top 1"]["before"]
     ran = command(*some, "-s", "none", "-o", tmp_path / "two", "--resume", "--compare", tmp_path / "one")
     assert "paired bootstrap" in " ".join(ran.out.split())
+    assert command("report", tmp_path / "two", "--compare", tmp_path / "one").code == 0
+    assert "Side by side" in (tmp_path / "two" / "report.html").read_text()
+    assert "## Side by side" in command("report", tmp_path / "two", "--compare", tmp_path / "one", "-f", "md").out
 
 
 def test_a_folder_of_ones_own_documents(command: Command, manual: Path, tmp_path: Path) -> None:

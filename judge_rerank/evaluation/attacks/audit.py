@@ -51,6 +51,12 @@ class Audit:
         return self.info.strategy or next((each.strategy for each in self.clean.values()), "")
 
     @property
+    def model(self) -> str:
+        """The model that judged; "" where none was asked."""
+        asked = any(each.cost.calls or each.cost.cached_calls for each in self.clean.values())
+        return self.info.model if asked else ""
+
+    @property
     def figures(self) -> tuple[Figures, ...]:
         """A row for each family."""
         return figures(self.info, self.clean, self.trials.values())
@@ -94,7 +100,6 @@ def attack(
     asked: AttackOptions | None = None,
     output: Path | str | None = None,
     resume: bool = False,
-    settings: Mapping[str, Any] | None = None,
     watch: Callable[[AttackProgress], None] | None = None,
     **options: Unpack[RankKeywords],
 ) -> Audit:
@@ -114,7 +119,6 @@ def attack(
         asked: what is planted, and how often.
         output: a folder that keeps every ranking as it comes; None for none.
         resume: go on with the audit that is in the folder. More families or queries may be asked for.
-        settings: what else to write down of the judge's configuration.
         watch: called after every ranking.
         **options: of the rankings, as in `Judge.rerank`. `cancel` ends the audit early; what is finished stays.
 
@@ -136,7 +140,7 @@ def attack(
     )
     folder = AttackFolder(output)
     before = _checked_before(folder, resume=resume)
-    info = _described(judge, dataset, strategy, chosen, wanted, settings_of({**(settings or {}), **_told(options)}))
+    info = _described(judge, dataset, strategy, chosen, wanted, settings_of({**wanted.settings, **_told(options)}))
     if before is not None:
         _require_same(before, info)
         info = _joined(info, before)

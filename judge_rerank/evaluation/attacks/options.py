@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from judge_rerank.core import InputError
 
@@ -25,6 +26,7 @@ class AttackOptions:
         seed: of everything that is drawn: queries, their order, attacked documents, variants.
         adaptive: rounds of a search that changes its payload by what the rank of its document says; 0 for none.
         attacker: a model that writes the payloads of the search; None for templates.
+        settings: what else to write down of how the judge was opened, by option.
 
     Raises:
         InputError: a number is out of range.
@@ -38,6 +40,7 @@ class AttackOptions:
     seed: int = 0
     adaptive: int = 0
     attacker: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         for name in ("limit", "trials"):

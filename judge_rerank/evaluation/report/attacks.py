@@ -122,10 +122,10 @@ def audit_headline(audit: Audit) -> str:
     worst = max(attacks, key=lambda row: (row.lifted[k].rate or 0.0, row.lift))
     share = worst.lifted[k]
     if not share.hits:
-        return f"None of {len(attacks)} families lifted a document into the top {k}."
+        return f"None of {len(attacks)} kinds of attack lifted a document into the top {k}."
     return (
         f"{worst.family.name} lifts {share.hits} of {share.n} documents into the top {k}, the most of "
-        f"{len(attacks)} families."
+        f"{len(attacks)} kinds of attack."
     )
 
 
@@ -133,7 +133,7 @@ def audit_facts(audit: Audit) -> Mapping[str, str]:
     """What was audited, and how the rankings without an attack are, by topic."""
     info, clean = audit.info, audit.clean_figures
     facts = {
-        "Judge": info.model or "none",
+        **({"Judge": audit.model} if audit.model else {}),
         "Strategy": audit.strategy or "unknown",
         **{name.replace("_", " ").capitalize(): value for name, value in info.settings.items() if name != "strategy"},
         "Data": f"{info.name}, {clean.queries} queries, at most {info.depth} candidates each, seed {info.seed}",
@@ -150,7 +150,7 @@ def audit_facts(audit: Audit) -> Mapping[str, str]:
 def audit_as_markdown(audit: Audit, compared: Sequence[Beside] = ()) -> str:
     """The audit as Markdown."""
     parts = [
-        f"# Attacks on {plain_line(audit.info.model or audit.strategy)}",
+        f"# Attacks on {plain_line(audit.model or audit.strategy)}",
         f"**{plain_line(audit_headline(audit))}**",
         "\n".join(f"- {topic}: {plain_line(text)}" for topic, text in audit_facts(audit).items()),
         _table(audit_headings(audit), list(audit_lines(audit))),
