@@ -183,7 +183,7 @@ class Engine:
     def _context(self, job: Job, stop: Stop, model: str) -> RankingContext:
         """What holds for every call of this ranking."""
         trace, name = self._trace, job.spec
-        capped = bool(job.caps) or self._ledger.budget is not None
+        capped = bool(job.caps) or self._ledger.budget is not None or self._ledger.is_shared
         return RankingContext(
             stop=stop,
             ledger=self._ledger if capped else None,

@@ -8,7 +8,8 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from judge_rerank.core import BudgetExceeded, InputError, to_usd
+from judge_rerank.core import BudgetExceeded, InputError, public_repr, to_usd
+from judge_rerank.storage import StoreUrl
 
 Amount: TypeAlias = Decimal | int | float | str
 """Money as a user writes it: "2.00", 2, Decimal("0.10"). A float counts as the number it is printed as."""
@@ -54,25 +55,37 @@ def to_micro_usd(value: Amount, name: str) -> int:
     return micro_usd
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Budget:
     """The most that may be spent: `Budget(usd="2.00", path="spend.db", period="day")`.
 
+    Processes that name the same file share what is spent, and machines that name the same store. With neither, the
+    record is in memory, so the cap holds for the life of the judge; or it is in the judge's own store.
+
     Attributes:
         usd: the cap in dollars.
-        path: the ledger file. Processes that name the same file share what is spent. None keeps the record in
-            memory, so the cap holds for the life of the judge.
+        path: the ledger file.
+        store: instead, the address of a PostgreSQL database: "postgresql://user@host/database".
+        account: which of the ledgers in the store; one for each customer, say.
         period: "day" or "month" (by UTC) start afresh at each; None counts everything the ledger holds.
         source: what the cap is called in messages.
     """
 
     usd: Amount
     path: Path | str | None = None
+    store: str | None = None
+    account: str = ""
     period: Period | None = None
     source: str = "budget"
 
+    __repr__ = public_repr
+
     def __post_init__(self) -> None:
         to_micro_usd(self.usd, self.source)
+        if self.store is not None:
+            StoreUrl.of(self.store)
+        if self.store is not None and self.path is not None:
+            raise InputError("A budget is kept in a file or in a store: give path or store, not both.")
         if self.period not in (None, "day", "month"):
             raise InputError(f'period must be "day", "month" or None; got {self.period!r}.')
 

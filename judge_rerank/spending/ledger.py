@@ -17,9 +17,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -28,9 +27,12 @@ from typing import Any, Literal, Self, TypedDict, Unpack, cast
 
 from judge_rerank.core import InputError, LedgerError
 from judge_rerank.spending.budget import Amount, Budget, Cap, Charge
-from judge_rerank.spending.ledger_file import Label, LedgerFile, Totals
+from judge_rerank.spending.ledger_book import Label, LedgerBook, Totals
+from judge_rerank.spending.ledger_file import LedgerFile
 from judge_rerank.spending.ledger_report import Spend, SpendKey, audit, spend
+from judge_rerank.spending.ledger_store import LedgerStore
 from judge_rerank.spending.ledger_writer import LedgerWriter, ReservedCharge, Work
+from judge_rerank.storage import LEASE_S, StoreUrl, place_of, require_driver
 
 __all__ = ["Label", "Ledger", "LedgerCap", "Reservation", "Spend", "SpendKey", "Totals"]
 
@@ -40,15 +42,23 @@ NO_LABEL = Label()
 
 
 class Ledger:
-    """What was spent, on a file that threads and processes share, or in memory.
+    """What was spent, on a file that threads and processes share, in a database that machines share, or in memory.
 
     Args:
-        path: the file; it is made if there is none. None for a ledger in memory.
-        budget: the cap on everything the ledger holds, or on its day or month. Its own `path` is not used.
-        clock: seconds since the epoch; decides the day and month a call counts in.
+        path: the file, or the address of the database (postgresql://...); it is made if there is none. None for a
+            ledger in memory.
+        budget: the cap on everything the ledger holds, or on its day or month. Where it is kept is not read from it.
+        account: which of the ledgers in a database; a file holds one.
+        clock: seconds since the epoch; decides the day and month a call counts in. None for the machine's clock, or
+            the database's.
+        lease_s: in a database, how long what a process holds is kept for it when it is not heard of.
 
-    The file belongs on a disk of this machine: SQLite cannot share it over a network file system. A process that is
-    forked while the ledger is open gets a `LedgerError` from it.
+    A file belongs on a disk of this machine: SQLite cannot share it over a network file system. A process that is
+    forked while such a ledger is open gets a `LedgerError` from it.
+
+    Raises:
+        InputError: the address cannot be read.
+        MissingExtra: the driver of the database is not installed.
     """
 
     def __init__(
@@ -56,24 +66,36 @@ class Ledger:
         path: Path | str | None = None,
         *,
         budget: Budget | None = None,
-        clock: Callable[[], float] = time.time,
+        account: str = "",
+        clock: Callable[[], float] | None = None,
+        lease_s: float = LEASE_S,
     ) -> None:
-        self.path = Path(path).expanduser().resolve() if path is not None else None
-        self.budget = budget
-        self._clock = clock
+        place = None if path is None else place_of(path, "ledger")
+        self.place = place.resolve() if isinstance(place, Path) else place
+        self.account, self.budget = account, budget
+        self._clock, self._lease_s = clock, lease_s
         self._starting = threading.Lock()
         self._started: LedgerWriter | None = None
+        if isinstance(place, StoreUrl):
+            require_driver()
 
     @classmethod
-    def of(cls, budget: Budget | None, *, clock: Callable[[], float] = time.time) -> Ledger:
+    def of(cls, budget: Budget | None, *, clock: Callable[[], float] | None = None) -> Ledger:
         """The ledger that a budget names; one in memory, without a cap, for None.
 
         Raises:
             InputError: it is no budget.
         """
-        if budget is not None and not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if budget is None:
+            return cls(clock=clock)
+        if not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
-        return cls(budget.path if budget is not None else None, budget=budget, clock=clock)
+        return cls(budget.store or budget.path, budget=budget, account=budget.account, clock=clock)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is in a database, where everything that is spent is written down, with a budget or without."""
+        return isinstance(self.place, StoreUrl)
 
     async def reserve(
         self, micro_usd: int | None, *, tokens: int = 0, caps: Sequence[Cap] = (), label: Label = NO_LABEL
@@ -91,31 +113,35 @@ class Ledger:
         Raises:
             BudgetExceeded: the call does not fit, even if everything under way cost nothing.
             PricingUnknown: the price is not known, and a cap in dollars applies.
-            LedgerError: the file cannot be used.
+            LedgerError: the ledger cannot be used.
         """
-        others: list[Reservation] = []
+        charge = Charge(micro_usd=micro_usd or 0, calls=1, tokens=tokens)
+        here = tuple(cap for cap in caps if not isinstance(cap, LedgerCap))
+        ledgers = {self, *(cap.ledger for cap in caps if isinstance(cap, LedgerCap))}
+        held: dict[Ledger, Reservation] = {}
         try:
-            # First elsewhere, then here: everybody takes them in this order, so nobody waits for each other.
-            for cap in caps:
-                if isinstance(cap, LedgerCap):
-                    others.append(await cap.ledger.reserve(micro_usd, tokens=tokens, label=label))
-            own = ReservedCharge(
-                charge=Charge(micro_usd=micro_usd or 0, calls=1, tokens=tokens),
-                caps=tuple(cap for cap in caps if not isinstance(cap, LedgerCap)),
-                label=label,
-                priced=micro_usd is not None,
-            )
-            return await self._reserve(own, others)
+            # Everybody takes them in one order, so that no two calls wait for what the other holds.
+            for ledger in sorted(ledgers, key=Ledger._order):
+                counted = here if ledger is self else ()
+                held[ledger] = await ledger._reserve(
+                    ReservedCharge(charge=charge, caps=counted, label=label, priced=micro_usd is not None)
+                )
         except BaseException:
-            for other in others:
-                other.release()
+            for reservation in held.values():
+                reservation.release()
             raise
+        own = held.pop(self)
+        return own.beside(held.values())
 
-    async def _reserve(self, own: ReservedCharge, others: Sequence[Reservation]) -> Reservation:
+    def _order(self) -> tuple[str, str, int]:
+        """Where it stands among ledgers that one call is paid from, the same in every process."""
+        return ("", "", id(self)) if self.place is None else (str(self.place), self.account, id(self))
+
+    async def _reserve(self, own: ReservedCharge) -> Reservation:
         writer = self._writer()
         future = writer.reserve(own)
         try:
-            return Reservation(writer, await asyncio.wrap_future(future), others)
+            return Reservation(writer, await asyncio.wrap_future(future))
         except asyncio.CancelledError:
             # It may have been granted in the same moment, and nobody will send it.
             future.add_done_callback(lambda done: _give_back(writer, done))
@@ -123,32 +149,32 @@ class Ledger:
 
     def spend(self, by: SpendKey = "model") -> list[Spend]:
         """What was spent on each model, day (UTC), strategy, prompt or run, dearest first."""
-        return self._do(lambda file: spend(file, by))
+        return self._read(lambda book: spend(book, by))
 
     def totals(self) -> Totals:
         """The sums that the budget is held against: of its day or month, or of everything."""
         period = self.budget.period if self.budget is not None else None
-        return self._do(lambda file: file.totals(file.period(period)))
+        return self._do(lambda book: book.totals(book.period(period)))
 
     def verify(self) -> list[str]:
         """Recompute every sum from the events; returns what does not agree, one sentence each."""
-        return self._do(audit)
+        return self._read(audit)
 
     def resume(self) -> None:
         """Let the models go on that were stopped by a bill far above its reservation."""
-        self._do(LedgerFile.resume)
+        self._do(lambda book: book.resume())
 
     def flush(self) -> None:
         """Wait until everything handed in so far is on the disk."""
         self._do(None)
 
     def written(self) -> Awaitable[object]:
-        """`flush` without holding up the event loop; returns as well when the file cannot be written any more."""
+        """`flush` without holding up the event loop; returns as well when the ledger cannot be written any more."""
         writers = [] if self._started is None or not self._started.usable else [self._started]
         return asyncio.gather(*(asyncio.wrap_future(w.submit(None)) for w in writers), return_exceptions=True)
 
     def close(self) -> None:
-        """Write what is pending and let go of the file, which opens again when it is used again.
+        """Write what is pending and let go of the ledger, which opens again when it is used again.
 
         A budget that is kept in memory does not.
         """
@@ -168,16 +194,25 @@ class Ledger:
         if writer is not None and writer.usable:
             return writer
         with self._starting:
-            if self._started is not None and self.path is None and not self._started.usable:
+            if self._started is not None and self.place is None and not self._started.usable:
                 raise LedgerError(
                     "The record of the spending was in memory, which close() and a fork discard. Give the budget a "
                     "file, Budget(usd=..., path=...), or make a new judge."
                 )
             if self._started is None or not self._started.usable:
-                path, clock = self.path, self._clock
-                self._started = LedgerWriter(lambda: LedgerFile(path, clock), self.budget)
+                self._started = LedgerWriter(self._opening(), self.budget)
                 weakref.finalize(self, self._started.stop)
             return self._started
+
+    def _opening(self) -> Callable[[], LedgerBook]:
+        """What opens it, without a reference to this object."""
+        place, account, clock, lease_s = self.place, self.account, self._clock, self._lease_s
+        if isinstance(place, StoreUrl):
+            return lambda: LedgerStore(place, account, clock, lease_s=lease_s)
+        return lambda: LedgerFile(place, clock)
+
+    def _read(self, work: Work) -> Any:
+        return self._writer().read(work).result()
 
     def _do(self, work: Work | None) -> Any:
         return self._writer().submit(work).result()
@@ -186,7 +221,7 @@ class Ledger:
 class LedgerCap(Cap):
     """A cap that is the budget of another ledger: what it applies to is paid from there as well.
 
-    A ledger with a file holds it over all processes that name the file.
+    A ledger with a file holds it over all processes that name the file, one in a database over all machines.
 
     Args:
         ledger: with a budget.
@@ -236,16 +271,22 @@ class Reservation:
 
     __slots__ = ("_others", "_reservation", "_state", "_writer", "micro_usd")
 
-    def __init__(self, writer: LedgerWriter, reservation: ReservedCharge, others: Sequence[Reservation] = ()) -> None:
-        self._writer, self._reservation, self._others = writer, reservation, tuple(others)
+    def __init__(self, writer: LedgerWriter, reservation: ReservedCharge) -> None:
+        self._writer, self._reservation = writer, reservation
+        self._others: tuple[Reservation, ...] = ()
         self._state: Literal["reserved", "sent", "done"] = "reserved"
         self.micro_usd = reservation.charge.micro_usd
+
+    def beside(self, others: Iterable[Reservation]) -> Self:
+        """This reservation, which from now on stands for those in other ledgers as well."""
+        self._others = tuple(others)
+        return self
 
     async def sent(self) -> None:
         """Record that the request is about to leave; send it only after this has returned."""
         for other in self._others:
             await other.sent()
-        move = partial(LedgerFile.move, call=self._reservation.call, state="sent")
+        move = partial(_sent, call=self._reservation.call)
         await asyncio.wrap_future(self._writer.submit(move))
         self._state = "sent"
 
@@ -289,6 +330,10 @@ class Reservation:
             self.release()
         elif self._state == "sent":
             self.forfeit()
+
+
+def _sent(book: LedgerBook, *, call: int) -> None:
+    book.move(call, "sent")
 
 
 def _give_back(writer: LedgerWriter, done: Future[ReservedCharge]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from judge_rerank.core import to_usd
-from judge_rerank.spending.ledger_file import UNCONFIRMED, UNDER_WAY, LedgerFile, periods_of
+from judge_rerank.spending.ledger_book import UNCONFIRMED, UNDER_WAY, LedgerBook, periods_of
 
 SpendKey = Literal["model", "day", "strategy", "prompt", "run"]
 
@@ -20,7 +19,7 @@ _SPEND = """
 SELECT {key}, count(*), sum(charged),
     sum(CASE WHEN state IN ('forfeited', 'orphaned') THEN charged ELSE 0 END),
     sum(CASE WHEN state IN ('reserved', 'sent') THEN reserved ELSE 0 END),
-    sum(input_tokens), sum(output_tokens), sum(NOT priced)
+    sum(input_tokens), sum(output_tokens), sum(1 - priced)
 FROM calls WHERE state != 'released' GROUP BY {key} ORDER BY sum(charged) DESC, {key}
 """
 
@@ -50,41 +49,32 @@ class Spend:
     unpriced_calls: int
 
 
-def spend(file: LedgerFile, by: SpendKey) -> list[Spend]:
+def spend(book: LedgerBook, by: SpendKey) -> list[Spend]:
     """What was spent, dearest first."""
-    rows = file.connection.execute(_SPEND.format(key=by)).fetchall()
     return [
         Spend(
-            key=row[0],
-            calls=row[1],
-            cost_usd=to_usd(row[2]),
-            unconfirmed_usd=to_usd(row[3]),
-            held_usd=to_usd(row[4]),
-            input_tokens=row[5],
-            output_tokens=row[6],
-            unpriced_calls=row[7],
+            key=key,
+            calls=calls,
+            cost_usd=to_usd(int(charged)),
+            unconfirmed_usd=to_usd(int(unconfirmed)),
+            held_usd=to_usd(int(held)),
+            input_tokens=int(tokens_in),
+            output_tokens=int(tokens_out),
+            unpriced_calls=int(unpriced),
         )
-        for row in rows
+        # A sum is a Decimal in PostgreSQL.
+        for key, calls, charged, unconfirmed, held, tokens_in, tokens_out, unpriced in book.rows(_SPEND.format(key=by))
     ]
 
 
-def audit(file: LedgerFile) -> list[str]:
+def audit(book: LedgerBook) -> list[str]:
     """Recompute every state and every sum from the events; returns what does not agree, one sentence each."""
-    return [*_damage(file.connection), *_wrong_calls(file.connection), *_wrong_totals(file.connection)]
+    return [*book.damage(), *_wrong_calls(book), *_wrong_totals(book)]
 
 
-def _damage(connection: sqlite3.Connection) -> Iterator[str]:
-    for (finding,) in connection.execute("PRAGMA quick_check"):
-        if finding != "ok":
-            yield f"The file is damaged: {finding}."
-    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
-    if synchronous < 2:
-        yield "Writes are not synced to the disk, so a power cut can lose them."
-
-
-def _wrong_calls(connection: sqlite3.Connection) -> Iterator[str]:
+def _wrong_calls(book: LedgerBook) -> Iterator[str]:
     latest: dict[int, tuple[str, int, int]] = {}
-    events = connection.execute("SELECT call, state, micro_usd FROM events WHERE call IS NOT NULL ORDER BY id")
+    events = book.rows("SELECT call, state, micro_usd FROM events WHERE call IS NOT NULL ORDER BY id")
     for call, state, micro_usd in events:
         if state == "reserved":
             latest[call] = (state, micro_usd, 0)
@@ -92,7 +82,7 @@ def _wrong_calls(connection: sqlite3.Connection) -> Iterator[str]:
             latest[call] = (state, latest[call][1], micro_usd)
         else:
             yield f"Call {call} was {state} without a reservation."
-    rows = connection.execute("SELECT id, state, reserved, charged FROM calls").fetchall()
+    rows = book.rows("SELECT id, state, reserved, charged FROM calls")
     for call, *row in rows:
         if latest.pop(call, None) != tuple(row):
             yield f"Call {call} is recorded as {tuple(row)}, but its events contradict that."
@@ -103,14 +93,14 @@ def _wrong_calls(connection: sqlite3.Connection) -> Iterator[str]:
         yield f"Call {call} has events but no record."
 
 
-def _wrong_totals(connection: sqlite3.Connection) -> Iterator[str]:
+def _wrong_totals(book: LedgerBook) -> Iterator[str]:
     spent: Counter[str] = Counter()
     held: Counter[str] = Counter()
-    for day, state, reserved, charged in connection.execute("SELECT day, state, reserved, charged FROM calls"):
+    for day, state, reserved, charged in book.rows("SELECT day, state, reserved, charged FROM calls"):
         for period in periods_of(day):
             spent[period] += charged
             held[period] += reserved if state in UNDER_WAY else 0
-    for period, *sums in connection.execute("SELECT period, spent, held FROM totals").fetchall():
+    for period, *sums in book.rows("SELECT period, spent, held FROM totals"):
         expected = [spent.pop(period, 0), held.pop(period, 0)]
         if sums != expected:
             yield f"The sums of {period} are {sums} micro-dollars (spent, held); the calls make {expected}."

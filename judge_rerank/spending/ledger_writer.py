@@ -20,16 +20,15 @@ from typing import Any, TypeAlias
 
 from judge_rerank.core import LedgerError, PricingUnknown, RerankError, dollars, to_usd
 from judge_rerank.spending.budget import NOTHING, Budget, Cap, Charge
-from judge_rerank.spending.ledger_file import Label, LedgerFile
+from judge_rerank.spending.ledger_book import Label, LeaseLost, LedgerBook
 
 _LOG = logging.getLogger(__name__)
 
 _BATCH = 512
 _FIRST_POLL_S = 0.002
 _LAST_POLL_S = 0.1
-_SWEEP_S = 0.25
 
-Work: TypeAlias = Callable[[LedgerFile], Any]
+Work: TypeAlias = Callable[[LedgerBook], Any]
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -60,6 +59,8 @@ class _Task:
     """None only waits for what was handed in before."""
     must: bool = False
     """Whether it is tried again when it could not be written."""
+    reads: bool = False
+    """Whether it changes nothing, and needs no lock."""
     future: Future[Any] = field(default_factory=Future[Any])
 
 
@@ -76,11 +77,11 @@ class LedgerWriter:
     """The thread, its queue, and the requests that wait for room.
 
     Args:
-        connect: opens the file; called in the thread.
-        budget: the cap on what the file holds, if there is one.
+        connect: opens the ledger; called in the thread.
+        budget: the cap on what the ledger holds, if there is one.
     """
 
-    def __init__(self, connect: Callable[[], LedgerFile], budget: Budget | None) -> None:
+    def __init__(self, connect: Callable[[], LedgerBook], budget: Budget | None) -> None:
         self._connect, self._budget = connect, budget
         self._cap = budget.cap() if budget is not None else None
         self._pid = os.getpid()
@@ -104,6 +105,10 @@ class LedgerWriter:
         """Do `work` in a transaction; the future is done when that is on the disk, and all that was asked before."""
         return self._put(_Task(work=work))
 
+    def read(self, work: Work) -> Future[Any]:
+        """What `work` reads, after all that was asked before."""
+        return self._put(_Task(work=work, reads=True))
+
     def reserve(self, reservation: ReservedCharge) -> Future[ReservedCharge]:
         """Grant the reservation as soon as every cap has room for it; cancelling the future withdraws it."""
         return self._put(_Request(reservation=reservation))
@@ -112,8 +117,8 @@ class LedgerWriter:
         """Record what a call was billed, when there is time."""
         tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
 
-        def work(file: LedgerFile) -> None:
-            over = file.move(reservation.call, "settled", actual.micro_usd, **tokens)
+        def work(book: LedgerBook) -> None:
+            over = book.move(reservation.call, "settled", actual.micro_usd, **tokens)
             stopped = [cap.source for cap in reservation.count(actual)]
             if over or stopped or actual.micro_usd > reservation.charge.micro_usd:
                 _report(reservation, actual, [self._budget.source, *stopped] if over and self._budget else stopped)
@@ -123,8 +128,8 @@ class LedgerWriter:
     def release(self, reservation: ReservedCharge) -> None:
         """Give back what was set aside for a call that never left."""
 
-        def work(file: LedgerFile) -> None:
-            file.move(reservation.call, "released")
+        def work(book: LedgerBook) -> None:
+            book.move(reservation.call, "released")
             reservation.count(NOTHING)
 
         self._put(_Task(work=work, must=True))
@@ -132,8 +137,8 @@ class LedgerWriter:
     def forfeit(self, reservation: ReservedCharge) -> None:
         """Charge a call in full, since its bill is not known."""
 
-        def work(file: LedgerFile) -> None:
-            file.forfeit(reservation.call)
+        def work(book: LedgerBook) -> None:
+            book.forfeit(reservation.call)
             reservation.count(reservation.charge)
 
         self._put(_Task(work=work, must=True))
@@ -159,21 +164,22 @@ class LedgerWriter:
 
     def _run(self) -> None:
         try:
-            file = self._connect()
+            book = self._connect()
         except BaseException as error:
             self._give_up(error)
             return
         stopping = False
         while not stopping:
-            items = self._take()
+            items = self._take(book.beat_s)
             stopping = None in items
-            if items or self._look_again(file):
-                self._write(file, [item for item in items if item is not None])
+            book.beat()
+            if items or (self._waiting and self._look_again(book)):
+                self._write(book, [item for item in items if item is not None])
         _answer((request, LedgerError("The ledger was closed.")) for request in self._waiting)
         self._waiting = []
-        self._write(file, [])
+        self._write(book, [])
         try:
-            file.close()
+            book.close()
         except LedgerError as error:
             _LOG.error("The ledger could not be closed cleanly, so open reservations stay charged: %s", error)
 
@@ -185,9 +191,9 @@ class LedgerWriter:
             if item is not None:
                 _answer([(item, error)])
 
-    def _take(self) -> list[_Task | _Request | None]:
-        """What is to be done next; nothing when it is time to look at the requests that wait."""
-        pause_s = min(_FIRST_POLL_S * 1.5**self._polls, _LAST_POLL_S) if self._waiting else None
+    def _take(self, beat_s: float | None) -> list[_Task | _Request | None]:
+        """What is to be done next; nothing when it is time to look at the requests that wait, or to say so."""
+        pause_s = min(_FIRST_POLL_S * 1.5**self._polls, _LAST_POLL_S) if self._waiting else beat_s
         items: list[_Task | _Request | None] = []
         with suppress(queue.Empty):
             items.append(self._queue.get(timeout=pause_s))
@@ -196,36 +202,41 @@ class LedgerWriter:
         self._polls = 0 if items else self._polls + 1
         return items
 
-    def _look_again(self, file: LedgerFile) -> bool:
+    def _look_again(self, book: LedgerBook) -> bool:
         try:
-            seen, self._seen = self._seen, file.others_wrote()
+            seen, self._seen = self._seen, book.others_wrote()
         except LedgerError:
             return True
-        return self._seen != seen or time.monotonic() - self._swept_at > _SWEEP_S
+        return self._seen != seen or time.monotonic() - self._swept_at > book.sweep_s
 
-    def _write(self, file: LedgerFile, items: list[_Task | _Request]) -> None:
-        tasks = [item for item in items if isinstance(item, _Task)]
+    def _write(self, book: LedgerBook, items: list[_Task | _Request]) -> None:
+        tasks = [item for item in items if isinstance(item, _Task) and not item.reads]
         requests = [*self._waiting, *(item for item in items if isinstance(item, _Request))]
         owed, self._owed, self._waiting = self._owed, [], []
         for task in owed:
-            self._transact(file, [task], [])
+            self._transact(book, [task], [])
         if tasks or requests:
-            self._transact(file, tasks, requests)
+            self._transact(book, tasks, requests)
+        for item in items:
+            if isinstance(item, _Task) and item.reads:
+                _answer([(item, _read(book, item))])
 
-    def _transact(self, file: LedgerFile, tasks: list[_Task], requests: list[_Request]) -> None:
+    def _transact(self, book: LedgerBook, tasks: list[_Task], requests: list[_Request]) -> None:
         answers: list[_Answer] = []
 
         def perform() -> None:
-            for task in tasks:
-                answers.append((task, task.work and task.work(file)))
-            if requests and time.monotonic() - self._swept_at > _SWEEP_S:
-                file.sweep()
+            _take_back(answers)  # what an earlier call of this has granted was not committed
+            answers.clear()
+            self._waiting = []
+            answers.extend((task, _done(book, task)) for task in tasks)
+            if requests and time.monotonic() - self._swept_at > book.sweep_s:
+                book.sweep()
                 self._swept_at = time.monotonic()
-            answers.extend(self._decide_all(file, requests))
+            answers.extend(self._decide_all(book, requests))
 
         try:
             if requests or self._owed or any(task.work for task in tasks):
-                file.transact(perform)
+                book.transact(perform)
             else:
                 perform()
         except BaseException as error:
@@ -239,19 +250,19 @@ class LedgerWriter:
         for reservation in _answer(answers):
             self.release(reservation)
 
-    def _decide_all(self, file: LedgerFile, requests: list[_Request]) -> Iterator[_Answer]:
+    def _decide_all(self, book: LedgerBook, requests: list[_Request]) -> Iterator[_Answer]:
         for request in requests:
             if request.future.cancelled():
                 continue
-            outcome = self._decide(file, request.reservation)
+            outcome = self._decide(book, request.reservation)
             if outcome is None:
                 self._waiting.append(request)
             else:
                 yield request, outcome
 
-    def _decide(self, file: LedgerFile, reservation: ReservedCharge) -> ReservedCharge | RerankError | None:
+    def _decide(self, book: LedgerBook, reservation: ReservedCharge) -> ReservedCharge | RerankError | None:
         """The reservation when there is room, an error when there will be none, None when there may be later."""
-        caps = [*self._budget_cap(file), *reservation.caps]
+        caps = [*self._budget_cap(book), *reservation.caps]
         if not reservation.priced and any("usd" in cap.limits for cap in caps):
             return PricingUnknown(reservation.label.model)
         model = reservation.label.model
@@ -260,18 +271,35 @@ class LedgerWriter:
             return caps[verdicts.index("refuse")].refusal(reservation.charge, model)
         if "wait" in verdicts:
             return None
-        reservation.call = file.reserve(reservation.charge.micro_usd, reservation.label, priced=reservation.priced)
+        reservation.call = book.reserve(reservation.charge.micro_usd, reservation.label, priced=reservation.priced)
         for cap in reservation.caps:
             cap.move(held=reservation.charge)
         return reservation
 
-    def _budget_cap(self, file: LedgerFile) -> list[Cap]:
+    def _budget_cap(self, book: LedgerBook) -> list[Cap]:
         if self._budget is None or self._cap is None:
             return []
-        totals = file.totals(file.period(self._budget.period))
+        totals = book.totals(book.period(self._budget.period))
         self._cap.spent, self._cap.held = Charge(micro_usd=totals.spent), Charge(micro_usd=totals.held)
         self._cap.stopped = totals.stopped
         return [self._cap]
+
+
+def _done(book: LedgerBook, task: _Task) -> Any:
+    """What a task gives; what it was too late for is its own error, and not that of those beside it."""
+    try:
+        return task.work and task.work(book)
+    except LeaseLost as error:
+        return error
+
+
+def _read(book: LedgerBook, task: _Task) -> Any:
+    work = task.work
+    assert work is not None
+    try:
+        return book.read(lambda: work(book))
+    except BaseException as error:
+        return error
 
 
 def _answer(answers: Iterable[_Answer]) -> list[ReservedCharge]:
@@ -293,6 +321,7 @@ def _take_back(answers: Iterable[_Answer]) -> None:
     for _, outcome in answers:
         if isinstance(outcome, ReservedCharge):
             outcome.count(NOTHING)
+            outcome.counted = None
 
 
 def _report(reservation: ReservedCharge, actual: Charge, stopped: list[str]) -> None:

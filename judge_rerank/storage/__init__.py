@@ -1,10 +1,20 @@
-"""Files that several processes share: SQLite, process locks, leases."""
+"""Files that several processes share (SQLite, process locks, leases), and databases that several machines share."""
 
 from __future__ import annotations
 
-from judge_rerank.storage.folders import STORE_VARIABLE, cache_dir, claimed_folder, private_folder, storing
+from judge_rerank.storage.folders import cache_dir, claimed_folder, private_folder
 from judge_rerank.storage.leases import LEASE_S, Leases
+from judge_rerank.storage.postgres import (
+    PostgresSql,
+    Tables,
+    as_ours_in,
+    is_lost,
+    is_passing,
+    open_tables,
+    require_driver,
+)
 from judge_rerank.storage.process_locks import claim_process_lock, owner_is_gone
+from judge_rerank.storage.sql import Row, Rows, Sql, SqliteSql
 from judge_rerank.storage.sqlite import (
     Database,
     as_ours,
@@ -14,22 +24,45 @@ from judge_rerank.storage.sqlite import (
     open_for_reading,
     our_error,
 )
+from judge_rerank.storage.store_url import (
+    STORE_VARIABLE,
+    StoreUrl,
+    is_store_url,
+    place_of,
+    store_of_environment,
+    storing,
+)
 
 __all__ = [
     "LEASE_S",
     "STORE_VARIABLE",
     "Database",
     "Leases",
+    "PostgresSql",
+    "Row",
+    "Rows",
+    "Sql",
+    "SqliteSql",
+    "StoreUrl",
+    "Tables",
     "as_ours",
+    "as_ours_in",
     "cache_dir",
     "claim_process_lock",
     "claimed_folder",
     "is_busy",
     "is_damaged",
+    "is_lost",
+    "is_passing",
+    "is_store_url",
     "open_database",
     "open_for_reading",
+    "open_tables",
     "our_error",
     "owner_is_gone",
+    "place_of",
     "private_folder",
+    "require_driver",
+    "store_of_environment",
     "storing",
 ]

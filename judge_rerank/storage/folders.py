@@ -8,31 +8,13 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from judge_rerank.core import SetupError
-
 _CACHE_ENV = "JUDGE_RERANK_CACHE_DIR"
-STORE_VARIABLE = "JUDGE_RERANK_STORE"
-_SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
 def cache_dir() -> Path:
     """The folder for everything that can be fetched again; the environment variable JUDGE_RERANK_CACHE_DIR moves it."""
     chosen = os.environ.get(_CACHE_ENV, "").strip()
     return Path(chosen).expanduser() if chosen else Path(user_cache_dir("judge-rerank"))
-
-
-def storing() -> bool:
-    """Whether replies, and what the command line asks, are kept on disk where nobody names a place for them.
-
-    The environment variable JUDGE_RERANK_STORE=off keeps nothing. A place that is named is used in any case.
-
-    Raises:
-        SetupError: the variable says something else than on or off.
-    """
-    said = os.environ.get(STORE_VARIABLE, "").strip()
-    if said and said.lower() not in _SWITCH:
-        raise SetupError(f"{STORE_VARIABLE} is {said!r}; expected 'on' or 'off'.")
-    return _SWITCH.get(said.lower(), True)
 
 
 def private_folder(folder: Path) -> None:

@@ -20,7 +20,8 @@ import pytest
 from judge_rerank.core.errors import BudgetExceeded, LedgerError, PricingUnknown
 from judge_rerank.spending.budget import Budget, Cap, Charge
 from judge_rerank.spending.ledger import Label, Ledger
-from judge_rerank.spending.ledger_file import STALE_S, LedgerFile, Totals
+from judge_rerank.spending.ledger_book import Totals
+from judge_rerank.spending.ledger_file import STALE_S, LedgerFile
 from judge_rerank.spending.ledger_report import audit
 
 CENT = 10_000
@@ -36,9 +37,18 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=["memory", "file"])
-def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
+@pytest.fixture(params=["memory", "file", "store"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str | None:
+    """Where a ledger is kept: nowhere, in a file, in a database."""
+    if request.param == "store":
+        return request.getfixturevalue("store")
     return tmp_path / "spend.db" if request.param == "file" else None
+
+
+@pytest.fixture(params=["file", "store"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a ledger is kept that others can open."""
+    return request.getfixturevalue("store") if request.param == "store" else tmp_path / "spend.db"
 
 
 @pytest.fixture
@@ -66,7 +76,7 @@ async def settled(task: asyncio.Task[Any]) -> bool:
     return task.done()
 
 
-def test_a_call_is_reserved_then_settled(path: Path | None) -> None:
+def test_a_call_is_reserved_then_settled(path: Path | str | None) -> None:
     async def work() -> None:
         reservation = await ledger.reserve(3 * CENT, tokens=5)
         assert (ledger.totals().held, ledger.totals().spent) == (3 * CENT, 0)
@@ -80,19 +90,19 @@ def test_a_call_is_reserved_then_settled(path: Path | None) -> None:
         assert ledger.verify() == []
 
 
-def test_what_was_spent_outlives_the_process(file: Path) -> None:
+def test_what_was_spent_outlives_the_process(shared: Path | str) -> None:
     for spent in (2 * CENT, 4 * CENT):
-        with Ledger(file, budget=Budget(usd="0.05")) as ledger:
+        with Ledger(shared, budget=Budget(usd="0.05")) as ledger:
             run(lambda ledger=ledger: buy(ledger, 2 * CENT, 2 * CENT))
             assert ledger.totals().spent == spent
     with (
-        Ledger(file, budget=Budget(usd="0.05")) as ledger,
+        Ledger(shared, budget=Budget(usd="0.05")) as ledger,
         pytest.raises(BudgetExceeded, match=r"budget is used up: \$0.04 of \$0.05 spent"),
     ):
         run(lambda: buy(ledger, 2 * CENT, CENT))
 
 
-def test_it_waits_while_calls_under_way_may_leave_room(path: Path | None) -> None:
+def test_it_waits_while_calls_under_way_may_leave_room(path: Path | str | None) -> None:
     async def work() -> None:
         first = await ledger.reserve(3 * CENT)
         second = asyncio.create_task(ledger.reserve(3 * CENT))
@@ -106,7 +116,7 @@ def test_it_waits_while_calls_under_way_may_leave_room(path: Path | None) -> Non
         assert (ledger.totals().spent, ledger.totals().held) == (CENT, 0)
 
 
-def test_it_refuses_when_what_is_under_way_leaves_no_room(path: Path | None) -> None:
+def test_it_refuses_when_what_is_under_way_leaves_no_room(path: Path | str | None) -> None:
     async def work() -> None:
         first = await ledger.reserve(3 * CENT)
         second = asyncio.create_task(ledger.reserve(3 * CENT))
@@ -122,7 +132,7 @@ def test_it_refuses_when_what_is_under_way_leaves_no_room(path: Path | None) -> 
         assert ledger.verify() == []
 
 
-def test_a_call_that_can_never_fit_is_refused_at_once_though_others_are_under_way(path: Path | None) -> None:
+def test_a_call_that_can_never_fit_is_refused_at_once_though_others_are_under_way(path: Path | str | None) -> None:
     async def work() -> None:
         with await ledger.reserve(CENT):
             with pytest.raises(BudgetExceeded) as caught:
@@ -133,7 +143,7 @@ def test_a_call_that_can_never_fit_is_refused_at_once_though_others_are_under_wa
         run(work)
 
 
-def test_it_waits_for_another_process_by_looking_again(file: Path) -> None:
+def test_it_waits_for_another_process_by_looking_again(shared: Path | str) -> None:
     async def work() -> None:
         reservation = await theirs.reserve(3 * CENT)
         waiting = asyncio.create_task(ours.reserve(3 * CENT))
@@ -141,11 +151,11 @@ def test_it_waits_for_another_process_by_looking_again(file: Path) -> None:
         reservation.release()
         (await waiting).release()
 
-    with Ledger(file) as theirs, Ledger(file, budget=Budget(usd="0.05")) as ours:
+    with Ledger(shared) as theirs, Ledger(shared, budget=Budget(usd="0.05")) as ours:
         run(work)
 
 
-def test_leaving_the_block_gives_back_what_was_not_sent_and_keeps_what_was(path: Path | None) -> None:
+def test_leaving_the_block_gives_back_what_was_not_sent_and_keeps_what_was(path: Path | str | None) -> None:
     async def work() -> None:
         with await ledger.reserve(CENT):
             pass
@@ -161,7 +171,7 @@ def test_leaving_the_block_gives_back_what_was_not_sent_and_keeps_what_was(path:
         assert ledger.spend()[0].unconfirmed_usd == Decimal("0.01")
 
 
-def test_a_dropped_reservation_is_not_lost(path: Path | None, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dropped_reservation_is_not_lost(path: Path | str | None, caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         reservation = await ledger.reserve(CENT)
         del reservation
@@ -173,7 +183,7 @@ def test_a_dropped_reservation_is_not_lost(path: Path | None, caplog: pytest.Log
     assert "discarded before its bill was recorded" in caplog.text
 
 
-def test_cancelling_leaves_nothing_behind(path: Path | None) -> None:
+def test_cancelling_leaves_nothing_behind(path: Path | str | None) -> None:
     async def work() -> None:
         for delay in range(40):
             tasks = [asyncio.create_task(ledger.reserve(CENT)) for _ in range(4)]
@@ -195,7 +205,9 @@ def test_cancelling_leaves_nothing_behind(path: Path | None) -> None:
 @pytest.mark.parametrize(
     ("bounds", "unit"), [({"usd": "0.02"}, "usd"), ({"calls": 2}, "calls"), ({"tokens": 250}, "tokens")]
 )
-def test_the_tightest_of_nested_caps_holds_and_is_named(path: Path | None, bounds: dict[str, Any], unit: str) -> None:
+def test_the_tightest_of_nested_caps_holds_and_is_named(
+    path: Path | str | None, bounds: dict[str, Any], unit: str
+) -> None:
     async def work() -> None:
         caps = (Cap("limit", usd="9", calls=99), Cap("max_usd", **bounds))
         for _ in range(2):
@@ -212,7 +224,7 @@ def test_the_tightest_of_nested_caps_holds_and_is_named(path: Path | None, bound
         assert ledger.totals().spent == 3 * CENT
 
 
-def test_a_released_call_is_no_call(path: Path | None) -> None:
+def test_a_released_call_is_no_call(path: Path | str | None) -> None:
     async def work() -> None:
         cap = Cap("limit", calls=1)
         (await ledger.reserve(CENT, caps=[cap])).release()
@@ -224,7 +236,7 @@ def test_a_released_call_is_no_call(path: Path | None) -> None:
         run(work)
 
 
-def test_a_price_that_is_not_known_is_an_error_under_a_cap_in_dollars_only(path: Path | None) -> None:
+def test_a_price_that_is_not_known_is_an_error_under_a_cap_in_dollars_only(path: Path | str | None) -> None:
     async def work() -> None:
         label = Label(model="mystery")
         await buy(ledger, None, 0, label=label, caps=[Cap("limit", calls=5)])  # type: ignore[arg-type]
@@ -239,7 +251,7 @@ def test_a_price_that_is_not_known_is_an_error_under_a_cap_in_dollars_only(path:
 
 
 def test_a_bill_a_little_above_its_reservation_is_counted_and_stops_nothing(
-    path: Path | None, caplog: pytest.LogCaptureFixture
+    path: Path | str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     cap = Cap("limit", usd=3)
 
@@ -272,7 +284,7 @@ def test_a_ledger_of_the_first_version_is_added_to(file: Path) -> None:
 
 
 def test_a_bill_far_above_its_reservation_is_recorded_and_stops_its_model(
-    path: Path | None, caplog: pytest.LogCaptureFixture
+    path: Path | str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     cap = Cap("limit", usd=3)
 
@@ -294,7 +306,7 @@ def test_a_bill_far_above_its_reservation_is_recorded_and_stops_its_model(
 
 
 @pytest.mark.parametrize("period", ["day", "month"])
-def test_a_period_starts_afresh_by_utc(file: Path, period: Any) -> None:
+def test_a_period_starts_afresh_by_utc(shared: Path | str, period: Any) -> None:
     clock = Clock()
 
     async def work() -> None:
@@ -317,8 +329,8 @@ def test_a_period_starts_afresh_by_utc(file: Path, period: Any) -> None:
                 await ledger.reserve(5 * CENT)
 
     with (
-        Ledger(file, budget=Budget(usd="0.05", period=period), clock=clock) as ledger,
-        Ledger(file, clock=clock) as uncapped,
+        Ledger(shared, budget=Budget(usd="0.05", period=period), clock=clock) as ledger,
+        Ledger(shared, clock=clock) as uncapped,
     ):
         run(work)
         days = {row.key: row.cost_usd for row in ledger.spend("day")}
@@ -342,7 +354,7 @@ def test_a_call_that_waits_is_granted_when_the_day_ends() -> None:
         run(work)
 
 
-def test_spend_is_summed_by_everything_a_call_is_for(path: Path | None) -> None:
+def test_spend_is_summed_by_everything_a_call_is_for(path: Path | str | None) -> None:
     async def work() -> None:
         for strategy, cents in (("score", 1), ("listwise", 3), ("score", 1)):
             label = Label(run="r1", model="m", strategy=strategy, prompt=f"{strategy}/v1")
@@ -360,7 +372,7 @@ def test_spend_is_summed_by_everything_a_call_is_for(path: Path | None) -> None:
         assert [row.key for row in ledger.spend("model")] == ["m"]
 
 
-def test_threads_share_a_budget(path: Path | None) -> None:
+def test_threads_share_a_budget(path: Path | str | None) -> None:
     granted: list[int] = []
 
     async def work() -> None:
@@ -549,14 +561,14 @@ def test_memory_that_is_closed_does_not_start_again_at_nothing() -> None:
         run(lambda: buy(ledger, CENT, CENT))
 
 
-def test_closing_ends_what_is_under_way(file: Path) -> None:
+def test_closing_ends_what_is_under_way(shared: Path | str) -> None:
     async def work() -> tuple[Any, Any]:
         reserved, sent = await ledger.reserve(CENT), await ledger.reserve(2 * CENT)
         await sent.sent()
         ledger.close()
         return reserved, sent
 
-    ledger = Ledger(file)
+    ledger = Ledger(shared)
     holds = run(work)
     assert (ledger.totals().spent, ledger.totals().held) == (2 * CENT, 0)
     assert ledger.verify() == []
