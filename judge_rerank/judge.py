@@ -52,6 +52,7 @@ from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import Api, Retrier, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, LimitKeywords, OpenLimits, Price, Pricing
+from judge_rerank.storage import store_of_environment
 from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace, opened_trace
 
@@ -89,6 +90,9 @@ class Judge:
             a `Backend`. None turns the cache off; a `ReplyCache(folder, size_limit_bytes=..., expire_s=...)` limits it.
         trace: an SQLite file for every attempt at every call, with the documents, or a `Trace`; None means the
             environment variable JUDGE_RERANK_TRACE, else no trace. The attribute `trace` has it.
+        store: a PostgreSQL database ("postgresql://user@host/database") that machines share. What is spent, the replies
+            and the trace are kept there, unless a budget's file, `cache_dir` or `trace` names another place. None means
+            the environment variable JUDGE_RERANK_STORE, where that is an address, else no database.
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
             probability that a document is relevant. The order stays the same. A warning is logged if it was fitted on
             another model, prompt or strategy.
@@ -125,6 +129,7 @@ class Judge:
         prices: Mapping[str, Price] | str | Path | None = None,
         cache_dir: str | Path | ReplyCache | None = DEFAULT_CACHE,
         trace: str | Path | Trace | None = None,
+        store: str | None = None,
         calibration: Calibration | str | Path | None = None,
         instruction: str | None = None,
         criteria: CriteriaLike | None = None,
@@ -132,9 +137,11 @@ class Judge:
     ) -> None:
         own = None if strategy is None else parse(strategy)
         self._open = partial(open_backend, api=api, api_base=api_base, api_key=api_key, params=params)
-        self._ledger = Ledger.of(Budget.from_environment() if budget is None else budget)
-        self._cache = opened_cache(cache_dir, listed(model))
-        self.trace = opened_trace(trace, [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])])
+        everything = store or store_of_environment()
+        self._ledger = Ledger.of(Budget.from_environment() if budget is None else budget, store=everything)
+        self._cache = opened_cache(cache_dir, listed(model), store=store)
+        hidden = [*secrets_in(params or {}, api_base), *secrets_in({}, everything), *([api_key] if api_key else [])]
+        self.trace = opened_trace(trace, hidden, store=everything)
         self._limits = OpenLimits()
         settings = ChannelSettings(
             library=Library(prompt_folders(prompts)),

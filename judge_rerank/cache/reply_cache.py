@@ -7,65 +7,82 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+from zlib import crc32
 
+from judge_rerank.cache.shared_replies import SharedReplies
 from judge_rerank.cache.single_flight import SingleFlight, Turns
-from judge_rerank.cache.store import CacheInfo, ReplyStore, Verification
+from judge_rerank.cache.store import CacheInfo, Replies, ReplyStore, Verification
 from judge_rerank.core import ChatReply
+from judge_rerank.storage import StoreUrl, place_of, require_driver
 
 __all__ = ["CacheInfo", "ReplyCache", "SingleFlight", "Verification"]
 
 T = TypeVar("T")
 
 DEFAULT_SIZE_LIMIT_BYTES = 2**30
+_CONNECTIONS = 4
+"""To a database, where a job is a trip and not a matter of the disk."""
 
 
 class ReplyCache:
-    """Replies by request, in a folder that several processes may share.
+    """Replies by request, in a folder that processes may share, or in a database that machines may share.
 
-    A missing, damaged, full or read-only folder is a warning and a miss: never an error, never a wrong answer. Entries
-    are written to `folder/replies`, which only this user can enter. At the size limit, the oldest
-    go first.
+    A missing, damaged, full or read-only folder is a warning and a miss: never an error, never a wrong answer; so is a
+    database that cannot be reached. Entries are written to `folder/replies`, which only this user can enter. At the
+    size limit, the oldest go first.
 
     Args:
-        folder: the folder of the cache; it is created if needed.
-        size_limit_bytes: the highest size of the cache.
+        folder: the folder of the cache, which is created if needed, or the address of a database (postgresql://...).
+        size_limit_bytes: the highest size of the cache. By default a GiB for a folder, and none for a database.
         expire_s: how old a reply may be; None for any age.
         executor: where the disk is used, one job at a time; a thread of its own by default.
+
+    Raises:
+        InputError: the address cannot be read.
+        MissingExtra: the driver of the database is not installed.
     """
 
     def __init__(
         self,
         folder: Path | str,
         *,
-        size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
+        size_limit_bytes: int | None = None,
         expire_s: float | None = None,
         executor: Executor | None = None,
     ) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = place_of(folder, "cache")
         self._size_limit_bytes, self._expire_s = size_limit_bytes, expire_s
         self._executor = executor
         self._turns = Turns()
+        if isinstance(self.folder, StoreUrl):
+            require_driver()
         self._begin()
 
     def get(self, key: str) -> ChatReply | None:
         """The stored reply, with the usage and the cost of the original; None if there is none."""
-        return self._submit(lambda store: store.get(key)).result()
+        return self._submit(lambda store: store.get(key), key).result()
 
     def put(self, key: str, reply: ChatReply) -> None:
         """Keep a reply."""
-        self._submit(lambda store: store.keep(key, reply)).result()
+        self._submit(lambda store: store.keep(key, reply), key).result()
 
     def single_flight(self, key: str) -> SingleFlight:
         """One turn at a request, for `async with`; see `SingleFlight`."""
-        return SingleFlight(key, self._turns, self._submit)
+
+        def submit(job: Callable[[Replies], T], /) -> Future[T]:
+            return self._submit(job, key)
+
+        return SingleFlight(key, self._turns, submit)
 
     def info(self) -> CacheInfo:
         """Entries, bytes and hits."""
-        return self._submit(lambda store: store.info(self.folder)).result()
+        self._write_counts()
+        return self._submit(lambda store: store.info()).result()
 
     def clear(self) -> int:
         """Delete every reply; returns how many there were."""
-        return self._submit(ReplyStore.clear).result()
+        self._write_counts()
+        return self._submit(lambda store: store.clear()).result()
 
     def verify(self, *, remove: bool = True) -> Verification:
         """Check every entry against its checksum and its key, and delete the bad ones unless told otherwise."""
@@ -73,9 +90,13 @@ class ReplyCache:
 
     def close(self) -> None:
         """Finish what is under way and close the files. A closed cache opens again when it is used."""
-        self._submit(ReplyStore.close).result()
+        if self._pid != os.getpid():
+            return
+        for worker, store in self._lanes:
+            worker.submit(store.close).result()
+            if self._executor is None:
+                worker.shutdown()
         if self._executor is None:
-            self._worker.shutdown()
             self._pid = 0
 
     def __enter__(self) -> ReplyCache:
@@ -86,14 +107,27 @@ class ReplyCache:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._worker = self._executor or ThreadPoolExecutor(1, "judge-rerank-cache")
-        self._store = ReplyStore(
-            self.folder / "replies", size_limit_bytes=self._size_limit_bytes, expire_s=self._expire_s
-        )
+        lanes = _CONNECTIONS if isinstance(self.folder, StoreUrl) and self._executor is None else 1
+        self._lanes: list[tuple[Executor, Replies]] = [
+            (self._executor or ThreadPoolExecutor(1, "judge-rerank-cache"), self._opened()) for _ in range(lanes)
+        ]
 
-    def _submit(self, job: Callable[[ReplyStore], T], /) -> Future[T]:
+    def _write_counts(self) -> None:
+        self._submit(lambda _: None)  # it may have been closed
+        for worker, store in self._lanes:
+            worker.submit(store.write_counts).result()
+
+    def _opened(self) -> Replies:
+        if isinstance(self.folder, StoreUrl):
+            return SharedReplies(self.folder, size_limit_bytes=self._size_limit_bytes, expire_s=self._expire_s)
+        most = self._size_limit_bytes or DEFAULT_SIZE_LIMIT_BYTES
+        return ReplyStore(self.folder, size_limit_bytes=most, expire_s=self._expire_s)
+
+    def _submit(self, job: Callable[[Replies], T], key: str = "") -> Future[T]:
+        """Do a job on the store; jobs of one key come one after the other."""
         if self._pid != os.getpid():  # closed before, or in a child process, which must not touch the parent's files
             if self._pid:
-                self._turns, self._of_parent = Turns(), self._store
+                self._turns, self._of_parent = Turns(), self._lanes
             self._begin()
-        return self._worker.submit(job, self._store)
+        worker, store = self._lanes[crc32(key.encode()) % len(self._lanes)]
+        return worker.submit(job, store)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Literal, Protocol, TypeVar
 
-from judge_rerank.cache.store import ReplyStore
+from judge_rerank.cache.store import Replies
 from judge_rerank.core import ChatReply
 from judge_rerank.storage import LEASE_S
 
@@ -71,9 +71,9 @@ class Turns:
 
 
 class Submit(Protocol):
-    """Runs a job on the store, in the cache's one thread, first come first served."""
+    """Runs a job on the store, in one thread for each key, first come first served."""
 
-    def __call__(self, job: Callable[[ReplyStore], T], /) -> Future[T]:
+    def __call__(self, job: Callable[[Replies], T], /) -> Future[T]:
         """The job's result, when it is done."""
         ...
 
@@ -84,7 +84,7 @@ class SingleFlight:
         async with cache.single_flight(key) as turn:
             if turn.reply is None:
                 reply = await backend.complete(request)
-                turn.complete(reply, store=outcome.failure is None)
+                await turn.keep(reply)       # or: turn.complete(reply, store=False)
 
     Of those that enter with the same key, one finds no reply and the others wait. When it completes its turn, those
     waiting in this process get the reply, and those in other processes if it is stored. When it leaves without one (an
@@ -140,6 +140,12 @@ class SingleFlight:
         self._completed, self._to_store = True, reply if store else None
         self._turns.complete(self._key, reply)
 
+    async def keep(self, reply: ChatReply) -> None:
+        """Give the reply to those who wait, and end the turn when it is stored, also where the caller is cancelled."""
+        self.complete(reply, store=True)
+        self._leads = False
+        await asyncio.shield(asyncio.wrap_future(self._leave()))
+
     async def _claim(self) -> None:
         wait_s = _FIRST_WAIT_S
         while (found := await asyncio.wrap_future(self._submit(self._try_claim))) is False:
@@ -152,7 +158,7 @@ class SingleFlight:
             self._leads = True
             self._renew_later()
 
-    def _try_claim(self, store: ReplyStore) -> ChatReply | bool:
+    def _try_claim(self, store: Replies) -> ChatReply | bool:
         return store.claim(self._key, self._token)
 
     def _leave(self) -> Future[None]:

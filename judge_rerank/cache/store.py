@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from judge_rerank.cache.safe_diskcache import Store
 from judge_rerank.cache.serialisation import Entry, read_entry, write_entry
 from judge_rerank.core import ChatReply
-from judge_rerank.storage import Leases
+from judge_rerank.storage import Leases, StoreUrl
 
 _COUNT_EVERY = 256
 
@@ -19,14 +20,14 @@ class CacheInfo:
     """What a cache holds.
 
     Attributes:
-        folder: where it is.
+        folder: where it is: a folder or a database.
         entries: replies.
         bytes: on disk.
         hits, misses: look-ups since it was last cleared, of all processes.
         set_aside: damaged files that were moved out of the way.
     """
 
-    folder: Path
+    folder: Path | StoreUrl
     entries: int
     bytes: int
     hits: int
@@ -51,13 +52,57 @@ class Verification:
     set_aside: tuple[Path, ...] = ()
 
 
+class Replies(Protocol):
+    """Replies by key, for use from one thread. Nothing here raises for what is wrong with the place."""
+
+    def get(self, key: str) -> ChatReply | None:
+        """The reply, with what it cost when it was bought; None if there is none."""
+        ...
+
+    def keep(self, key: str, reply: ChatReply) -> None:
+        """Store a reply."""
+        ...
+
+    def claim(self, key: str, token: str) -> ChatReply | bool:
+        """The reply if it is there, else whether the caller is the one to ask."""
+        ...
+
+    def renew(self, key: str, token: str) -> None:
+        """The caller is still asking."""
+        ...
+
+    def complete(self, key: str, token: str, reply: ChatReply | None) -> None:
+        """The caller has done with asking; `reply` is what it leaves here, if anything."""
+        ...
+
+    def write_counts(self) -> None:
+        """Add to the counters of all processes what was looked up here."""
+        ...
+
+    def info(self) -> CacheInfo:
+        """What there is."""
+        ...
+
+    def clear(self) -> int:
+        """Delete every reply; returns how many there were."""
+        ...
+
+    def verify(self, *, remove: bool) -> Verification:
+        """Check every row."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the place, which is opened again on use."""
+        ...
+
+
 class ReplyStore:
-    """Replies by key, for use from one thread. Nothing here raises for what is wrong with the folder."""
+    """Replies by key in a folder, for use from one thread. Nothing here raises for what is wrong with the folder."""
 
     def __init__(self, folder: Path, *, size_limit_bytes: int, expire_s: float | None) -> None:
         self._folder, self._expire_s = folder, expire_s
-        self._store = Store(folder, size_limit_bytes=size_limit_bytes)
-        self._leases = Leases(folder / "leases.db")
+        self._store = Store(folder / "replies", size_limit_bytes=size_limit_bytes)
+        self._leases = Leases(folder / "replies" / "leases.db")
         self._hits = self._misses = 0
 
     def get(self, key: str) -> ChatReply | None:
@@ -93,13 +138,13 @@ class ReplyStore:
         if self._store.usable:
             self._leases.release(key, token)
 
-    def info(self, folder: Path) -> CacheInfo:
-        """What there is; `folder` is what the user calls the cache."""
-        self._write_counts()
+    def info(self) -> CacheInfo:
+        """What there is."""
+        self.write_counts()
         entries, size = self._store.size()
         hits, misses = self._leases.counters() if self._store.usable else (0, 0)
         aside = tuple(self._store.set_aside())
-        return CacheInfo(folder=folder, entries=entries, bytes=size, hits=hits, misses=misses, set_aside=aside)
+        return CacheInfo(folder=self._folder, entries=entries, bytes=size, hits=hits, misses=misses, set_aside=aside)
 
     def clear(self) -> int:
         """Delete every reply; returns how many there were."""
@@ -121,7 +166,7 @@ class ReplyStore:
 
     def close(self) -> None:
         """Close the files; they open again on use."""
-        self._write_counts()
+        self.write_counts()
         self._store.close()
         self._leases.close()
 
@@ -134,9 +179,10 @@ class ReplyStore:
     def _count(self, reply: ChatReply | None) -> None:
         self._hits, self._misses = self._hits + (reply is not None), self._misses + (reply is None)
         if self._hits + self._misses >= _COUNT_EVERY:
-            self._write_counts()
+            self.write_counts()
 
-    def _write_counts(self) -> None:
+    def write_counts(self) -> None:
+        """Add to the counters of all processes what was looked up here."""
         if self._store.usable and (self._hits or self._misses):
             self._leases.count(hits=self._hits, misses=self._misses)
             self._hits = self._misses = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
-from judge_rerank.cache import ReplyCache, request_key
+from judge_rerank.cache import ReplyCache, SingleFlight, request_key
 from judge_rerank.core import (
     ApiCall,
     Backend,
@@ -113,6 +113,8 @@ class _CallUnderWay:
         self._info = channel.info
         self._number, self._round = number, round_
         self._attempt = self._retries = self._reasks = 0
+        self._turn: SingleFlight | None = None
+        self._kept: _Read | None = None
         self._replies: list[ChatReply] = []
         self._cached: list[ChatReply] = []
         self._micro_usd: int | None = 0
@@ -172,10 +174,13 @@ class _CallUnderWay:
                     outcome = self._outcome(prepared, turn.reply)
                     self._trace(prepared, reply=turn.reply, outcome=outcome, cached=True)
                     return _Read(turn.reply, outcome, cached=True)
+                self._turn = turn
                 read = await self._judged(prepared)
-                turn.complete(read.reply, store=read.outcome.failure is None)
+                if self._kept is None:
+                    turn.complete(read.reply, store=False)
         except asyncio.CancelledError:
             # The ranking ended while the reply was being stored: it was paid for and read, so it counts.
+            read = read or self._kept
             if read is None or self._context.stop.reason is None:
                 raise
         return read
@@ -196,19 +201,16 @@ class _CallUnderWay:
             self._retries += 1
 
         try:
-            reply = await self._attempted(prepared)
+            return await self._attempted(prepared)
         except ProviderError as error:
-            reply = await self._channel.retrier.run(
+            return await self._channel.retrier.run(
                 lambda _number: self._attempted(prepared),
                 failed=error,
                 deadline=self._context.stop.deadline,
                 on_retry=count,
             )
-        outcome = self._outcome(prepared, reply)
-        self._trace(prepared, reply=reply, outcome=outcome)
-        return _Read(reply, outcome)
 
-    async def _attempted(self, prepared: Prepared) -> ChatReply:
+    async def _attempted(self, prepared: Prepared) -> _Read:
         """One attempt.
 
         Raises:
@@ -226,8 +228,17 @@ class _CallUnderWay:
             with span(chat_span_name(name), attributes, client=True) as open_span:
                 reply = await self._paid(prepared)
                 open_span.set_attributes(reply_attributes(reply))
-        self._replies.append(reply)
-        return reply
+            self._replies.append(reply)
+            read = _Read(reply, self._outcome(prepared, reply))
+            self._trace(prepared, reply=reply, outcome=read.outcome)
+            await self._stored(read)
+        return read
+
+    async def _stored(self, read: _Read) -> None:
+        """Keep a reply before its slot is free: who is killed then loses no more than what was under way."""
+        if self._turn is not None and read.outcome.failure is None:
+            self._kept = read
+            await self._turn.keep(read.reply)
 
     async def _paid(self, prepared: Prepared) -> ChatReply:
         """The reply, priced. Where something caps the ranking, its worst case is set aside first."""

@@ -80,17 +80,17 @@ class Ledger:
             require_driver()
 
     @classmethod
-    def of(cls, budget: Budget | None, *, clock: Callable[[], float] | None = None) -> Ledger:
-        """The ledger that a budget names; one in memory, without a cap, for None.
+    def of(cls, budget: Budget | None, *, store: str | None = None, clock: Callable[[], float] | None = None) -> Ledger:
+        """The ledger that a budget names, else the one in `store`, else one in memory; without a cap for None.
 
         Raises:
             InputError: it is no budget.
         """
         if budget is None:
-            return cls(clock=clock)
+            return cls(store, clock=clock)
         if not isinstance(budget, Budget):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"budget is {budget!r}; expected a Budget: Budget(usd='2.00').")
-        return cls(budget.store or budget.path, budget=budget, account=budget.account, clock=clock)
+        return cls(budget.store or budget.path or store, budget=budget, account=budget.account, clock=clock)
 
     @property
     def is_shared(self) -> bool:

@@ -14,7 +14,7 @@ from judge_rerank.storage.postgres import (
     require_driver,
 )
 from judge_rerank.storage.process_locks import claim_process_lock, owner_is_gone
-from judge_rerank.storage.sql import Row, Rows, Sql, SqliteSql
+from judge_rerank.storage.sql import Rows, Sql, SqliteSql, database_errors, open_sql, open_sql_for_reading
 from judge_rerank.storage.sqlite import (
     Database,
     as_ours,
@@ -39,7 +39,6 @@ __all__ = [
     "Database",
     "Leases",
     "PostgresSql",
-    "Row",
     "Rows",
     "Sql",
     "SqliteSql",
@@ -50,6 +49,7 @@ __all__ = [
     "cache_dir",
     "claim_process_lock",
     "claimed_folder",
+    "database_errors",
     "is_busy",
     "is_damaged",
     "is_lost",
@@ -57,6 +57,8 @@ __all__ = [
     "is_store_url",
     "open_database",
     "open_for_reading",
+    "open_sql",
+    "open_sql_for_reading",
     "open_tables",
     "our_error",
     "owner_is_gone",

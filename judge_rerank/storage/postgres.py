@@ -84,17 +84,35 @@ class PostgresSql:
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
         """Do one statement, with `?` where a value goes; tables go by their aliases where it reads."""
-        return cast("Rows", self.raw.execute(_translated(statement, tuple(self._kind.aliases.items())), values))
+        text = _translated(statement, tuple(self._kind.aliases.items()))
+        return cast("Rows", self.raw.execute(text, [_plain(value) for value in values]))
 
     def executemany(self, statement: str, values: Iterable[Sequence[object]]) -> object:
         """Do one statement for each of the values, in one go."""
         with self.raw.cursor() as cursor:
-            cursor.executemany(_translated(statement, tuple(self._kind.aliases.items())), values)
+            text = _translated(statement, tuple(self._kind.aliases.items()))
+            cursor.executemany(text, [[_plain(value) for value in row] for row in values])
         return None
 
     def table(self, name: str) -> str:
         """What the table with this alias is called."""
         return self._kind.aliases.get(name, name)
+
+    def day(self, seconds: str) -> str:
+        """The expression for a day."""
+        return f"to_char(to_timestamp({seconds}) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """A block whose statements are sent without waiting for their answers."""
+        with self.raw.transaction(), self.raw.pipeline():
+            yield
+
+    def is_fatal(self, error: Exception) -> bool:
+        """Whether it comes from the database, which does nothing more in this transaction."""
+        import psycopg
+
+        return isinstance(error, (psycopg.Error, OSError))
 
     def close(self) -> None:
         """End the connection."""
@@ -160,8 +178,10 @@ def as_ours_in(kind: Tables, store: StoreUrl) -> Generator[None]:
 
 def is_lost(error: BaseException) -> bool:
     """Whether the connection ended, so that trying again may help; nothing is known of what was being committed."""
-    import psycopg
-
+    try:
+        import psycopg
+    except ImportError:
+        return False
     return isinstance(error, psycopg.InterfaceError) or (
         isinstance(error, psycopg.OperationalError)
         and (error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or error.sqlstate == "25P03")
@@ -224,6 +244,13 @@ def _translated(statement: str, aliases: tuple[tuple[str, str], ...]) -> bytes:
         ]
         text = f"WITH {', '.join(meant)} {text}" if meant else text
     return text.encode()
+
+
+def _plain(value: object) -> object:
+    """A value as SQLite stores it too: a boolean as a number, text that was encoded for a file as text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogatepass")
+    return int(value) if isinstance(value, bool) else value
 
 
 _ADVICE: Mapping[str, str] = {

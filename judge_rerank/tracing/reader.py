@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,8 +20,9 @@ from judge_rerank.core import (
     to_usd,
     total_usd,
 )
+from judge_rerank.storage import Sql
 from judge_rerank.tracing.records import TracedCall
-from judge_rerank.tracing.rows import Texts, read_call, read_documents, read_query
+from judge_rerank.tracing.rows import Texts, as_text, read_call, read_documents, read_query
 from judge_rerank.tracing.store import storable
 from judge_rerank.tracing.stored_ranking import rest_of, results_in
 
@@ -30,7 +30,7 @@ SpendKey = Literal["model", "day", "strategy", "prompt", "run"]
 
 _KEYS: Mapping[str, str] = {
     "model": "COALESCE(calls.model, '')",
-    "day": "strftime('%Y-%m-%d', calls.time, 'unixepoch')",
+    "day": "{day}",
     "strategy": "rankings.strategy",
     "prompt": "COALESCE(calls.prompt, '')",
     "run": "rankings.run",
@@ -84,56 +84,66 @@ class TraceSpend:
     unpriced_calls: int
 
 
-def read_runs(connection: sqlite3.Connection) -> list[RunSummary]:
+def read_runs(connection: Sql) -> list[RunSummary]:
     """All runs, oldest first."""
     rows = connection.execute(
         "SELECT run, MIN(started) AS started, COUNT(DISTINCT rankings.id) AS rankings,"
-        " COUNT(calls.id) - COALESCE(SUM(calls.cached), 0) AS calls, COALESCE(SUM(cost_micro_usd), 0) AS cost,"
-        " GROUP_CONCAT(DISTINCT strategy) AS strategies, GROUP_CONCAT(DISTINCT calls.model) AS models"
+        " COUNT(calls.id) - COALESCE(SUM(calls.cached), 0) AS calls, COALESCE(SUM(cost_micro_usd), 0) AS cost"
         " FROM rankings LEFT JOIN calls ON calls.ranking = rankings.id GROUP BY run ORDER BY started, run"
-    )
+    ).fetchall()
+    strategies = _by_run(connection, "SELECT DISTINCT run, strategy AS name FROM rankings")
+    models = _by_run(connection, f"SELECT DISTINCT rankings.run AS run, calls.model AS name {_CALLS}")
     return [
         RunSummary(
             id=row["run"],
             started=row["started"],
             rankings=row["rankings"],
-            calls=row["calls"],
-            cost_usd=to_usd(row["cost"]),
-            strategies=tuple(sorted((row["strategies"] or "").split(","))),
-            models=tuple(sorted(filter(None, (row["models"] or "").split(",")))),
+            calls=int(row["calls"]),
+            cost_usd=to_usd(int(row["cost"])),
+            strategies=tuple(sorted(strategies[row["run"]])),
+            models=tuple(sorted(filter(None, models.get(row["run"], ())))),
         )
         for row in rows
     ]
 
 
-def read_spend(connection: sqlite3.Connection, by: SpendKey) -> list[TraceSpend]:
+def _by_run(connection: Sql, statement: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(statement):
+        found.setdefault(row["run"], []).append(row["name"])
+    return found
+
+
+def read_spend(connection: Sql, by: SpendKey) -> list[TraceSpend]:
     """What was spent, dearest first; by day, the earliest first."""
     if by not in _KEYS:
         raise UnknownName("way to add up what was spent", by, get_args(SpendKey))
     order = "key" if by == "day" else "cost DESC, key"
     rows = connection.execute(
-        f"SELECT {_KEYS[by]} AS key, SUM(NOT cached) AS calls, SUM(cached) AS cached_calls,"
+        f"SELECT {_KEYS[by].format(day=connection.day('calls.time'))} AS key,"
+        " SUM(1 - cached) AS calls, SUM(cached) AS cached_calls,"
         " COALESCE(SUM(cost_micro_usd), 0) AS cost,"
-        " SUM(CASE WHEN cached THEN 0 ELSE COALESCE(input_tokens, 0) END) AS input_tokens,"
-        " SUM(CASE WHEN cached THEN 0 ELSE COALESCE(output_tokens, 0) END) AS output_tokens,"
-        f" SUM(NOT cached AND cost_micro_usd IS NULL) AS unpriced_calls {_CALLS} GROUP BY 1 ORDER BY {order}"
+        " SUM(CASE WHEN cached = 1 THEN 0 ELSE COALESCE(input_tokens, 0) END) AS input_tokens,"
+        " SUM(CASE WHEN cached = 1 THEN 0 ELSE COALESCE(output_tokens, 0) END) AS output_tokens,"
+        " SUM(CASE WHEN cached = 0 AND cost_micro_usd IS NULL THEN 1 ELSE 0 END) AS unpriced_calls"
+        f" {_CALLS} GROUP BY 1 ORDER BY {order}"
     )
     return [
         TraceSpend(
             key=row["key"],
-            calls=row["calls"],
-            cached_calls=row["cached_calls"],
-            cost_usd=to_usd(row["cost"]),
-            input_tokens=row["input_tokens"],
-            output_tokens=row["output_tokens"],
-            unpriced_calls=row["unpriced_calls"],
+            calls=int(row["calls"]),
+            cached_calls=int(row["cached_calls"]),
+            cost_usd=to_usd(int(row["cost"])),
+            input_tokens=int(row["input_tokens"]),
+            output_tokens=int(row["output_tokens"]),
+            unpriced_calls=int(row["unpriced_calls"]),
         )
         for row in rows
     ]
 
 
 def read_calls(
-    connection: sqlite3.Connection,
+    connection: Sql,
     *,
     run: str | None,
     query: str | None,
@@ -148,7 +158,7 @@ def read_calls(
     values: list[Any] = []
     for clause, value in (
         ("rankings.run = ?", run and find_run(connection, run)),
-        ("(rankings.query_id = ? OR rankings.query LIKE ? ESCAPE '\\')", query),
+        ("(rankings.query_id = ? OR LOWER(rankings.query) LIKE LOWER(?) ESCAPE '\\')", query),
         ("calls.model = ?", model),
         ("calls.stage = ?", stage),
     ):
@@ -156,7 +166,7 @@ def read_calls(
             wheres.append(clause)
             values += [value, f"%{_like(value)}%"] if clause.count("?") == 2 else [value]
     if failed is not None:
-        fault = "(error IS NOT NULL OR outcome IS NULL OR json_extract(outcome, '$.kind') = 'Failed')"
+        fault = '(error IS NOT NULL OR outcome IS NULL OR outcome LIKE \'{"kind":"Failed"%\')'
         wheres.append(fault if failed else f"NOT {fault}")
     where = f" WHERE {' AND '.join(wheres)}" if wheres else ""
     columns = f"{_OF_CALLS}, rankings.documents"
@@ -167,7 +177,7 @@ def read_calls(
     return [read_call(row, texts) for row in rows[-limit if limit else None :]]
 
 
-def read_ranking(connection: sqlite3.Connection, run: str, query: str) -> Ranking:
+def read_ranking(connection: Sql, run: str, query: str) -> Ranking:
     """The last ranking for a query (its id or text) in a run, as it was returned.
 
     One that was cut short is in first-stage order, and partial, with the judgments that its calls made.
@@ -178,8 +188,10 @@ def read_ranking(connection: sqlite3.Connection, run: str, query: str) -> Rankin
         (name, storable(query), storable(query)),
     ).fetchone()
     if row is None:
-        known = connection.execute("SELECT DISTINCT COALESCE(query_id, query) FROM rankings WHERE run = ?", (name,))
-        raise UnknownName(f"query in run {name}", query, [item[0] for item in known])
+        known = connection.execute(
+            "SELECT DISTINCT COALESCE(query_id, query) AS name FROM rankings WHERE run = ?", (name,)
+        )
+        raise UnknownName(f"query in run {name}", query, [as_text(item["name"]) for item in known])
     documents = read_documents(row, Texts(connection))
     if row["details"]:
         results, rest = results_in(row, documents), rest_of(row)
@@ -206,9 +218,11 @@ def _from_calls(
     ]
 
 
-def find_run(connection: sqlite3.Connection, run: str) -> str:
+def find_run(connection: Sql, run: str) -> str:
     """The full name of a run from its name, a beginning that only one run has, or "last"."""
-    names = [row[0] for row in connection.execute("SELECT run FROM rankings GROUP BY run ORDER BY MIN(started), run")]
+    names = [
+        row["run"] for row in connection.execute("SELECT run FROM rankings GROUP BY run ORDER BY MIN(started), run")
+    ]
     if run == "last" and names:
         return names[-1]
     fitting = [name for name in names if name == run] or [name for name in names if name.startswith(run)]
@@ -231,7 +245,7 @@ def doc_index(ranking: Ranking, doc: str | int) -> int:
     raise UnknownName("document", doc, [r.document.id or str(r.index) for r in ranking.results])
 
 
-def _judgments(connection: sqlite3.Connection, ranking: str, n: int) -> list[list[Judgment]]:
+def _judgments(connection: Sql, ranking: str, n: int) -> list[list[Judgment]]:
     rows = connection.execute(
         f"SELECT {_OF_CALLS} {_CALLS} WHERE ranking = ? ORDER BY call, calls.id",
         (ranking,),

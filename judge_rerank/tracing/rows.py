@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from judge_rerank.core import Criterion, Document, Message, Outcome, Query, to_usd
+from judge_rerank.storage import Sql
 from judge_rerank.tracing.records import TracedCall
 from judge_rerank.tracing.stored_ranking import passage_in, tupled
 
@@ -17,7 +17,7 @@ _KINDS: Mapping[str, Any] = {kind.__name__: kind for kind in get_args(Outcome)}
 class Texts:
     """Reads stored texts, each once."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Sql) -> None:
         self._connection = connection
         self._known: dict[str, str] = {}
 
@@ -25,7 +25,7 @@ class Texts:
         """The text with this hash; "" if the trace lost it."""
         if key not in self._known:
             row = self._connection.execute("SELECT text FROM texts WHERE hash = ?", (key,)).fetchone()
-            self._known[key] = as_text(row[0]) if row else ""
+            self._known[key] = as_text(row["text"]) if row else ""
         return self._known[key]
 
     def message(self, role: Any, parts: Iterable[Any]) -> Message:

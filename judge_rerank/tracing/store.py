@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from judge_rerank.core import Document, Query, Ranking, billed_micro_usd, plain_without, redact, redact_params
+from judge_rerank.storage import Sql
 from judge_rerank.tracing.records import CallRecord
 from judge_rerank.tracing.stored_ranking import ends, to_columns
 
@@ -25,10 +25,11 @@ _ANCHOR = 48  # a document is looked for by its beginning, since its end may hav
 class Writer:
     """Writes records through one connection. Known secrets are taken out of every text."""
 
-    def __init__(self, connection: sqlite3.Connection, secrets: Collection[str]) -> None:
+    def __init__(self, connection: Sql, secrets: Collection[str]) -> None:
         self._connection = connection
         self._secrets = secrets
         self._stored: set[str] = set()
+        self._new_texts: dict[str, str | bytes] = {}
 
     def begin(
         self,
@@ -65,7 +66,7 @@ class Writer:
         stored |= {"status": result.status, "strategy": result.strategy}
         changes = ", ".join(f"{name} = ?" for name in stored)
         self._connection.execute(
-            f"UPDATE rankings SET {changes}, model = COALESCE(?, model) WHERE id = ?",  # noqa: S608
+            f"UPDATE {self._connection.table('rankings')} SET {changes}, model = COALESCE(?, model) WHERE id = ?",  # noqa: S608
             (*stored.values(), result.model, ranking),
         )
 
@@ -99,6 +100,13 @@ class Writer:
             },
         )
 
+    def flush(self) -> None:
+        """Write the texts that were met. They are in order, so that no two writers wait for each other."""
+        if self._new_texts:
+            statement = f"INSERT INTO {self._connection.table('texts')} VALUES (?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
+            self._connection.executemany(statement, sorted(self._new_texts.items()))
+            self._new_texts.clear()
+
     def _document(self, held: dict[str, Any]) -> dict[str, Any]:
         metadata = _json(held["metadata"]) if held["metadata"] else ""
         return held | {"text": self._text(held["text"]), "metadata": self._part(metadata)}
@@ -126,7 +134,7 @@ class Writer:
     def _text(self, text: str) -> str:
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if key not in self._stored:
-            self._connection.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, storable(text)))
+            self._new_texts[key] = storable(text)
             self._stored.add(key)
         return key
 
@@ -136,7 +144,8 @@ class Writer:
 
     def _insert(self, table: str, values: Mapping[str, Any]) -> None:
         places = ", ".join("?" * len(values))
-        statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})"  # noqa: S608
+        names = ", ".join(f'"{name}"' for name in values)
+        statement = f"INSERT INTO {self._connection.table(table)} ({names}) VALUES ({places})"  # noqa: S608
         self._connection.execute(statement, tuple(values.values()))
 
 

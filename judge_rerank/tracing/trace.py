@@ -1,4 +1,6 @@
-"""The trace: every attempt of every call in a SQLite file, so that each number can be followed back to its source.
+"""The trace: every attempt of every call, in a file or in a database that machines share.
+
+Each number can be followed back to its source.
 
     trace = Trace("trace.db")
     ranking = trace.begin(query, documents, strategy="listwise", model="openai/gpt-6-luna")
@@ -17,7 +19,6 @@ import logging
 import os
 import queue
 import secrets as tokens
-import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -27,7 +28,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from judge_rerank.core import DataError, Document, Explanation, InputError, Query, Ranking, Step, explain
-from judge_rerank.storage import open_database, open_for_reading
+from judge_rerank.storage import (
+    Sql,
+    StoreUrl,
+    database_errors,
+    is_lost,
+    open_sql,
+    open_sql_for_reading,
+    place_of,
+    require_driver,
+)
 from judge_rerank.tracing.reader import (
     RunSummary,
     SpendKey,
@@ -39,7 +49,7 @@ from judge_rerank.tracing.reader import (
     read_spend,
 )
 from judge_rerank.tracing.records import CallRecord, TracedCall
-from judge_rerank.tracing.schema import TRACE
+from judge_rerank.tracing.schema import TRACE, TRACE_TABLES
 from judge_rerank.tracing.store import Writer
 
 __all__ = ["CallRecord", "Explanation", "RunSummary", "Step", "Trace", "TraceSpend", "TracedCall", "explain"]
@@ -61,14 +71,17 @@ class Trace:
     Writing never raises: what cannot be written is lost, with one warning. Reading raises.
 
     Args:
-        file: the file to write to; it is created if needed. None writes nothing.
+        file: the file to write to, or the address of a database (postgresql://...); it is created if needed. None
+            writes nothing.
         secrets: keys and the like, which are taken out of everything that is written. What looks like a provider's key
             is taken out of errors and parameters in any case.
         run: what to call this run; named by time unless it is given.
     """
 
     def __init__(self, file: Path | str | None, *, secrets: Iterable[str] = (), run: str | None = None) -> None:
-        self.file = None if file is None else Path(file).expanduser().absolute()
+        self.file = None if file is None else place_of(file, "trace")
+        if isinstance(self.file, StoreUrl):
+            require_driver()
         self.run = run or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{tokens.token_hex(2)}"
         self._secrets = list(secrets)
         self._starting = threading.Lock()
@@ -174,32 +187,31 @@ class Trace:
                 self._thread = _WriterThread(self.file, self._secrets)
             self._thread.jobs.put(job)
 
-    def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+    def _read(self, question: Callable[[Sql], T]) -> T:
         self.flush()
-        if self.file is None or not self.file.is_file():
+        if self.file is None or (isinstance(self.file, Path) and not self.file.is_file()):
             raise DataError(
                 "There is no trace here. Write one first: Judge(..., trace=PATH) or judge-rerank rerank --trace PATH.",
-                path=self.file,
+                path=None if self.file is None else str(self.file),
             )
         try:
-            with closing(open_for_reading(TRACE, self.file)) as connection:
-                connection.row_factory = sqlite3.Row
+            with closing(open_sql_for_reading(self.file, file=TRACE, tables=TRACE_TABLES)) as connection:
                 return question(connection)
         except InputError:
             raise
-        except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
-            raise DataError(f"The file cannot be read as a trace ({error}).", path=self.file) from error
+        except (*database_errors(), ValueError, KeyError, TypeError, IndexError) as error:
+            raise DataError(f"It cannot be read as a trace ({error}).", path=str(self.file)) from error
 
 
 class _WriterThread(threading.Thread):
     """Takes jobs and writes them, as many at once as are waiting."""
 
-    def __init__(self, path: Path, secrets: Collection[str]) -> None:
+    def __init__(self, place: Path | StoreUrl, secrets: Collection[str]) -> None:
         super().__init__(name="judge-rerank-trace", daemon=True)
         self.jobs: queue.SimpleQueue[_Job | threading.Event | None] = queue.SimpleQueue()
         self.pid = os.getpid()
-        self._path, self._secrets = path, secrets
-        self._connection: sqlite3.Connection | None = None
+        self._place, self._secrets = place, secrets
+        self._connection: Sql | None = None
         self._writer: Writer | None = None
         self._failures = 0
         self._warned = False
@@ -228,25 +240,30 @@ class _WriterThread(threading.Thread):
         self._close()
 
     def _commit(self, jobs: Sequence[_Job]) -> None:
-        try:
-            connection = self._connection = self._connection or self._open()
-            writer = self._writer = self._writer or Writer(connection, self._secrets)
-            connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                self._do(job, writer)
-            connection.execute("COMMIT")
-        except Exception as error:  # a trace must not end what it is the trace of
-            self._failures += 1
-            self._warn("cannot be written", error)
-            self._close()
+        for attempt in range(2):
+            try:
+                self._write(jobs)
+            except Exception as error:  # a trace must not end what it is the trace of
+                self._close()
+                if is_lost(error) and not attempt:  # a connection that was idle for long is opened again
+                    continue
+                self._failures += 1
+                self._warn("cannot be written", error)
+            return
 
-    def _do(self, job: _Job, writer: Writer) -> None:
+    def _write(self, jobs: Sequence[_Job]) -> None:
+        connection = self._connection = self._connection or open_sql(self._place, file=TRACE, tables=TRACE_TABLES)
+        writer = self._writer = self._writer or Writer(connection, self._secrets)
+        with connection.transaction():
+            for job in jobs:
+                self._do(job, writer, connection)
+            writer.flush()
+
+    def _do(self, job: _Job, writer: Writer, connection: Sql) -> None:
         try:
             job(writer)
-        except (sqlite3.OperationalError, OSError):
-            raise
         except Exception as error:  # one record that cannot be stored must not take the batch with it
-            if type(error) is sqlite3.DatabaseError:  # the file is damaged
+            if connection.is_fatal(error):
                 raise
             self._warn("lacks a record", error)
 
@@ -259,9 +276,6 @@ class _WriterThread(threading.Thread):
                 break
         return batch
 
-    def _open(self) -> sqlite3.Connection:
-        return open_database(TRACE, self._path)
-
     def _close(self) -> None:
         connection, self._connection, self._writer = self._connection, None, None
         if connection is not None:
@@ -270,14 +284,14 @@ class _WriterThread(threading.Thread):
     def _warn(self, what: str, error: Exception) -> None:
         level = logging.DEBUG if self._warned else logging.WARNING
         self._warned = True
-        _log.log(level, "The trace in %s %s (%s: %s).", self._path, what, type(error).__name__, error)
+        _log.log(level, "The trace in %s %s (%s: %s).", self._place, what, type(error).__name__, error)
 
 
-def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str]) -> Trace | None:
-    """The trace that was given, named, or named by the environment, which keeps no secret; None for none."""
+def opened_trace(trace: str | Path | Trace | None, secrets: Iterable[str], *, store: str | None = None) -> Trace | None:
+    """The trace that was given, or named, or is in the store, and which keeps no secret; None for none."""
     if not isinstance(trace, Trace):
-        file = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip()
-        trace = Trace(file) if file else None
+        place = trace or os.environ.get("JUDGE_RERANK_TRACE", "").strip() or store
+        trace = Trace(place) if place else None
     if trace is not None:
         trace.hide(secrets)
     return trace

@@ -276,14 +276,16 @@ def test_spend_adds_up(tmp_path: Path) -> None:
 
 @given(st.text(), st.lists(st.text(min_size=40, alphabet="ab \n\u00e9"), max_size=4), st.integers(0, 60))
 def test_messages_are_put_together_again_exactly(around: str, texts: list[str], kept: int) -> None:
-    from judge_rerank.storage import open_database
+    from judge_rerank.storage import SqliteSql, open_database
     from judge_rerank.tracing.rows import Texts
     from judge_rerank.tracing.schema import TRACE
     from judge_rerank.tracing.store import Writer
 
     content = around + "".join(f"\n[{n}] {text[: 50 + kept]}{around}" for n, text in enumerate(texts))
-    with closing(open_database(TRACE, None)) as connection:
-        parts = Writer(connection, ())._parts(content, texts)
+    with closing(SqliteSql(open_database(TRACE, None))) as connection:
+        writer = Writer(connection, ())
+        parts = writer._parts(content, texts)
+        writer.flush()
         parts = json.loads(json.dumps(parts))
         assert Texts(connection).message("user", parts).content == content
 

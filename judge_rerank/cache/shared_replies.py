@@ -1,0 +1,241 @@
+"""What the cache keeps in a database that machines share: replies, and claims of those who are fetching one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from judge_rerank.cache.serialisation import Entry, read_entry, write_entry
+from judge_rerank.cache.store import CacheInfo, Verification
+from judge_rerank.core import ChatReply, DataError, RerankError
+from judge_rerank.storage import LEASE_S, PostgresSql, StoreUrl, Tables, is_lost, open_tables
+
+T = TypeVar("T")
+
+_log = logging.getLogger("judge_rerank.cache")
+
+_COUNT_EVERY, _CULL_EVERY, _PAGE = 256, 64, 500
+_LEFT_ALONE_S = 30.0
+"""How long a database that cannot be used is not tried again."""
+
+
+def _error(message: str, store: str) -> DataError:
+    return DataError(message, path=store)
+
+
+CACHE_TABLES = Tables(
+    name="cache",
+    schema=(
+        "CREATE TABLE cache_replies (key TEXT PRIMARY KEY, stored TIMESTAMPTZ NOT NULL, body TEXT NOT NULL)",
+        "CREATE INDEX cache_replies_stored ON cache_replies (stored)",
+        # Claims mean nothing after a crash of the database.
+        "CREATE UNLOGGED TABLE cache_claims (key TEXT PRIMARY KEY, token TEXT NOT NULL, expires TIMESTAMPTZ NOT NULL)",
+        "CREATE TABLE cache_counters (id INTEGER PRIMARY KEY, hits BIGINT NOT NULL, misses BIGINT NOT NULL)",
+    ),
+    error=_error,
+)
+
+_FIND = """
+SELECT body FROM cache_replies
+WHERE key = ? AND (?::float8 IS NULL OR stored > clock_timestamp() - make_interval(secs => ?::float8))
+"""
+_KEEP = """
+INSERT INTO cache_replies VALUES (?, clock_timestamp(), ?)
+ON CONFLICT (key) DO UPDATE SET stored = excluded.stored, body = excluded.body
+"""
+_CLAIM = """
+INSERT INTO cache_claims AS held VALUES (?, ?, clock_timestamp() + make_interval(secs => ?))
+ON CONFLICT (key) DO UPDATE SET token = excluded.token, expires = excluded.expires
+WHERE held.expires < clock_timestamp() OR held.token = excluded.token RETURNING key
+"""
+_RENEW = "UPDATE cache_claims SET expires = clock_timestamp() + make_interval(secs => ?) WHERE key = ? AND token = ?"
+_RELEASE = "DELETE FROM cache_claims WHERE key = ? AND token = ?"
+_COUNT = """
+INSERT INTO cache_counters AS old VALUES (1, ?, ?)
+ON CONFLICT (id) DO UPDATE SET hits = old.hits + excluded.hits, misses = old.misses + excluded.misses
+"""
+_CULL = """
+DELETE FROM cache_replies USING (
+    SELECT key, sum(octet_length(body)) OVER (ORDER BY stored DESC, key) AS total FROM cache_replies) AS kept
+WHERE cache_replies.key = kept.key AND kept.total > ?
+"""
+
+
+class SharedReplies:
+    """Replies by key in a database, for use from one thread. Nothing here raises for what is wrong with it.
+
+    A claim lasts until it is given up or no longer renewed, by the database's clock: those who wait for a process that
+    was killed wait so long.
+
+    Args:
+        store: the database.
+        size_limit_bytes: the highest size of all replies; at it, the oldest go first. None for no limit.
+        expire_s: how old a reply may be; None for any age.
+        lease_s: how long a claim lasts without being renewed.
+    """
+
+    def __init__(
+        self, store: StoreUrl, *, size_limit_bytes: int | None, expire_s: float | None, lease_s: float = LEASE_S
+    ) -> None:
+        self._store, self._size_limit_bytes, self._expire_s = store, size_limit_bytes, expire_s
+        self._lease_s = lease_s
+        self._sql: PostgresSql | None = None
+        self._hits = self._misses = self._kept = 0
+        self._left_alone_until = 0.0
+        self._warned = False
+
+    def get(self, key: str) -> ChatReply | None:
+        """The reply, with what it cost when it was bought; None if there is none."""
+        reply = self._run(lambda sql: self._find(sql, key), None)
+        self._count(reply)
+        return reply
+
+    def keep(self, key: str, reply: ChatReply) -> None:
+        """Store a reply."""
+        self._run(lambda sql: self._keep(sql, key, reply), None)
+
+    def claim(self, key: str, token: str) -> ChatReply | bool:
+        """The reply if it is there, else whether the caller is the one to ask."""
+        found = self._run(lambda sql: self._claim(sql, key, token), default=True)
+        if found is not False:
+            self._count(found if isinstance(found, ChatReply) else None)
+        return found
+
+    def renew(self, key: str, token: str) -> None:
+        """The caller is still asking."""
+        self._run(lambda sql: sql.execute(_RENEW, (self._lease_s, key, token)), None)
+
+    def complete(self, key: str, token: str, reply: ChatReply | None) -> None:
+        """The caller has done with asking; `reply` is what it leaves here, if anything."""
+
+        def complete(sql: PostgresSql) -> None:
+            with sql.raw.pipeline():
+                if reply is not None:
+                    self._keep(sql, key, reply)
+                sql.execute(_RELEASE, (key, token))
+
+        self._run(complete, None)
+
+    def info(self) -> CacheInfo:
+        """What there is."""
+        self.write_counts()
+
+        def info(sql: PostgresSql) -> CacheInfo:
+            size = sql.execute(
+                "SELECT count(*) AS entries, pg_total_relation_size('cache_replies') AS bytes FROM cache_replies"
+            ).fetchone()
+            looked = sql.execute("SELECT hits, misses FROM cache_counters").fetchone() or {"hits": 0, "misses": 0}
+            return CacheInfo(
+                folder=self._store,
+                entries=size["entries"],
+                bytes=size["bytes"],
+                hits=looked["hits"],
+                misses=looked["misses"],
+            )
+
+        return self._run(info, CacheInfo(folder=self._store, entries=0, bytes=0, hits=0, misses=0))
+
+    def clear(self) -> int:
+        """Delete every reply; returns how many there were."""
+        self._hits = self._misses = 0
+
+        def clear(sql: PostgresSql) -> int:
+            sql.execute("DELETE FROM cache_counters")
+            return sql.execute("DELETE FROM cache_replies").rowcount
+
+        return self._run(clear, 0)
+
+    def verify(self, *, remove: bool) -> Verification:
+        """Check every row."""
+        checked, bad = 0, list[str]()
+        for key, body in self._bodies():
+            checked += 1
+            if _read(key, body) is None:
+                bad.append(key)
+        if remove and bad:
+            self._run(lambda sql: sql.execute("DELETE FROM cache_replies WHERE key = ANY(?)", (bad,)), None)
+        return Verification(checked=checked, bad=len(bad), removed=len(bad) if remove else 0)
+
+    def close(self) -> None:
+        """End the connection; it is opened again on use."""
+        if self._sql is not None:
+            self.write_counts()
+        self._disconnect()
+
+    def _find(self, sql: PostgresSql, key: str) -> ChatReply | None:
+        row = sql.execute(_FIND, (key, self._expire_s, self._expire_s)).fetchone()
+        return None if row is None else _read(key, row["body"])
+
+    def _keep(self, sql: PostgresSql, key: str, reply: ChatReply) -> None:
+        entry = write_entry(key, Entry(reply=reply, stored=time.time()))
+        sql.execute(_KEEP, (key, json.dumps(entry, separators=(",", ":"))))
+        self._kept += 1
+        if self._size_limit_bytes is not None and self._kept % _CULL_EVERY == 0:
+            sql.execute(_CULL, (self._size_limit_bytes,))
+
+    def _claim(self, sql: PostgresSql, key: str, token: str) -> ChatReply | bool:
+        reply = self._find(sql, key)
+        if reply is not None:
+            return reply
+        if sql.execute(_CLAIM, (key, token, self._lease_s)).fetchone() is None:
+            return False
+        reply = self._find(sql, key)  # it may have come while somebody else held the claim
+        if reply is not None:
+            sql.execute(_RELEASE, (key, token))
+        return reply or True
+
+    def _bodies(self) -> Iterator[tuple[str, str]]:
+        page, after = "SELECT key, body FROM cache_replies WHERE key > ? ORDER BY key LIMIT ?", ""
+        while True:
+            rows = self._run(lambda sql, after=after: sql.execute(page, (after, _PAGE)).fetchall(), [])
+            if not rows:
+                return
+            yield from ((row["key"], row["body"]) for row in rows)
+            after = rows[-1]["key"]
+
+    def _count(self, reply: ChatReply | None) -> None:
+        self._hits, self._misses = self._hits + (reply is not None), self._misses + (reply is None)
+        if self._hits + self._misses >= _COUNT_EVERY:
+            self.write_counts()
+
+    def write_counts(self) -> None:
+        """Add to the counters of all processes what was looked up here."""
+        if self._hits or self._misses:
+            self._run(lambda sql: sql.execute(_COUNT, (self._hits, self._misses)), None)
+            self._hits = self._misses = 0
+
+    def _run(self, job: Callable[[PostgresSql], T], default: T) -> T:
+        import psycopg
+
+        for attempt in range(2):
+            if time.monotonic() < self._left_alone_until:
+                break
+            try:
+                self._sql = self._sql or open_tables(CACHE_TABLES, self._store)
+                return job(self._sql)
+            except (psycopg.Error, RerankError) as error:
+                self._disconnect()
+                if attempt or not is_lost(error):  # a lost connection is opened once more
+                    self._left_alone_until = time.monotonic() + _LEFT_ALONE_S
+                    self._warn(error)
+        return default
+
+    def _disconnect(self) -> None:
+        sql, self._sql = self._sql, None
+        if sql is not None:
+            sql.close()
+
+    def _warn(self, error: Exception) -> None:
+        level, self._warned = (logging.DEBUG if self._warned else logging.WARNING), True
+        _log.log(level, "The cache in %s cannot be used (%s); continuing without it.", self._store, error)
+
+
+def _read(key: str, body: str) -> ChatReply | None:
+    try:
+        entry = read_entry(key, json.loads(body))
+    except (ValueError, RecursionError):
+        return None
+    return None if entry is None else entry.reply
