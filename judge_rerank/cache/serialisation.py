@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, cast
 
 from judge_rerank.core import ChatReply, ChatRequest
@@ -27,6 +28,10 @@ _PARAMS_NOT_IN_KEY = frozenset(
     }
 )
 """Parameters that do not change an answer, or are secret. Every other parameter counts."""
+
+
+_LEAVES = frozenset({str, bool, int, float, type(None)})
+"""Types that are JSON as they stand."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +59,7 @@ def request_key(
         params: the caller's own parameters. Keys, headers, timeouts and retries do not count.
         parser_version: of the code that reads the reply.
     """
-    asked = {f.name: getattr(request, f.name) for f in fields(request) if f.name not in _NOT_IN_KEY}
+    asked = {name: getattr(request, name) for name in _field_names(ChatRequest) or () if name not in _NOT_IN_KEY}
     asked = {name: value for name, value in asked.items() if value or name not in _IN_KEY_WHERE_SET}
     asked["temperature"] = float(request.temperature)
     counted = {name: value for name, value in params.items() if _normal(name) not in _PARAMS_NOT_IN_KEY}
@@ -64,7 +69,7 @@ def request_key(
 
 def write_entry(key: str, entry: Entry) -> dict[str, Any]:
     """The entry in JSON types, with the key of the request that it answers."""
-    reply = {f.name: getattr(entry.reply, f.name) for f in fields(entry.reply)}
+    reply = {name: getattr(entry.reply, name) for name in _field_names(ChatReply) or ()}
     branches = {text: {str(k): float(v) for k, v in b.items()} for text, b in entry.reply.branches.items()}
     return {"key": key, "stored": entry.stored, "reply": plain(reply | {"branches": None}) | {"branches": branches}}
 
@@ -84,8 +89,11 @@ def read_entry(key: str, value: Any) -> Entry | None:
 
 def plain(value: Any) -> Any:
     """`value` in JSON types, always the same for the same content: mappings sorted by key, sets by text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if type(value) in _LEAVES:  # nearly all that there is
+        return value
+    names = _field_names(value.__class__)
+    if names is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         named = {str(key): item for key, item in cast("Mapping[Any, Any]", value).items()}
         return {name: plain(named[name]) for name in sorted(named)}
@@ -94,6 +102,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, bytearray)):
         return [plain(item) for item in cast("Iterable[Any]", value)]
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+
+
+@lru_cache(maxsize=256)
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for any other type."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def _normal(name: str) -> str:

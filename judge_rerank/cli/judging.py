@@ -47,6 +47,7 @@ def open_judge(
     return Judge(
         judging.model,
         api=judging.api,
+        transport=judging.transport,
         api_base=judging.api_base,
         params=params,
         budget=opened_budget(spending),
@@ -123,7 +124,8 @@ def _backend(judging: ModelOptions) -> Backend:
     from judge_rerank.providers import open_backend
 
     params = parameters(judging.param or ())
-    return open_backend(judging.model, api=judging.api, api_base=judging.api_base, params=params)
+    way: Any = {"api": judging.api, "transport": judging.transport}
+    return open_backend(judging.model, **way, api_base=judging.api_base, params=params)
 
 
 def chosen_strategy(judging: JudgeOptions) -> Strategy | None:

@@ -15,6 +15,7 @@ class ModelOptions:
     model: options.Model = None
     prompts: options.Prompts = None
     api: options.Api = None
+    transport: options.Transport = None
     api_base: options.ApiBase = None
     param: options.Params = None
     max_tokens_per_doc: options.MaxTokensPerDoc = None

@@ -121,6 +121,15 @@ Api = Annotated[
         rich_help_panel=_JUDGE,
     ),
 ]
+Transport = Annotated[
+    Literal["direct", "litellm"] | None,
+    typer.Option(
+        help="What carries the requests: LiteLLM, or nothing in between, which is faster, for APIs like OpenAI's. "
+        "(default: direct for servers of your own, hosted_vllm/ and its like, else litellm)",
+        show_default=False,
+        rich_help_panel=_JUDGE,
+    ),
+]
 ApiBase = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Another endpoint, such as a proxy, vLLM or Ollama.", rich_help_panel=_JUDGE),

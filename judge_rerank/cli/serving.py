@@ -19,7 +19,7 @@ PANEL = "The server"
 Host = Annotated[str, typer.Option(help="The address. One that others can reach needs keys.", rich_help_panel=PANEL)]
 Port = Annotated[int, typer.Option(min=0, max=65535, rich_help_panel=PANEL)]
 
-_INSTEAD_OF_A_FILE = ("model", "strategy", "api_base", "param", "prompts", "budget")
+_INSTEAD_OF_A_FILE = ("model", "strategy", "transport", "api_base", "param", "prompts", "budget")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class ServedOptions:
     ] = None
     model: options.Model = None
     strategy: options.Strategy = None
+    transport: options.Transport = None
     api_base: options.ApiBase = None
     param: options.Params = None
     prompts: options.Prompts = None
@@ -57,6 +58,7 @@ def configured(context: typer.Context, served: ServedOptions) -> ServerConfig:
     given = {
         "model": served.model and [served.model],
         "strategy": served.strategy,
+        "transport": served.transport,
         "api_base": served.api_base,
         "params": options.parameters(served.param or ()),
         "prompts": str(served.prompts.absolute()) if served.prompts else None,

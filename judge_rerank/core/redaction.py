@@ -17,7 +17,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -116,22 +116,39 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """The text without the given secrets; strings too short to be one are left alone."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST:
-            text = text.replace(secret, REDACTED)
-    return text
+    return _without(text, _longest_first(secrets))
 
 
 def plain_without(value: Any, secrets: Iterable[str]) -> Any:
-    """The value in JSON types, without the given secrets."""
-    if isinstance(value, str):
-        return without(value, secrets)
+    """The value in JSON types, without the given secrets; a dataclass as its fields."""
+    return _plain_without(value, _longest_first(secrets))
+
+
+def _longest_first(secrets: Iterable[str]) -> list[str]:
+    """Those that are long enough, a secret before what it may contain."""
+    return sorted((secret for secret in secrets if len(secret) >= _SHORTEST), key=len, reverse=True)
+
+
+def _without(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def _plain_without(value: Any, secrets: Sequence[str]) -> Any:
+    kind: type[object] = value.__class__  # a trace has many of these for each call, so the most usual come first
+    if kind is str:
+        return _without(value, secrets)
+    if value is None or kind is int or kind is float or kind is bool:
+        return value
     if isinstance(value, Mapping):
         items = cast("Mapping[Any, Any]", value).items()
-        return {plain_without(str(name), secrets): plain_without(item, secrets) for name, item in items}
+        return {_without(str(name), secrets): _plain_without(item, secrets) for name, item in items}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain_without(item, secrets) for item in cast("Iterable[Any]", value)]
-    return value if value is None or isinstance(value, (bool, int, float)) else plain_without(str(value), secrets)
+        return [_plain_without(item, secrets) for item in cast("Iterable[Any]", value)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain_without(getattr(value, each.name), secrets) for each in fields(value)}
+    return value if isinstance(value, (int, float)) else _without(str(value), secrets)
 
 
 def redact_params(params: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 
 from judge_rerank.cache import ReplyCache, SingleFlight, request_key
 from judge_rerank.core import (
@@ -29,6 +29,7 @@ from judge_rerank.core import (
 )
 from judge_rerank.engine.billing import billed, may_be_billed, settle_failure, worst_case_of
 from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.preparing import Preparer
 from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of
 from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
@@ -36,8 +37,8 @@ from judge_rerank.providers import ConcurrencyLimiter, Retrier
 from judge_rerank.spending import Price, Reservation
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
-# Replies that a second try can turn into a judgment. A refusal would be refused again.
 _INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
+# Replies that a second try can turn into a judgment. A refusal would be refused again.
 _WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
 
 
@@ -47,7 +48,7 @@ class ModelChannel:
 
     Attributes:
         backend: the model.
-        renderer: makes requests that fit it.
+        preparer: makes requests that fit it.
         limiter: how many requests it gets at once.
         price: what it costs; None where it is unknown.
         retrier: when an attempt is made again.
@@ -55,7 +56,7 @@ class ModelChannel:
     """
 
     backend: Backend
-    renderer: Renderer | ApiRenderer
+    preparer: Preparer
     limiter: ConcurrencyLimiter
     price: Price | None
     retrier: Retrier
@@ -65,6 +66,11 @@ class ModelChannel:
     def info(self) -> ModelInfo:
         """What is known of the model."""
         return self.backend.info
+
+    @property
+    def renderer(self) -> Renderer | ApiRenderer:
+        """What makes requests that fit it."""
+        return self.preparer.renderer
 
     @property
     def backends(self) -> tuple[Backend, ...]:
@@ -81,17 +87,17 @@ class ModelChannel:
         One call costs one request; one more if the reply cannot be read, and one for each retried attempt; none if the
         cache has it. Where one of several candidates is refused, about 2 log2 n more find it (see `without_refused`).
         """
+
+        def ask(asked: JudgeCall) -> Awaitable[CallResult]:
+            return _CallUnderWay(self, context, asked, number=number, round_=round_).perform()
+
         several = len(call.candidates) > 1 and not (call.content_free or isinstance(call, ApiCall))
         refused: CallResult | None = None
         if not (several and context.filtered):
-            refused = await _CallUnderWay(self, context, call, number=number, round_=round_).perform()
+            refused = await ask(call)
             if not several or refused.outcome.failure != "refused":
                 return refused
-        ask = partial(self._ask_once, context, number, round_)
         return await without_refused(ask, call, context, number=number, round_=round_, refused=refused)
-
-    async def _ask_once(self, context: RankingContext, number: int, round_: int, call: JudgeCall) -> CallResult:
-        return await _CallUnderWay(self, context, call, number=number, round_=round_).perform()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,7 @@ class _CallUnderWay:
         stop = self._context.stop
         try:
             async with self._context.preparing:
-                prepared = await asyncio.to_thread(self._channel.renderer.prepare, self._call)
+                prepared = await self._channel.preparer.prepare(self._call)
             read = await self._obtained(prepared)
             outcome: Outcome = read.outcome
         except (ProviderError, BudgetExceeded, LedgerError) as failure:
@@ -163,10 +169,8 @@ class _CallUnderWay:
         if cache is None:
             return await self._judged(prepared)
         read: _Read | None = None
-        info, version = self._info, PARSER_VERSION
-        key = request_key(
-            prepared.request, model=info.name, endpoint=info.endpoint, params=info.params, parser_version=version
-        )
+        name, endpoint, params = self._info.name, self._info.endpoint, self._info.params
+        key = request_key(prepared.request, model=name, endpoint=endpoint, params=params, parser_version=PARSER_VERSION)
         try:
             async with cache.single_flight(key) as turn:
                 if turn.reply is not None:
@@ -292,23 +296,21 @@ class _CallUnderWay:
         self, prepared: Prepared, reply: ChatReply, worst: int | None, reservation: Reservation | None
     ) -> ChatReply:
         """The reply with its price, which is what the ledger gets for it."""
-        price = self._channel.price
-        bill = billed(price, prepared, reply, worst=worst)
+        bill = billed(self._channel.price, prepared, reply, worst=worst)
         self._count(bill.micro_usd)
         if reservation is not None and bill.used is None:
             reservation.forfeit()  # the provider did not say what it used
         elif reservation is not None and bill.used is not None:
             # What only the backend knows a price of had nothing set aside, and no cap in dollars.
-            cost = 0 if price is None else bill.micro_usd or 0
+            cost = 0 if self._channel.price is None else bill.micro_usd or 0
             reservation.settle(cost, input_tokens=bill.used.input_tokens, output_tokens=bill.used.output_tokens)
         return bill.priced
 
     def _bounded(self, request: ChatRequest) -> ChatRequest:
         """The request with no more time than the ranking has."""
-        deadline = self._context.stop.deadline
-        if deadline is None:
+        if self._context.stop.deadline is None:
             return request
-        left_s = deadline - asyncio.get_running_loop().time()
+        left_s = self._context.stop.deadline - asyncio.get_running_loop().time()
         return replace(request, timeout_s=max(0.001, min(request.timeout_s, left_s)))
 
     def _asked_again(self, prepared: Prepared, read: _Read) -> Prepared | None:

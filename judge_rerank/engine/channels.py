@@ -25,6 +25,7 @@ from judge_rerank.core import (
 )
 from judge_rerank.engine.call import ModelChannel
 from judge_rerank.engine.context import RankingContext
+from judge_rerank.engine.preparing import Preparer
 from judge_rerank.engine.result import CallResult
 from judge_rerank.prompting import ApiRenderer, DecisionRenderer, Library, Prepared, Renderer
 from judge_rerank.providers import ConcurrencyLimiter, Retrier, open_api
@@ -233,7 +234,10 @@ class ModelChannels:
         make = ApiRenderer if api else partial(DecisionRenderer if decides else Renderer, library=settings.library)
         return ModelChannel(
             backend=backend,
-            renderer=make(backend, max_tokens_per_doc=settings.max_tokens_per_doc, timeout_s=settings.timeout_s),
+            preparer=Preparer(
+                renderer=make(backend, max_tokens_per_doc=settings.max_tokens_per_doc, timeout_s=settings.timeout_s),
+                slow=info.local,
+            ),
             limiter=self._limiter(info),
             price=Price.free() if info.local else settings.pricing.price(info.name, decides=decides),
             retrier=settings.retrier,

@@ -120,6 +120,9 @@ class ModelSpec(_Part):
         Literal["chat", "decisions"] | None,
         Field(description="How it is asked; by default chat, but for models that only decide."),
     ] = None
+    transport: Annotated[
+        Literal["direct", "litellm"] | None, Field(description="What carries a chat model's requests.")
+    ] = None
     api_base: str | None = None
     api_key: Annotated[str, AfterValidator(_key)] | None = None
     params: dict[str, Any] = {}

@@ -92,7 +92,12 @@ class Judges:
         name = model.label or model.name
         if name not in self._backends:
             self._backends[name] = self._given.get(name) or open_backend(
-                model.name, api=model.api, api_base=model.api_base, api_key=model.key(), params=model.params
+                model.name,
+                api=model.api,
+                transport=model.transport,
+                api_base=model.api_base,
+                api_key=model.key(),
+                params=model.params,
             )
         return self._backends[name]
 

@@ -1,12 +1,13 @@
-"""A chat reply as ours, from LiteLLM's response and the body behind it."""
+"""A chat reply as ours, from a response and the body behind it."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 
 from judge_rerank.core import ChatReply, ChatRequest
@@ -14,14 +15,29 @@ from judge_rerank.providers import answer, openai_format
 from judge_rerank.providers.catalog import Route
 
 
-def read(response: Any, request: ChatRequest, route: Route, model: str) -> ChatReply:
-    """The reply as far as LiteLLM understood it.
+def read(
+    response: Any,
+    request: ChatRequest,
+    route: Route,
+    model: str,
+    *,
+    cost_usd: Callable[[Any], Decimal | None] | None = None,
+) -> ChatReply:
+    """The reply as far as it was understood.
+
+    Args:
+        response: LiteLLM's, or JSON of OpenAI's shape.
+        request: what was asked.
+        route: what is known of the model.
+        model: its name.
+        cost_usd: what a response costs; None for what LiteLLM found.
 
     Raises:
         LookupError: there is no reply in the response.
     """
-    choice = response.choices[0]
+    choice = openai_format.choices(response)[0]
     usage = openai_format.usage(response)
+    priced = cost_usd or partial(openai_format.cost_usd, priced=route.priced)
     return ChatReply(
         text=openai_format.text(choice),
         finish_reason=openai_format.finish(choice, model),
@@ -29,8 +45,8 @@ def read(response: Any, request: ChatRequest, route: Route, model: str) -> ChatR
         input_tokens=usage.get("prompt_tokens"),
         output_tokens=usage.get("completion_tokens"),
         cached_input_tokens=openai_format.cached_tokens(usage),
-        cost_usd=openai_format.cost_usd(response, priced=route.priced) if usage else None,
-        model=response.model or model,
+        cost_usd=priced(response) if usage else None,
+        model=openai_format.model(response) or model,
         usage=usage,
     )
 
@@ -51,6 +67,8 @@ def withheld(model: str) -> ChatReply:
 
 def message(response: Any, body: object) -> dict[str, Any]:
     """The message of a reply: what LiteLLM took over of it, and what else the body has."""
+    if isinstance(response, dict):
+        return _raw_message(body)
     told = response.choices[0].message
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what a provider sent, nobody here can repair the types

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -91,8 +92,12 @@ def check_headers(params: Mapping[str, Any]) -> None:
 
 def in_environment(provider: str) -> dict[str, str]:
     """The addresses that the environment sets for a provider, by variable; `<PROVIDER>_API_BASE` and its like."""
-    names = [stem + suffix for stem in _stems(provider) for suffix in _SUFFIXES]
-    return {name: value for name in names if (value := os.environ.get(name, "").strip())}
+    return {name: value for name in _addresses(provider) if (value := os.environ.get(name, "").strip())}
+
+
+@lru_cache(maxsize=256)
+def _addresses(provider: str) -> tuple[str, ...]:
+    return tuple(stem + suffix for stem in _stems(provider) for suffix in _SUFFIXES)
 
 
 def keys_in_environment(provider: str) -> dict[str, str]:

@@ -13,12 +13,14 @@ from judge_rerank.providers.local_decisions import open_local_decisions, runs_he
 from judge_rerank.spending import only_decides
 
 Api = Literal["chat", "decisions"]
+Transport = Literal["direct", "litellm"]
 
 
 def open_backend(
     model: str | None,
     *,
     api: Api | None = None,
+    transport: Transport | None = None,
     api_base: str | None = None,
     api_key: str | None = None,
     params: Mapping[str, Any] | None = None,
@@ -26,7 +28,8 @@ def open_backend(
     """The backend of a model name, as `Judge` takes it.
 
     `api` says how a hosted model is asked: by "chat", or by "decisions" (typed questions, answered in probabilities).
-    None is chat, but for models that only decide.
+    None is chat, but for models that only decide. `transport` says what carries a chat model's requests: "litellm", or
+    "direct" for APIs of OpenAI's shape. None is "direct" for servers of one's own (hosted_vllm/ and its like).
 
     Raises:
         ModelUnavailable: no model is named, or its weights are not on this machine.
@@ -34,7 +37,25 @@ def open_backend(
         InputError: an address, a key or a parameter that cannot be used; nothing is sent.
     """
     known_api(api)
+    known_transport(transport)
     name = model or named_by_environment() or _embedded()
+    opened = _not_chat(name, api=api, api_base=api_base, api_key=api_key, params=params)
+    if opened is None:
+        return _chat_model(name, transport, api_base=api_base, api_key=api_key, params=params)
+    if transport is not None:
+        raise InputError(f"{name} is not asked by a chat API, so it has no transport to choose; leave transport out.")
+    return opened
+
+
+def _not_chat(
+    name: str,
+    *,
+    api: Api | None,
+    api_base: str | None,
+    api_key: str | None,
+    params: Mapping[str, Any] | None,
+) -> Backend | None:
+    """The backend of a model that is not behind a chat API: it runs here, it decides, or another package brings it."""
     if name == "local" or name.startswith(("local/", "local:")):
         from judge_rerank.providers.local import open_local
 
@@ -46,9 +67,22 @@ def open_backend(
         return _opened_here(name, api=api, params=params)
     if api == "decisions" or (api is None and only_decides(name)):
         return _decision_model(name, api_base=api_base, api_key=api_key, params=params)
+    return None
+
+
+def _chat_model(
+    name: str,
+    transport: str | None,
+    *,
+    api_base: str | None,
+    api_key: str | None,
+    params: Mapping[str, Any] | None,
+) -> Backend:
+    from judge_rerank.providers.direct import DirectBackend, is_usual
     from judge_rerank.providers.litellm import LiteLLMBackend
 
-    return LiteLLMBackend(name, api_base=api_base, api_key=api_key, params=params)
+    direct = transport == "direct" or (transport is None and is_usual(name, params))
+    return (DirectBackend if direct else LiteLLMBackend)(name, api_base=api_base, api_key=api_key, params=params)
 
 
 def _opened_here(name: str, *, api: str | None, params: Mapping[str, Any] | None) -> Backend:
@@ -78,6 +112,20 @@ def known_api(api: str | None) -> None:
     if api not in {None, "chat", "decisions"}:
         raise InputError(
             f"The api is {api!r}; expected 'chat' or 'decisions', or None to ask a model as it is known to be."
+        )
+
+
+def known_transport(transport: str | None) -> None:
+    """Raise where that carries no requests.
+
+    Raises:
+        InputError: what does.
+    """
+    if transport not in {None, "direct", "litellm"}:
+        raise InputError(
+            f"The transport is {transport!r}; expected 'direct' (APIs of OpenAI's shape, without LiteLLM) or "
+            "'litellm', or None for 'direct' with servers of your own (hosted_vllm/ and its like) and 'litellm' with "
+            "all others."
         )
 
 

@@ -63,6 +63,13 @@ class Features:
     reasoning_tokens: int = 0
     context_tokens: int | None = None
 
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What differs where something was learnt since."""
+        formats, limits = len(self.formats), len(self.limit_params)
+        counts = (self.top_logprobs, self.most_output_tokens, self.reasoning_tokens, self.context_tokens)
+        return (formats, limits, len(self.refused), *counts)
+
     def learn(self, rejection: str, asked: Mapping[str, Any], *, keep: Mapping[str, Any]) -> bool:
         """Whether a rejection names something that the request can do without; it is not asked for again.
 

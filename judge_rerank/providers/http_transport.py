@@ -127,9 +127,11 @@ class Connections:
 
     Args:
         on_close: closes what others keep open for a loop; awaited when a pool of that loop is closed.
+        watching: whether what is sent is noted in the attempt's `Exchange`, and sent once; who sends does it else.
     """
 
-    def __init__(self, on_close: OnClose) -> None:
+    def __init__(self, on_close: OnClose, *, watching: bool = True) -> None:
+        self._watching = watching
         self._pools: dict[asyncio.AbstractEventLoop, _Pool] = {}
         self._lock = threading.Lock()
         self._on_close = on_close
@@ -144,7 +146,7 @@ class Connections:
             if pool is None or pool.session.closed:
                 dead = [(other, self._pools.pop(other)) for other in list(self._pools) if other.is_closed()]
                 on_new()
-                pool = self._pools[loop] = _Pool(session=_new_session(), users=WeakSet())
+                pool = self._pools[loop] = _Pool(session=_new_session(watching=self._watching), users=WeakSet())
                 self._close_at_exit()
             pool.users.add(user)
         for other, unused in dead:
@@ -188,9 +190,10 @@ class Connections:
                 asyncio.run(asyncio.wait_for(self._close(loop, pool.session), _LONGEST_CLOSING_S))
 
 
-def _new_session() -> ClientSession:
+def _new_session(*, watching: bool) -> ClientSession:
     from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
     # No limit of its own: the limiter in front of the provider is the limit.
     connector = TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=300)
-    return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=(_once,))
+    middlewares = (_once,) if watching else ()
+    return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=middlewares)

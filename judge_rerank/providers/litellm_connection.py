@@ -1,4 +1,4 @@
-"""The way to a model through LiteLLM: address, key, headers, and one request over a pool of our own."""
+"""The way to a model through LiteLLM: one request over a pool of our own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Coroutine, Mapping
 from functools import cached_property
 from typing import Any
 
-from judge_rerank.core import AuthenticationError, InputError, basic_auth, secrets_in, without_user
-from judge_rerank.providers import catalog, endpoint
-from judge_rerank.providers.features import Features, features_of
+from judge_rerank.core import InputError
+from judge_rerank.providers import catalog
+from judge_rerank.providers.connection import Connection
 from judge_rerank.providers.http_transport import Connections, Exchange
 from judge_rerank.providers.litellm_module import close_clients, forget_clients
 from judge_rerank.providers.litellm_module import load as _litellm
-from judge_rerank.providers.log_redaction import keep_out_of_logs
 
 _TAKES_CLIENT = frozenset(
     {"anthropic", "bedrock", "databricks", "gemini", "huggingface", "vertex_ai", "vertex_ai_beta", "watsonx"}
@@ -37,27 +36,11 @@ _LAST_WAIT_S = 5.0
 _connections = Connections(close_clients)
 
 
-class LiteLLMConnection:
-    """One model of one provider, and how it is reached.
-
-    Args:
-        model: LiteLLM's name for it.
-        api_base: another address than the provider's own.
-        api_key: the key; by default the provider's environment variable.
-        params: what goes along with every request.
-
-    Raises:
-        InputError: an address, a key or a header that cannot be sent.
-    """
+class LiteLLMConnection(Connection):
+    """One model of one provider, and how it is reached through LiteLLM; arguments as for `Connection`."""
 
     def __init__(self, model: str, *, api_base: str | None, api_key: str | None, params: Mapping[str, Any]) -> None:
-        if api_base:
-            endpoint.check_address(api_base)
-        if api_key:
-            endpoint.check_key(api_key)
-        endpoint.check_headers(params)
-        self._model, self._api_base, self._api_key, self._params = model, api_base, api_key, params
-        keep_out_of_logs(self._secrets)
+        super().__init__(model, api_base=api_base, api_key=api_key, params=params)
         self._client: Any = None
         self._abandoned: set[asyncio.Task[Any]] = set()
 
@@ -108,47 +91,20 @@ class LiteLLMConnection:
     def _takes_client(self) -> bool:
         return self._route.provider in _TAKES_CLIENT
 
-    @property
-    def _address(self) -> dict[str, Any]:
-        """Where the model is asked, and as whom, if not as LiteLLM does by itself."""
-        address: dict[str, Any] = {"api_base": without_user(self._api_base)} if self._api_base else {}
-        if self._api_key or self._keyless:
-            address["api_key"] = self._api_key or "none"
-        return address
-
-    @property
-    def _secrets(self) -> tuple[str, ...]:
-        named = secrets_in(self._params, self._api_base)
-        return (self._api_key, *named) if self._api_key else named
-
-    @property
-    def _public_address(self) -> str | None:
-        """Where the model is really asked, as far as the cache has to know; None for the provider's usual address."""
-        default = getattr(_litellm(), "api_base", None)
-        return endpoint.resolved(self._api_base, self._route.provider, self._params, default=default)
-
-    @property
-    def _features(self) -> Features:
-        """What the model was found to refuse or to need at this address."""
-        return features_of(self._model, self._public_address)
-
-    @cached_property
-    def _authorized(self) -> dict[str, Any]:
-        """The user and password of `api_base` as the header that they stand for, unless there is such a header."""
-        given: Mapping[str, str] = self._params.get("extra_headers") or {}
-        if not self._api_base or any(name.lower() == "authorization" for name in given):
-            return {}
-        header = basic_auth(self._api_base)
-        return {"extra_headers": {**given, **header}} if header else {}
-
     @cached_property
     def _route(self) -> catalog.Route:
         return catalog.route(_litellm(), self._model, self._api_base)
 
+    def _missing_keys(self) -> list[str]:
+        return [] if _litellm().api_key else catalog.missing_keys(_litellm(), self._model)
+
     @property
-    def _own_server(self) -> bool:
-        """Whether another address than the provider's own is asked."""
-        return bool(self._api_base or endpoint.in_environment(self._route.provider))
+    def _usual_address(self) -> str | None:
+        return getattr(_litellm(), "api_base", None)
+
+    @property
+    def _address(self) -> dict[str, Any]:
+        return {**super()._address, "api_key": "none"} if self._keyless else super()._address
 
     @property
     def _keyless(self) -> bool:
@@ -156,51 +112,12 @@ class LiteLLMConnection:
         return self._own_server and not self._api_key and bool(catalog.missing_keys(_litellm(), self._model))
 
     def _check_setup(self) -> None:
-        """Raise where no request can be sent: nothing is, and nothing is tried again.
-
-        Raises:
-            InputError: a package is missing, or the environment sets an address or a key that cannot be used.
-        """
-        provider = self._route.provider
-        module, package = _NEEDS_PACKAGE.get(provider, ("", ""))
+        module, package = _NEEDS_PACKAGE.get(self._route.provider, ("", ""))
         if module and not _is_installed(module):
             raise InputError(
                 f"{self._model} needs the package {package!r}, which is not installed. Run: pip install {package}"
             )
-        if not self._api_base:
-            for name, address in endpoint.in_environment(provider).items():
-                if name.endswith(("_API_BASE", "_BASE_URL")):
-                    endpoint.check_address(address, name=name)
-        if not self._api_key:
-            for name, key in endpoint.keys_in_environment(provider).items():
-                endpoint.check_key(key, name=name)
-
-    def check_ready(self) -> None:
-        """Raise what the first request would raise before anything is sent.
-
-        Raises:
-            AuthenticationError: there is no key.
-            InputError: a package is missing, or the environment sets an address or a key that cannot be used.
-        """
-        self._check_setup()
-        self._check_key()
-
-    def _check_key(self) -> None:
-        """Raise where a key is needed and there is none.
-
-        Raises:
-            AuthenticationError: it says which environment variable to set.
-        """
-        if self._api_key or self._own_server or _litellm().api_key:
-            return
-        missing = catalog.missing_keys(_litellm(), self._model)
-        if missing:
-            raise AuthenticationError(
-                f"{self._model} needs a key. Set the environment variable {' or '.join(missing)}, or pass api_key= in "
-                "Python.",
-                model=self._model,
-                sent=False,
-            )
+        super()._check_setup()
 
 
 def _is_installed(module: str) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 
 from judge_rerank.providers.catalog import REASONING_TOKENS, Route
 
+Rows = Mapping[str, Mapping[str, Any]]
+"""A table of models, by name."""
+
 SETTINGS = frozenset({"reasoning_effort", "thinking", "reasoning", "think", "enable_thinking"})
 """Parameters by which a caller says how much a model reasons; with one of them nothing is set here."""
 
@@ -18,7 +21,7 @@ _OFF_BY_THINKING = frozenset({"zai", "volcengine", "moonshot"})
 _ALWAYS_REASON = ("deepseek-reasoner", "deepseek-r1", "k2-thinking", "gpt-oss")
 
 
-def least(litellm: Any, route: Route) -> dict[str, Any]:
+def least(rows: Rows, route: Route) -> dict[str, Any]:
     """The parameters that keep a model from reasoning, or from reasoning more than it must; none where none are known.
 
     What LiteLLM's table says of the model counts most: `reasoning_effort_levels`, else the flags
@@ -29,7 +32,7 @@ def least(litellm: Any, route: Route) -> dict[str, Any]:
     if any(name in route.model for name in _ALWAYS_REASON):
         return {}
     if "reasoning_effort" in route.supported:
-        effort = _by_table(litellm, route) or _by_family(route)
+        effort = _by_table(rows, route) or _by_family(route)
         if effort:
             return {"reasoning_effort": effort}
     reasons = bool(route.table.get("supports_reasoning"))
@@ -62,8 +65,7 @@ def head_room(route: Route, sent: Mapping[str, Any]) -> int:
     return REASONING_TOKENS if route.table.get("supports_reasoning") or effort else 0
 
 
-def _by_table(litellm: Any, route: Route) -> str | None:
-    rows: Mapping[str, Mapping[str, Any]] = litellm.model_cost
+def _by_table(rows: Rows, route: Route) -> str | None:
     names = (str(route.table.get("key") or ""), f"{route.provider}/{route.model}", route.model)
     candidates = [rows.get(name) or {} for name in (*names, route.model.rpartition("/")[2])]
     levels = next((row["reasoning_effort_levels"] for row in candidates if row.get("reasoning_effort_levels")), None)

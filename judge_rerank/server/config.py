@@ -82,6 +82,9 @@ class RouteSpec(_Part):
     instruction: Annotated[str | None, Field(description="What the judge is to heed beside the query.")] = None
     criteria: Annotated[dict[str, float] | None, Field(description="Criteria by name, with their weights.")] = None
     api: Annotated[Literal["chat", "decisions"] | None, Field(description="How the model is asked.")] = None
+    transport: Annotated[
+        Literal["direct", "litellm"] | None, Field(description="What carries a chat model's requests.")
+    ] = None
     api_base: str | None = None
     api_key: Annotated[str, AfterValidator(_reference)] | None = None
     params: dict[str, Any] = {}

@@ -133,6 +133,7 @@ def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | No
     return Judge(
         spec.model,
         api=spec.api,
+        transport=spec.transport,
         api_base=spec.api_base,
         api_key=from_environment(spec.api_key, f"The key of the route {name!r}") if spec.api_key else None,
         params=spec.params,

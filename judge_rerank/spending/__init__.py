@@ -12,7 +12,7 @@ from judge_rerank.spending.budget import (
     to_decimal,
     to_micro_usd,
 )
-from judge_rerank.spending.cost_map import chat_models, decision_models, only_decides
+from judge_rerank.spending.cost_map import bundled, chat_models, decision_models, entry_of, only_decides
 from judge_rerank.spending.ledger import Label, Ledger, LimitKeywords, Reservation, limit_cap
 from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
 from judge_rerank.spending.open_limits import OpenLimits
@@ -35,8 +35,10 @@ __all__ = [
     "Pricing",
     "Reservation",
     "bill",
+    "bundled",
     "chat_models",
     "decision_models",
+    "entry_of",
     "limit_cap",
     "metered",
     "only_decides",

@@ -44,8 +44,17 @@ def find_price(
     Returns None when there is no entry, when it has no price per token, call or search, and when all its prices are
     zero: there an entry is about something else than money.
     """
-    entry = _find(model, bundled() if entries is None else _by_lower_name(entries))
-    return None if entry is None else _price(entry, service_tier)
+    found = entry_of(model, None if entries is None else _by_lower_name(entries))
+    return None if found is None else _price(found[1], service_tier)
+
+
+def entry_of(model: str, entries: Mapping[str, Entry] | None = None) -> tuple[str, Entry] | None:
+    """A model's entry in the map, with the name that it has there, in lower case; None where there is none."""
+    entries = bundled() if entries is None else entries
+    for name, provider in _names(model.lower()):
+        if name in entries and _is_of(entries[name], provider):
+            return name, entries[name]
+    return None
 
 
 @lru_cache(maxsize=1)
@@ -82,9 +91,9 @@ def _full(name: str, entry: Entry) -> str:
 
 def only_decides(model: str) -> bool:
     """Whether a model answers typed questions and nothing else; one that is not listed does what its provider does."""
-    entry = _find(model, bundled())
-    if entry is not None:
-        return entry.get("mode") in DECISION_MODES
+    found = entry_of(model)
+    if found is not None:
+        return found[1].get("mode") in DECISION_MODES
     if model.lower() in _UNLISTED_DECISION_MODELS:
         return True
     provider = model.partition("/")[0].lower()
@@ -94,14 +103,6 @@ def only_decides(model: str) -> bool:
 
 def _by_lower_name(entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
     return {name.lower(): entry for name, entry in entries.items()}
-
-
-def _find(model: str, entries: Mapping[str, Entry]) -> Entry | None:
-    for name, provider in _names(model.lower()):
-        entry = entries.get(name)
-        if entry is not None and _is_of(entry, provider):
-            return entry
-    return None
 
 
 def _names(model: str) -> Iterator[tuple[str, str | None]]:

@@ -13,7 +13,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from judge_rerank.core import Document, Query, Ranking, billed_micro_usd, plain_without, redact, redact_params
+from judge_rerank.core import (
+    Document,
+    Query,
+    Ranking,
+    billed_micro_usd,
+    plain_without,
+    redact,
+    redact_params,
+    secrets_in,
+)
 from judge_rerank.storage import Sql
 from judge_rerank.tracing.records import CallRecord
 from judge_rerank.tracing.stored_ranking import ends, to_columns
@@ -30,6 +39,7 @@ class Writer:
         self._secrets = secrets
         self._stored: set[str] = set()
         self._new_texts: dict[str, str | bytes] = {}
+        self._params_before: tuple[dict[str, Any], str] = {}, "{}"
 
     def begin(
         self,
@@ -74,12 +84,10 @@ class Writer:
         """Note an attempt."""
         outcome = record.outcome
         passages = [candidate.passage for candidate in record.candidates]
-        said = None if outcome is None else {"kind": type(outcome).__name__} | asdict(outcome)
         documents = [candidate.document.text for candidate in record.candidates]
         documents, messages, reply, said = self._cleaned(
-            [documents, [(message.role, message.content) for message in record.messages], record.reply, said]
+            [documents, [(message.role, message.content) for message in record.messages], record.reply, outcome]
         )
-        told = redact_params({"params": record.params, "error": record.error}, self._secrets)
         kept = {
             name: getattr(record, name)
             for name in CallRecord.__dataclass_fields__
@@ -91,12 +99,12 @@ class Writer:
             | {
                 "window": _json([candidate.index for candidate in record.candidates]),
                 "passages": _json([None if passage is None else ends(passage) for passage in passages]),
-                "params": _json(told["params"]),
+                "params": self._params(record.params),
                 "messages": _json([[role, self._parts(content, documents)] for role, content in messages]),
                 "cost_micro_usd": None if record.cost_usd is None else billed_micro_usd(record.cost_usd),
                 "reply": None if reply is None else storable(reply),
-                "outcome": None if said is None else _json(said),
-                "error": None if record.error is None else storable(told["error"]),
+                "outcome": None if outcome is None else _json({"kind": type(outcome).__name__} | said),
+                "error": None if record.error is None else self._error(record.error, record.params),
             },
         )
 
@@ -106,6 +114,15 @@ class Writer:
             statement = f"INSERT INTO {self._connection.table('texts')} VALUES (?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
             self._connection.executemany(statement, sorted(self._new_texts.items()))
             self._new_texts.clear()
+
+    def _params(self, params: Mapping[str, Any]) -> str:
+        """The caller's parameters without secrets; for most calls they are those of the call before."""
+        if params != self._params_before[0]:
+            self._params_before = dict(params), _json(redact_params(params, self._secrets))
+        return self._params_before[1]
+
+    def _error(self, error: str, params: Mapping[str, Any]) -> str | bytes:
+        return storable(redact(error, (*self._secrets, *secrets_in(params))))
 
     def _document(self, held: dict[str, Any]) -> dict[str, Any]:
         metadata = _json(held["metadata"]) if held["metadata"] else ""

@@ -9,7 +9,7 @@ import pytest
 from judge_rerank import Judge
 from judge_rerank.core.backend import ChatReply
 from tests.provider import Fault, Provider
-from tests.providers.asking import KEY, OPENAI, SCORE, VLLM, ask, backend_for, request
+from tests.providers.asking import DIRECT_VLLM, KEY, OPENAI, SCORE, VLLM, ask, backend_for, request
 
 EIGHT = '{"score": 8}'
 TOOL = {"id": "call_1", "type": "function", "function": {"name": "judge", "arguments": EIGHT}}
@@ -41,7 +41,7 @@ ELSEWHERE: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("model", [OPENAI, VLLM])
+@pytest.mark.parametrize("model", [OPENAI, VLLM, DIRECT_VLLM])
 @pytest.mark.parametrize("message", ELSEWHERE)
 def test_the_answer_stands_elsewhere(provider: Provider, model: str, message: dict[str, Any]):
     reply = answer(provider, message, model)

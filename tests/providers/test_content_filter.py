@@ -10,7 +10,7 @@ import pytest
 from judge_rerank import Budget, Judge, Price
 from judge_rerank.core.errors import AuthenticationError, RequestRejected
 from tests.provider import Fault, Provider
-from tests.providers.asking import ANTHROPIC, GEMINI, KEY, OPENAI, VLLM, ask, backend_for, failure
+from tests.providers.asking import ANTHROPIC, BOTH, GEMINI, KEY, OPENAI, VLLM, ask, backend_for, failure
 
 AZURE_BODY = {
     "error": {
@@ -59,15 +59,17 @@ def test_azure_says_so_with_its_own_client(provider: Provider, monkeypatch: pyte
     assert (reply.finish_reason, reply.input_tokens, reply.cost_usd) == ("filter", 0, Decimal(0))
 
 
+@BOTH
 @pytest.mark.parametrize("said", ["Unknown parameter: 'guardrail_id'.", "Your account was deactivated for abuse."])
-def test_other_rejections_that_speak_of_filters_are_errors(provider: Provider, said: str):
+def test_other_rejections_that_speak_of_filters_are_errors(provider: Provider, said: str, model: str):
     provider.misbehave(Fault(kind="status", status=400, message=said))
-    assert isinstance(failure(backend_for(provider)), RequestRejected)
+    assert isinstance(failure(backend_for(provider, model)), RequestRejected)
 
 
-def test_a_key_that_may_not_is_no_filter(provider: Provider):
+@BOTH
+def test_a_key_that_may_not_is_no_filter(provider: Provider, model: str):
     provider.misbehave(Fault(kind="status", status=403, message="You may not use this model."))
-    assert isinstance(failure(backend_for(provider)), AuthenticationError)
+    assert isinstance(failure(backend_for(provider, model)), AuthenticationError)
 
 
 def test_nothing_is_raised_tried_again_or_charged(provider: Provider):

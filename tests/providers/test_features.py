@@ -10,7 +10,7 @@ from judge_rerank.core.backend import ChatReply
 from judge_rerank.core.errors import InputError, RequestRejected
 from judge_rerank.providers.litellm import LiteLLMBackend
 from tests.provider import Fault, Provider, QrelsJudge
-from tests.providers.asking import KEY, OPENAI, SCORE, VLLM, ask, backend_for, failure, request, using
+from tests.providers.asking import BOTH, KEY, OPENAI, SCORE, VLLM, ask, backend_for, failure, request, using
 
 LABELLED = request(labels=("yes", "no"), schema=SCORE)
 UNKNOWN = "openai/a-name-that-no-table-knows"
@@ -45,15 +45,17 @@ def test_a_model_with_a_new_name_on_an_old_server():
         assert [each.body.get("max_tokens") for each in provider.received][-2:] == [50, 50]
 
 
-def test_a_limit_that_is_too_high_is_lowered():
+@BOTH
+def test_a_limit_that_is_too_high_is_lowered(model: str):
     said = "max_tokens is too large: 50. This model supports at most 40 completion tokens."
     with refusing(max_tokens__50=said) as provider:
-        backend = backend_for(provider)
+        backend = backend_for(provider, model)
         ask(backend, request(), request())
         assert [each.body["max_tokens"] for each in provider.received] == [50, 40, 40]
         assert backend.info.max_output_tokens == 40
 
 
+@BOTH
 @pytest.mark.parametrize(
     ("said", "most"),
     [
@@ -64,48 +66,53 @@ def test_a_limit_that_is_too_high_is_lowered():
         ("top_logprobs: maximum value is 3", 3),
     ],
 )
-def test_as_many_log_probabilities_as_there_are(said: str, most: int):
+def test_as_many_log_probabilities_as_there_are(said: str, most: int, model: str):
     with refusing(top_logprobs__20=said) as provider:
-        backend = backend_for(provider)
+        backend = backend_for(provider, model)
         assert ask(backend, LABELLED, LABELLED).branches[""]
         assert [each.body["top_logprobs"] for each in provider.received] == [20, most, most]
         assert backend.info.logprobs
 
 
+@BOTH
 @pytest.mark.parametrize("field", ["response_format", "output_format", "json_schema", "structured outputs", "tools"])
-def test_a_format_that_goes_by_another_name(field: str):
+def test_a_format_that_goes_by_another_name(field: str, model: str):
     refused = {"response_format=json_schema": f"{field}: Extra inputs are not permitted"}
     with Provider(QrelsJudge({"alpha": 3}), rejects=refused) as provider:
-        ask(backend_for(provider), request(schema=SCORE), request(schema=SCORE))
+        ask(backend_for(provider, model), request(schema=SCORE), request(schema=SCORE))
         formats = [each.body["response_format"]["type"] for each in provider.received]
         assert formats == ["json_schema", "json_object", "json_object"]
 
 
+@BOTH
 @pytest.mark.parametrize("status", [400, 404, 422, 501])
-def test_a_parameter_named_in_the_body_alone(status: int):
+def test_a_parameter_named_in_the_body_alone(status: int, model: str):
     body = {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "type": "extra_forbidden"}]}
     with Provider(QrelsJudge({"alpha": 3})) as provider:
         provider.misbehave(Fault.says(body, status=status))
-        ask(backend_for(provider), request(seed=3), request(seed=3))
+        ask(backend_for(provider, model), request(seed=3), request(seed=3))
         assert ["seed" in each.body for each in provider.received] == [True, False, False]
 
 
-def test_what_the_user_wants_is_not_dropped():
+@BOTH
+def test_what_the_user_wants_is_not_dropped(model: str):
     with refusing(temperature="temperature is not supported") as provider:
-        assert isinstance(failure(backend_for(provider, params={"temperature": 0.3})), RequestRejected)
+        assert isinstance(failure(backend_for(provider, model, params={"temperature": 0.3})), RequestRejected)
         assert provider.requests == 1
 
 
-def test_a_404_that_explains_nothing(provider: Provider):
+@BOTH
+def test_a_404_that_explains_nothing(provider: Provider, model: str):
     provider.misbehave(Fault(kind="status", status=404, message="Not found"))
-    ask(backend_for(provider), request(schema=SCORE), request(schema=SCORE))
+    ask(backend_for(provider, model), request(schema=SCORE), request(schema=SCORE))
     assert ["response_format" in each.body for each in provider.received] == [True, False, False]
 
 
+@BOTH
 @pytest.mark.parametrize("said", ["The model `m` does not exist", "No such deployment", "Unknown path /v2/x"])
-def test_a_404_that_explains_itself(provider: Provider, said: str):
+def test_a_404_that_explains_itself(provider: Provider, said: str, model: str):
     provider.misbehave(Fault(kind="status", status=404, message=said))
-    assert isinstance(failure(backend_for(provider), request(schema=SCORE)), RequestRejected)
+    assert isinstance(failure(backend_for(provider, model), request(schema=SCORE)), RequestRejected)
     assert provider.requests == 1
 
 
@@ -124,19 +131,21 @@ def attempts(backend: LiteLLMBackend, count: int) -> list[object]:
     return using(backend, work)
 
 
-def test_a_500_that_trying_again_does_not_cure():
+@BOTH
+def test_a_500_that_trying_again_does_not_cure(model: str):
     with Provider(QrelsJudge({"alpha": 3})) as provider:
         provider.misbehave(*[Fault(kind="status", status=500)] * 2)
-        backend = backend_for(provider)
+        backend = backend_for(provider, model)
         assert isinstance(attempts(backend, 4)[-1], ChatReply)
         assert ["logprobs" in each.body for each in provider.received] == [True, True, False]
         assert not backend.info.logprobs
 
 
-def test_a_500_of_another_cause_teaches_nothing():
+@BOTH
+def test_a_500_of_another_cause_teaches_nothing(model: str):
     with Provider(QrelsJudge({"alpha": 3})) as provider:
         provider.misbehave(*[Fault(kind="status", status=500)] * 4)
-        backend = backend_for(provider)
+        backend = backend_for(provider, model)
         assert not any(isinstance(outcome, ChatReply) for outcome in attempts(backend, 4))
         assert backend.info.logprobs
 

@@ -8,15 +8,14 @@ import pytest
 
 from judge_rerank.providers.failure_chain import chain
 from judge_rerank.providers.http_transport import Exchange
-from judge_rerank.providers.litellm import LiteLLMBackend
 from judge_rerank.providers.remedies import remedy
 from tests.provider import Fault, Provider
-from tests.providers.asking import KEY, OPENAI, VLLM, backend_for, failure
+from tests.providers.asking import BOTH, DIRECT_VLLM, KEY, OPENAI, VLLM, backend_for, failure, opened
 
 PAGE = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>nginx</h1></body></html>"
 
 
-@pytest.mark.parametrize("model", [OPENAI, VLLM])
+@pytest.mark.parametrize("model", [OPENAI, VLLM, DIRECT_VLLM])
 @pytest.mark.parametrize(
     ("path", "advice"),
     [
@@ -28,15 +27,16 @@ PAGE = "<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h
 )
 def test_an_address_with_too_little_or_too_much(provider: Provider, model: str, path: str, advice: str):
     provider.misbehave(Fault.says(PAGE, status=404))
-    error = failure(LiteLLMBackend(model, api_base=provider.url + path, api_key=KEY))
+    error = failure(opened(model, api_base=provider.url + path, api_key=KEY))
     assert advice in str(error)
     assert "<" not in str(error)
 
 
+@BOTH
 @pytest.mark.parametrize("status", [200, 502, 503])
-def test_a_page_is_told_by_its_title(provider: Provider, status: int):
+def test_a_page_is_told_by_its_title(provider: Provider, status: int, model: str):
     provider.misbehave(Fault.says(PAGE, status=status))
-    said = str(failure(backend_for(provider)))
+    said = str(failure(backend_for(provider, model)))
     assert "502 Bad Gateway" in said
     assert "web page" in said
     assert "<" not in said
@@ -53,9 +53,10 @@ def test_https_where_there_is_none():
     assert "http://" in remedy(said, Exchange(unreachable=True), None, "https://127.0.0.1:8000/v1")
 
 
-def test_a_batch_that_is_too_large(provider: Provider):
+@BOTH
+def test_a_batch_that_is_too_large(provider: Provider, model: str):
     provider.misbehave(Fault(kind="status", status=422, message="batch size 40 > maximum allowed batch size 32"))
-    assert "batch_size" in str(failure(backend_for(provider)))
+    assert "batch_size" in str(failure(backend_for(provider, model)))
 
 
 BROKEN: list[Fault] = [
