@@ -35,6 +35,10 @@ stands before its user part, under a line that says what it is. The query, the i
 (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as delimiters. The query
 and the documents may stand in the user part only. What Jinja can do is bounded (see `judge_rerank.prompting.sandbox`).
 
+Tags around documents are sent with a word that no document can know: `<document:bkrtqz>` for `<document>` (see
+`judge_rerank.prompting.fences`). For other delimiters there is `fence()`, which is that word alone, and
+`fence("passage")`, which is a tag: `### Document {{ document.id }} {{ fence() }}`.
+
 A prompt for decision models (see `Question`) has the parts `state:` and `question:` instead. The state shows the query
 and the documents once. The question is filled in for each document, which it names by `{{ document.id }}`; for a task
 that chooses, once. A decision model answers in numbers, so there is no `reply_format`, and a task that it answers with
@@ -237,7 +241,13 @@ def _compiled(parsed: Parsed, part: str, path: Path) -> Part:
     allowed = {"user": VARIABLES, "state": STATE_VARIABLES, "question": QUESTION_VARIABLES}.get(
         part, VARIABLES - OUTSIDE
     )
-    return compile_part(section.text, path=path, first_line=section.first_line, allowed=allowed)
+    return compile_part(
+        section.text,
+        path=path,
+        first_line=section.first_line,
+        allowed=allowed,
+        shows_documents=part in ("user", "state"),
+    )
 
 
 def _name(parsed: Parsed, path: Path, folder: Path | None) -> str:
