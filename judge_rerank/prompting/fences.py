@@ -38,9 +38,12 @@ _FENCED = re.compile(rf"[{_LETTERS}]{{{_LENGTH},}}")
 _DOCUMENTS = "documents"
 
 
-def fence_word(question: str, texts: Sequence[str]) -> str:
-    """A word that is in none of the texts: the same for the same ones, and not to be foreseen without all of them."""
-    mac = hmac.new(question.encode("utf-8", "surrogatepass"), digestmod=hashlib.sha256)
+def fence_word(query: str, texts: Sequence[str], *, beside: str = "") -> str:
+    """A word that is in none of these: the same for the same query and texts, not to be foreseen without all of them.
+
+    What is shown beside them, which is the caller's own, changes the word only where the word would be in it.
+    """
+    mac = hmac.new(query.encode("utf-8", "surrogatepass"), digestmod=hashlib.sha256)
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         mac.update(len(data).to_bytes(8, "big"))
@@ -48,7 +51,7 @@ def fence_word(question: str, texts: Sequence[str]) -> str:
     digest, length = mac.digest(), _LENGTH
     while True:
         word = _in_letters(int.from_bytes(digest, "big"), length)
-        if word not in question and not any(word in text for text in texts):
+        if not any(word in text for text in (query, beside, *texts)):
             return word
         digest, length = hashlib.sha256(digest).digest(), length + 1
 

@@ -54,7 +54,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
-from judge_rerank.core import InputError, PromptError, Query, SetupError, UnknownName, prompt_text
+from judge_rerank.core import InputError, PromptError, Query, SetupError, Trust, UnknownName, prompt_text
 from judge_rerank.prompting.decision_parts import QUESTION_VARIABLES, STATE_VARIABLES, check_question
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
@@ -94,13 +94,15 @@ class Library:
         for path in template_files(builtin):
             self._files.setdefault(f"{path.parent.name}/{path.stem}", (path, builtin))
 
-    def get(self, task: str, name: str | None = None, *, decides: bool = False) -> Template:
+    def get(self, task: str, name: str | None = None, *, decides: bool = False, trust: Trust = "trusted") -> Template:
         """The prompt of a name.
 
         Args:
             task: what it must ask.
             name: "rubric", "score/rubric", "my/template", a path to one `.j2` file, or None for the task's default.
             decides: whether a decision model is asked.
+            trust: "untrusted" for the prompt that is made for documents of strangers, where the task has one and none
+                is named.
 
         Raises:
             UnknownName: no task or no prompt has that name.
@@ -109,7 +111,7 @@ class Library:
         if task not in TASKS:
             raise UnknownName("task", task, TASKS)
         if name is None:
-            name = DECISION_PROMPT if decides else TASKS[task].prompt
+            name = self._usual(task, decides=decides, trust=trust)
         name = str(name)
         if "/" in name or name.endswith(_SUFFIX):
             template = self.find(name)
@@ -127,6 +129,11 @@ class Library:
             msg = f"The prompt {template.name!r} is not for a {asked} model, whose prompts have the parts {wanted}."
             raise PromptError(msg, path=template.path)
         return template
+
+    def _usual(self, task: str, *, decides: bool, trust: Trust) -> str:
+        if decides:
+            return DECISION_PROMPT
+        return trust if f"{task}/{trust}" in self._files else TASKS[task].prompt
 
     def find(self, name: str) -> Template:
         """The prompt of a full name ("score/rubric"), or in a `.j2` file, whatever it asks.

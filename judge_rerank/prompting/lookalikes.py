@@ -17,9 +17,11 @@ _JOINING = (
     r"\u1000-\u109f\u1780-\u17b3\u17b6-\u17dd\u1820-\u18aa\u1a20-\u1aad\u1b00-\u1bff"
     r"\ua840-\ua8ff\ua980-\uaaff\ufb50-\ufdff\ufe70-\ufefc"
 )
+# Without those that pass for brackets or letters.
 _EMOJI = (
-    r"\u00a9\u00ae\u203c-\u2049\u20e3\u2122-\u21ff\u2300-\u27bf\u2934-\u2b55\u3030\u303d\u3297\u3299"
-    r"\U0001f000-\U0001faff"
+    r"\u00a9\u00ae\u203c\u2049\u20e3\u2122\u2139\u2194-\u21aa\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u25aa\u25ab"
+    r"\u25fb-\u25fe\u2600-\u2767\u2794-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299"
+    r"\U0001f000-\U0001f0ff\U0001f200-\U0001faff"
 )
 _UNSEEN_RANGES = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
@@ -69,7 +71,7 @@ _ALIKE = {
 }
 _TABLE = {ord(each): plain for each, plain in _ALIKE.items()}
 """By character, what it passes for; more is added when it is first met."""
-_COMBINING = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_COMBINING = re.compile("[\u200c\u200d\ufe0f\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 
 
 def without_unseen(text: str) -> str:
@@ -103,7 +105,7 @@ class Plain:
     """The plain form of a text, and where in the text each of its characters is.
 
     Attributes:
-        text: the plain form, without accents that stand apart from their letter.
+        text: the plain form, without joiners, and accents that stand apart from their letter.
     """
 
     __slots__ = ("_places", "text")

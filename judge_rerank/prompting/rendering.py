@@ -221,7 +221,7 @@ class Renderer(Cutter):
         logprobs: bool,  # noqa: FBT001
     ) -> Form:
         options, explain = call.options, call.explain
-        template, info = self._library.get(call.task, call.prompt), self._backend.info
+        template, info = self._library.get(call.task, call.prompt, trust=call.trust), self._backend.info
         asked = by_criteria(template.asked, call.criteria)
         # A word without its log-probabilities is better as JSON.
         labels = asked.labels(n, options=options, explain=explain) if logprobs else ()

@@ -141,7 +141,7 @@ class Template:
         texts = [document.text for document in documents]
         tags = self._user.tags | self._system.tags
         safe_query, safe_instruction, *safe = quoted([query.text, instruction, *titles, *texts], tags=tags)
-        word = fence_word(f"{safe_query}\n{safe_instruction}", safe)
+        word = fence_word(safe_query, safe, beside=safe_instruction)
         variables: dict[str, object] = {
             FENCE: f":{word}",
             HELPER: partial(_fence, word),
