@@ -13,6 +13,7 @@ from judge_rerank.core import (
     Query,
     RerankError,
     Strategy,
+    Trust,
     Wishes,
     as_documents,
     as_pair,
@@ -23,7 +24,7 @@ from judge_rerank.core import (
 )
 from judge_rerank.engine import Job, ModelChannels, OnExhausted, RankOptions, gives_scores, in_thread
 from judge_rerank.spending import Cap, OpenLimits
-from judge_rerank.strategies import fewest_kept, parse
+from judge_rerank.strategies import Untrusted, fewest_kept, parse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,7 @@ class JobMaker:
         on_exhausted: what happens when a cap is reached and the ranking does not say.
         calibrated: whether scores are made probabilities.
         wishes: the judge's instruction, criteria and fields, where the ranking and its query have none.
+        trust: the judge's own, where the ranking does not say.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class JobMaker:
         on_exhausted: OnExhausted,
         calibrated: bool = False,
         wishes: Wishes | None = None,
+        trust: Trust = "trusted",
     ) -> None:
         self._channels, self._strategy, self._limits = channels, strategy, limits
         self._on_exhausted: OnExhausted = on_exhausted
         self._calibrated = calibrated
         self._wishes = wishes or Wishes()
+        self._trust: Trust = trust
 
     def job(
         self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None, options: RankOptions
@@ -142,8 +146,14 @@ class JobMaker:
         return Job(
             query=asked.query,
             documents=asked.documents,
-            strategy=resolved,
+            strategy=self._trusting(resolved, options),
             options=options,
             caps=tuple(asked.caps),
             on_exhausted=options.on_exhausted or self._on_exhausted,
         )
+
+    def _trusting(self, strategy: Strategy, options: RankOptions) -> Strategy:
+        """The strategy, one document a question where the documents are not trusted."""
+        if (options.trust or self._trust) == "trusted" or isinstance(strategy, Untrusted):
+            return strategy
+        return Untrusted(strategy=strategy)

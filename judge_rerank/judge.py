@@ -24,6 +24,7 @@ from judge_rerank.core import (
     Recommendation,
     RerankError,
     Strategy,
+    Trust,
     Wishes,
     judge_kind,
     require_above_zero,
@@ -100,6 +101,7 @@ class Judge:
             another model, prompt or strategy.
         instruction, criteria, fields: for every ranking, unless its call or its `Query` has its own: what the judge is
             to heed, what it is to weigh, and which metadata it is shown, as in `RankOptions`.
+        trust: "untrusted" where the authors of documents may want to deceive the judge, as in `RankOptions`.
 
     `model` may be a list. The later models answer when the provider of the earlier ones fails. Each answer has the
     price, the cache key and the trace of the model that gave it.
@@ -137,6 +139,7 @@ class Judge:
         instruction: str | None = None,
         criteria: CriteriaLike | None = None,
         fields: FieldsLike | None = None,
+        trust: Trust = "trusted",
     ) -> None:
         own = None if strategy is None else parse(strategy)
         way: Any = {"api": api, "transport": transport}
@@ -165,6 +168,7 @@ class Judge:
             on_exhausted=RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial",
             calibrated=calibration is not None,
             wishes=Wishes.of(instruction=instruction, criteria=criteria, fields=fields),
+            trust=RankOptions(trust=trust).trust or "trusted",
         )
         self._engine = Engine(
             self._channels,

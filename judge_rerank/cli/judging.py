@@ -62,6 +62,7 @@ def open_judge(
         instruction=asked.instruction,
         criteria=asked.criteria,
         fields=asked.fields,
+        trust=asked.trust,
     )
 
 

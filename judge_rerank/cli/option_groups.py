@@ -33,6 +33,7 @@ class JudgeOptions(ModelOptions):
     instruction: options.Instruction = None
     criteria: options.Criteria = None
     fields: options.Fields = None
+    trust: options.Trust = "trusted"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -193,6 +193,13 @@ Fields = Annotated[
         rich_help_panel=_JUDGE,
     ),
 ]
+Trust = Annotated[
+    Literal["trusted", "untrusted"],
+    typer.Option(
+        help="Whether the documents' authors may want to deceive the judge: untrusted shows it one document a call.",
+        rich_help_panel=_JUDGE,
+    ),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="The highest number of simultaneous requests.", rich_help_panel=_JUDGE),

@@ -45,6 +45,7 @@ from judge_rerank.core.document_input import (
 )
 from judge_rerank.core.documents import Candidate, Document, Passage, Query, ShownFields
 from judge_rerank.core.effects import (
+    TRUSTS,
     ApiCall,
     Effect,
     EmbedCall,
@@ -56,6 +57,7 @@ from judge_rerank.core.effects import (
     Round,
     ScorePairs,
     Scorer,
+    Trust,
 )
 from judge_rerank.core.errors import (
     AuthenticationError,
@@ -143,6 +145,7 @@ __all__ = [
     "NAMES",
     "PLUGINS_VARIABLE",
     "TEXT_KEYS",
+    "TRUSTS",
     "Addition",
     "ApiCall",
     "AuthenticationError",
@@ -234,6 +237,7 @@ __all__ = [
     "Subject",
     "Tier",
     "Tiers",
+    "Trust",
     "UnknownName",
     "Usage",
     "Wishes",

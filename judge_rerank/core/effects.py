@@ -10,6 +10,11 @@ from judge_rerank.core.criteria import Criterion
 from judge_rerank.core.documents import Candidate, Query
 from judge_rerank.core.redaction import public_repr
 
+Trust: TypeAlias = Literal["trusted", "untrusted"]
+"""Whether whoever wrote the documents is taken to mean well."""
+
+TRUSTS: tuple[Trust, ...] = ("trusted", "untrusted")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JudgeCall:
@@ -27,6 +32,7 @@ class JudgeCall:
         by_judge: whether an LLM answers, so that its score says something of a document by itself.
         criteria: what each document is judged by, each for itself, for tasks that can; their weights make the score of
             the answers, and are not sent. Empty for relevance alone.
+        trust: whether the documents are from people who may want to deceive the judge.
         content_free: its documents say nothing, so that the answer shows what the judge thinks of their positions. It
             is no judgment of the candidates, and no evidence about them.
     """
@@ -43,6 +49,7 @@ class JudgeCall:
     stage: str = ""
     criteria: tuple[Criterion, ...] = ()
     content_free: bool = False
+    trust: Trust = "trusted"
 
 
 Group: TypeAlias = tuple[Query, tuple[Candidate, ...]]

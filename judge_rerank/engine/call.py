@@ -32,7 +32,7 @@ from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.preparing import Preparer
 from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of
-from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
+from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors, quote
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
 from judge_rerank.spending import Price, Reservation
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
@@ -320,8 +320,9 @@ class _CallUnderWay:
             return None
         limit = request.max_output_tokens * (2 if failed.failure == "truncated" else 1)
         limit += self._channel.info.reasoning_tokens if read.reply.thought_only else 0
-        shown = read.reply.text.strip()[: 4 * request.max_output_tokens]
-        complaint = f"{failed.message} Answer again, in exactly the format that was asked for."
+        # What the model repeats of a document has no voice either.
+        shown = quote(read.reply.text.strip()[: 4 * request.max_output_tokens])
+        complaint = f"{quote(failed.message)} Answer again, in exactly the format that was asked for."
         count = self._channel.backend.count_tokens
         input_tokens = prepared.input_tokens + count(shown) + count(complaint) + MARGIN_TOKENS
         if input_tokens + limit > self._info.context_tokens:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, TypedDict
 
 from judge_rerank.core import (
+    TRUSTS,
     CancelToken,
     CriteriaLike,
     Document,
@@ -17,10 +18,12 @@ from judge_rerank.core import (
     Query,
     ShownFields,
     Strategy,
+    Trust,
     UnknownName,
     Wishes,
     check_number,
     require_above_zero,
+    require_one_of,
     shown_fields,
     spec_of,
 )
@@ -74,6 +77,7 @@ class RankKeywords(TypedDict, total=False):
     instruction: str | None
     criteria: CriteriaLike | None
     fields: FieldsLike | None
+    trust: Trust | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +110,9 @@ class RankOptions:
             or ask for yes or no, are told to weigh them. {} for relevance alone, None for the judge's own.
         fields: metadata that is shown to the judge before the text of each document that has it: `["date", "source"]`.
             Empty for none, None for the judge's own.
+        trust: "untrusted" for documents whose authors may want to deceive the judge: one document a question, and
+            prompts that are made for such documents (see `Untrusted` for what it costs); "trusted" for others, None
+            for the judge's own.
 
     Raises:
         InputError: an option is out of range, or not what is expected.
@@ -124,6 +131,7 @@ class RankOptions:
     instruction: str | None = None
     criteria: CriteriaLike | None = None
     fields: FieldsLike | None = None
+    trust: Trust | None = None
     wishes: Wishes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +149,8 @@ class RankOptions:
             raise InputError(f"scores is {self.scores!r}; expected 'rank', or None for the strategy's own.")
         if self.keep not in (None, "relevant"):
             raise InputError(f"keep is {self.keep!r}; expected 'relevant', or None for all documents.")
+        if self.trust is not None:
+            require_one_of("trust", self.trust, TRUSTS)
         given: dict[str, Any] = {"progress": self.progress, "cancel": self.cancel, "answerable": self.answerable}
         if not isinstance(given["answerable"], bool):
             raise InputError(f"answerable is {self.answerable!r}; expected True or False.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from judge_rerank.prompting.api_rendering import ApiRenderer
 from judge_rerank.prompting.decision_rendering import DecisionRenderer
+from judge_rerank.prompting.escaping import quote
 from judge_rerank.prompting.library import Library, load, prompt_folders, template_files
 from judge_rerank.prompting.rendering import COUNT_MARGIN, MARGIN_TOKENS, Prepared, Renderer
 from judge_rerank.prompting.starting import start_prompt
@@ -30,6 +31,7 @@ __all__ = [
     "neutral",
     "packed",
     "prompt_folders",
+    "quote",
     "start_prompt",
     "stating",
     "task",

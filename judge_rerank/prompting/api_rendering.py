@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from judge_rerank.core import ApiCall, ChatRequest, EmbedTexts, JudgeCall, Message, RerankCall, Subject, told
+from judge_rerank.prompting.escaping import quote
 from judge_rerank.prompting.rendering import COUNT_MARGIN, Cut, Cutter, Prepared
 from judge_rerank.prompting.tasks.base import Reader
 from judge_rerank.prompting.tasks.embedding import Embedding
@@ -104,4 +105,5 @@ def _asked(call: JudgeCall) -> tuple[str, str]:
 
 
 def _text(cut: Cut) -> str:
-    return "\n".join(filter(None, (cut.title, cut.text)))
+    """The document without special tokens: rerankers that are LLMs read them, and a cross-encoder its `[SEP]`."""
+    return quote("\n".join(filter(None, (cut.title, cut.text))))

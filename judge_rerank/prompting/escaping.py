@@ -2,12 +2,17 @@
 
 What is changed, and nothing else:
 
-- line ends of every kind become a newline; other control characters and lone surrogates go;
+- line ends of every kind become a newline; characters that show nothing go (see `judge_rerank.prompting.lookalikes`),
+  so that no mark can be hidden in them;
 - special tokens of chat models (`<|im_start|>`, `[INST]`, `<start_of_turn>`, `</s>`) get round brackets, since some
-  servers read them as tokens even in the middle of a message: `(|im_start|)`;
+  servers read them as tokens even in the middle of a message: `(|im_start|)` (see
+  `judge_rerank.prompting.special_tokens`);
 - so do the marks of thinking aloud that readers of replies know (see `judge_rerank.prompting.thinking`);
 - so do the tags that a template puts around documents, opening and closing, however spelled: `</ Document >`;
-- so do numbers in square brackets, which a listwise prompt uses as the names of documents: `[3]` becomes `(3)`.
+- so do the names of documents in square brackets: `[3]` becomes `(3)`, `[Document 2]` `(Document 2)`, `[B]` `(B)`;
+- so does a role that begins a line, `Assistant:`, as in chat templates that have no tokens for it: `(Assistant):`.
+
+All of these are found in whatever brackets and letters pass for the usual ones: `＜／ｄｏｃｕｍｅｎｔ＞`, `【2】`.
 
 The work is linear in the length of the text, and quoting a quoted text changes nothing.
 """
@@ -18,44 +23,34 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from judge_rerank.prompting.thinking import AFTER_ANGLE, AFTER_SQUARE, LOZENGE
+from judge_rerank.prompting import special_tokens, thinking
+from judge_rerank.prompting.lookalikes import CLOSING, COLONS, OPENING, UNSEEN, Plain, without_unseen
 
 TAGS = frozenset({"query", "document", "documents", "example", "examples"})
 """The tags that the built-in templates use."""
 
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
-_ROUND = str.maketrans("<>[]◁▷", "()()()")
+_OPENS = re.escape(OPENING)
+# What a text has to have in it for anything but a role to be changed; every mark has one of the latter.
+_SUSPICIOUS = re.compile(f"[\r\x0b\x0c\u2028\u2029{UNSEEN}{_OPENS}\\]]")
+_MARKED = re.compile(f"[{_OPENS}\\]]")
+_ROUND = str.maketrans({**dict.fromkeys(OPENING, "("), **dict.fromkeys(CLOSING, ")")})
 
-# White space and characters that show nothing, which a reader does not see inside a tag.
-_GAP = r"[\s\u00ad\u180e\u200b-\u200f\u2060-\u2064\ufe0f\ufeff]*+"
-
-_ANGLE_TOKENS = (
-    r"s|bos|eos|pad|unk|mask|cls|sep|sop|eop|eot|eod|eoa|eoh|role|[a-z]{2,5}_token|"
-    r"(?:start|end)_of_(?:turn|image|audio|text|role)|begin_of_text|image_soft_token|audio_soft_token|"
-    r"tools?|tool_(?:calls?|responses?|results?|declaration)|__(?:media|image|audio)__|"
-    r"(?:fim_(?:prefix|middle|suffix|pad))|file_sep|repo_name|reponame|gh_stars|"
-    r"(?:unused|extra_id_|reserved_|special_|tokens_unused_|dummy)\d{1,6}|seed:[a-z_]{1,30}|mask:\d{1,3}"
+_DOCUMENT = (
+    r"(?:documents?|docs?|passages?|texts?|snippets?|chunks?|candidates?|results?|sources?|items?|ids?|no|number|rank)"
 )
-_SQUARE_TOKENS = (
-    r"inst|system_prompt|available_tools|tool_(?:calls?|results?|content)|args|call_id|model_settings|"
-    r"img|img_break|img_end|audio|begin_audio|prefix|middle|suffix|g?mask|smask|cls|sep|pad|unk|bos|eos"
-)
-_AFTER_ANGLE = rf"""
-    [|｜] (?: [^\s<>\[\]|｜]{{1,80}} [|｜]> )?    # <|im_start|>, <|turn>, and whatever else begins like them
-  | [\w▁:./-]{{1,80}} [|｜]>                      # <turn|>
-  | /? (?: {_ANGLE_TOKENS} ) >
-  | </? sys >>                                   # <<SYS>>
-  | \[ [^\s<>\[\]]{{1,80}} \]>                   # <[begin▁of▁sentence]>
-  | {AFTER_ANGLE}                                # <think>
-"""
+_AFTER_ANGLE = rf"{special_tokens.AFTER_ANGLE} | {thinking.AFTER_ANGLE} | /? (?:answer|verdict|score|rating|grade) >"
 _AFTER_SQUARE = rf"""
-    \s*+ \d++ \s*+ \]
-  | /? (?: {_SQUARE_TOKENS} ) \]
-  | [|｜] /? \w{{1,40}} [|｜]\]                    # [|assistant|]
-  | e~\[                                         # [e~[
-  | {AFTER_SQUARE}                               # [THINK]
+    \s*+ (?: {_DOCUMENT} [\s_.\#:-]{{0,3}} )? \#? \s*+ \d++ \s*+ \]
+  | \s*+ (?: {_DOCUMENT} [\s_.\#:-]{{0,3}} )? (?-i:[A-Z]) \s*+ \]
+  | {special_tokens.AFTER_SQUARE}
+  | {thinking.AFTER_SQUARE}
 """
+# What may be a role: the few characters between the beginning of a line and a colon.
+_SPEAKER = re.compile(rf"\n([^\n{COLONS}]{{2,48}})(?=[{COLONS}])")
+_ROLE = re.compile(
+    rf"[ \t]{{0,8}}(?:[#>*_-]{{1,6}}[ \t]{{0,3}}){{0,2}}(?P<role>{special_tokens.ROLES})[ \t*_]{{0,4}}", re.IGNORECASE
+)
 
 
 def quote(text: str, *, tags: Iterable[str] = ()) -> str:
@@ -71,18 +66,45 @@ def quote(text: str, *, tags: Iterable[str] = ()) -> str:
 def quoted(texts: Iterable[str], *, tags: Iterable[str] = ()) -> list[str]:
     """`quote` for all texts of one prompt, in order."""
     marks = _marks(TAGS.union(tags))
-    return [marks.sub(_rounded, _UNPRINTABLE.sub("", _LINE_END.sub("\n", text))) for text in texts]
+    return [_quoted(text, marks) for text in texts]
+
+
+def _quoted(text: str, marks: re.Pattern[str]) -> str:
+    if _SUSPICIOUS.search(text):
+        text = without_unseen(_LINE_END.sub("\n", text))
+        if _MARKED.search(text):
+            text = _rounded(text, marks)
+    return _SPEAKER.sub(_without_role, f"\n{text}")[1:]  # the beginning of the text begins a line
+
+
+def _rounded(text: str, marks: re.Pattern[str]) -> str:
+    """`text` with round brackets in the place of those of marks, which are looked for in its plain form."""
+    plain = Plain(text)
+    kept: list[str] = []
+    done = 0
+    for found in marks.finditer(plain.text):
+        start, end = plain.span(found)
+        kept += (text[done:start], text[start:end].translate(_ROUND))
+        done = end
+    return "".join((*kept, text[done:])) if kept else text
+
+
+def _without_role(line: re.Match[str]) -> str:
+    plain = Plain(line[1])
+    found = _ROLE.fullmatch(plain.text)
+    if found is None:
+        return line[0]
+    start, end = plain.span(found, "role")
+    return f"\n{line[1][:start]}({line[1][start:end]}){line[1][end:]}"
 
 
 @lru_cache(maxsize=64)
 def _marks(tags: frozenset[str]) -> re.Pattern[str]:
     names = "|".join(re.escape(name) for name in sorted(tags))
-    tag = rf"{_GAP} /?+ {_GAP} (?:{names})(?![\w-]) (?: {_GAP} /?+ {_GAP} > )?"
-    minimax = r"\] ~!? [a-z] ~? [\[\]]"  # ]~b]
+    ends = r"(?! [^\W\d_] | -[^\W\d_] )"
+    tag = rf"\s*+ /?+ \s*+ (?:{names}) {ends} (?: \s*+ /?+ \s*+ > | : \w{{1,40}} > )?"
+    square_tag = rf"\s*+ /?+ \s*+ (?:{names}) \s*+ /?+ \s*+ \]"
     return re.compile(
-        rf"<(?: {tag} | {_AFTER_ANGLE}) | \[(?: {_AFTER_SQUARE}) | {LOZENGE} | {minimax}", re.IGNORECASE | re.VERBOSE
+        rf"<(?: {tag} | {_AFTER_ANGLE}) | \[(?: {square_tag} | {_AFTER_SQUARE}) | {special_tokens.OTHERS}",
+        re.IGNORECASE | re.VERBOSE,
     )
-
-
-def _rounded(match: re.Match[str]) -> str:
-    return match[0].translate(_ROUND)

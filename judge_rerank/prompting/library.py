@@ -35,6 +35,10 @@ stands before its user part, under a line that says what it is. The query, the i
 (see `judge_rerank.prompting.escaping`), for which the tags in the template's own text count as delimiters. The query
 and the documents may stand in the user part only. What Jinja can do is bounded (see `judge_rerank.prompting.sandbox`).
 
+Tags around documents are sent with a word that no document can know: `<document:bkrtqz>` for `<document>` (see
+`judge_rerank.prompting.fences`). For other delimiters there is `fence()`, which is that word alone, and
+`fence("passage")`, which is a tag: `### Document {{ document.id }} {{ fence() }}`.
+
 A prompt for decision models (see `Question`) has the parts `state:` and `question:` instead. The state shows the query
 and the documents once. The question is filled in for each document, which it names by `{{ document.id }}`; for a task
 that chooses, once. A decision model answers in numbers, so there is no `reply_format`, and a task that it answers with
@@ -50,7 +54,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
-from judge_rerank.core import InputError, PromptError, Query, SetupError, UnknownName, prompt_text
+from judge_rerank.core import InputError, PromptError, Query, SetupError, Trust, UnknownName, prompt_text
 from judge_rerank.prompting.decision_parts import QUESTION_VARIABLES, STATE_VARIABLES, check_question
 from judge_rerank.prompting.front_matter import Parsed, Section, parse, read
 from judge_rerank.prompting.sandbox import Part, compile_part
@@ -90,13 +94,15 @@ class Library:
         for path in template_files(builtin):
             self._files.setdefault(f"{path.parent.name}/{path.stem}", (path, builtin))
 
-    def get(self, task: str, name: str | None = None, *, decides: bool = False) -> Template:
+    def get(self, task: str, name: str | None = None, *, decides: bool = False, trust: Trust = "trusted") -> Template:
         """The prompt of a name.
 
         Args:
             task: what it must ask.
             name: "rubric", "score/rubric", "my/template", a path to one `.j2` file, or None for the task's default.
             decides: whether a decision model is asked.
+            trust: "untrusted" for the prompt that is made for documents of strangers, where the task has one and none
+                is named.
 
         Raises:
             UnknownName: no task or no prompt has that name.
@@ -105,7 +111,7 @@ class Library:
         if task not in TASKS:
             raise UnknownName("task", task, TASKS)
         if name is None:
-            name = DECISION_PROMPT if decides else TASKS[task].prompt
+            name = self._usual(task, decides=decides, trust=trust)
         name = str(name)
         if "/" in name or name.endswith(_SUFFIX):
             template = self.find(name)
@@ -123,6 +129,11 @@ class Library:
             msg = f"The prompt {template.name!r} is not for a {asked} model, whose prompts have the parts {wanted}."
             raise PromptError(msg, path=template.path)
         return template
+
+    def _usual(self, task: str, *, decides: bool, trust: Trust) -> str:
+        if decides:
+            return DECISION_PROMPT
+        return trust if f"{task}/{trust}" in self._files else TASKS[task].prompt
 
     def find(self, name: str) -> Template:
         """The prompt of a full name ("score/rubric"), or in a `.j2` file, whatever it asks.
@@ -237,7 +248,13 @@ def _compiled(parsed: Parsed, part: str, path: Path) -> Part:
     allowed = {"user": VARIABLES, "state": STATE_VARIABLES, "question": QUESTION_VARIABLES}.get(
         part, VARIABLES - OUTSIDE
     )
-    return compile_part(section.text, path=path, first_line=section.first_line, allowed=allowed)
+    return compile_part(
+        section.text,
+        path=path,
+        first_line=section.first_line,
+        allowed=allowed,
+        shows_documents=part in ("user", "state"),
+    )
 
 
 def _name(parsed: Parsed, path: Path, folder: Path | None) -> str:

@@ -21,6 +21,7 @@ from judge_rerank.core import (
     prompt_text,
     told,
 )
+from judge_rerank.prompting.fences import fences_in
 from judge_rerank.prompting.library import Library
 from judge_rerank.prompting.tasks import by_criteria
 from judge_rerank.prompting.tasks.base import Reader, Task
@@ -220,7 +221,7 @@ class Renderer(Cutter):
         logprobs: bool,  # noqa: FBT001
     ) -> Form:
         options, explain = call.options, call.explain
-        template, info = self._library.get(call.task, call.prompt), self._backend.info
+        template, info = self._library.get(call.task, call.prompt, trust=call.trust), self._backend.info
         asked = by_criteria(template.asked, call.criteria)
         # A word without its log-probabilities is better as JSON.
         labels = asked.labels(n, options=options, explain=explain) if logprobs else ()
@@ -247,7 +248,8 @@ class Renderer(Cutter):
         """What the prompt takes without a query and documents, and how often it shows the query."""
         empty = [Shown(id=place, title=None, text="") for place in range(1, n + 1)]
         text = prompt_text(form.messages(_MARK, empty))
-        return self._backend.count_tokens(text.replace(_MARK.text, "")), text.count(_MARK.text)
+        words = _AT_SEAMS * fences_in(text)  # another word of as many letters may take more tokens
+        return self._backend.count_tokens(text.replace(_MARK.text, "")) + words, text.count(_MARK.text)
 
     def _too_long(self, form: Form) -> ContextTooLong:
         info = self._backend.info

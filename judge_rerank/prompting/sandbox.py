@@ -23,6 +23,7 @@ from jinja2.environment import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from judge_rerank.core import PromptError
+from judge_rerank.prompting.fences import HELPER, TAG, fence_tags
 
 _MOST_ITEMS = 10_000
 _MOST_STEPS = 200_000
@@ -57,7 +58,7 @@ _SPELLING: Mapping[type[nodes.Node], str] = {
 _steps = ContextVar("steps", default=0)
 """How many items the loops of the rendering under way have run over."""
 
-_TAG = re.compile(r"</?([A-Za-z][\w-]*)")
+_TAG_NAME = re.compile(r"/?[A-Za-z][\w-]{0,40}")
 _SOURCE_NAME = "<template>"
 
 
@@ -93,7 +94,9 @@ class Part:
         return self._first_line - 1 + (frames[-1] if frames else 1)
 
 
-def compile_part(source: str, *, path: Path, first_line: int, allowed: Iterable[str]) -> Part:
+def compile_part(
+    source: str, *, path: Path, first_line: int, allowed: Iterable[str], shows_documents: bool = False
+) -> Part:
     """Check and compile a part of a template.
 
     Args:
@@ -101,13 +104,18 @@ def compile_part(source: str, *, path: Path, first_line: int, allowed: Iterable[
         path: the file it comes from, for messages.
         first_line: the line of the file at which it starts.
         allowed: the variables there are.
+        shows_documents: whether it is the part that shows documents, in which tags and `fence()` get a word that no
+            document can know.
 
     Raises:
         PromptError: a syntax error, an unknown variable, or something that a prompt cannot do, with its line.
     """
     try:
         tree = _ENVIRONMENT.parse(source)
-        names = _checked(tree, frozenset(allowed))
+        names = _checked(tree, frozenset((*allowed, *((HELPER,) if shows_documents else ()))))
+        tags = _tags(tree)
+        if shows_documents:
+            fence_tags(tree)
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(
                 loop.iter, "_items", [], [], None, None, lineno=loop.lineno, environment=_ENVIRONMENT
@@ -118,8 +126,16 @@ def compile_part(source: str, *, path: Path, first_line: int, allowed: Iterable[
     except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
         msg = f"The template cannot be read as Jinja: {_sentence(error)}"
         raise PromptError(msg, path=path, line=first_line) from None
-    tags = frozenset(name.lower() for data in tree.find_all(nodes.TemplateData) for name in _TAG.findall(data.data))
-    return Part(names=names, tags=tags, _template=template, _path=path, _first_line=first_line)
+    return Part(names=names - {HELPER}, tags=tags, _template=template, _path=path, _first_line=first_line)
+
+
+def _tags(tree: nodes.Template) -> frozenset[str]:
+    """The names of the tags that the part writes, itself or by `fence("name")`."""
+    texts = (data.data for data in tree.find_all(nodes.TemplateData))
+    made = [call.args for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)]
+    given = (each.value for args in made for each in args if isinstance(each, nodes.Const))
+    written = (tag["name"] for text in texts for tag in TAG.finditer(text))
+    return frozenset(name.lower() for name in (*written, *(str(each).lstrip("/") for each in given)))
 
 
 def _checked(tree: nodes.Template, allowed: frozenset[str]) -> frozenset[str]:
@@ -141,14 +157,22 @@ def _check_node(node: nodes.Node) -> None:
     match node:
         case nodes.Filter() | nodes.Test():
             _check_named(node)
-        case nodes.Call() if not (isinstance(node.node, nodes.Name) and node.node.name == "range"):
-            _reject("Only range(...) can be called in a prompt.", node)
+        case nodes.Call() if not (isinstance(node.node, nodes.Name) and node.node.name in ("range", HELPER)):
+            _reject("Only range(...) and fence(...) can be called in a prompt.", node)
+        case nodes.Call() if node.node.name == HELPER and not _makes_delimiter(node):  # pyright: ignore[reportAttributeAccessIssue]
+            _reject('fence() takes nothing, or the name of a tag: fence("passage"), fence("/passage").', node)
         case nodes.Getattr() if node.attr.startswith("_"):
             _reject(f"{node.attr!r} cannot be used in a prompt.", node)
         case nodes.For() if any(inner.find(nodes.For) for inner in node.find_all(nodes.For)):
             _reject("Loops can be at most two deep in a prompt.", node)
         case _:
             pass
+
+
+def _makes_delimiter(call: nodes.Call) -> bool:
+    if call.kwargs or call.dyn_args or call.dyn_kwargs or len(call.args) > 1:
+        return False
+    return all(isinstance(each, nodes.Const) and _TAG_NAME.fullmatch(str(each.value)) for each in call.args)
 
 
 def _check_named(node: nodes.Filter | nodes.Test) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from judge_rerank.core import Message, PromptError, Query
 from judge_rerank.prompting.decision_parts import instructions
 from judge_rerank.prompting.escaping import quoted
+from judge_rerank.prompting.fences import FENCE, HELPER, fence_word
 from judge_rerank.prompting.sandbox import Part
 from judge_rerank.prompting.tasks import TASKS, Task, asked_by
 
@@ -139,7 +141,10 @@ class Template:
         texts = [document.text for document in documents]
         tags = self._user.tags | self._system.tags
         safe_query, safe_instruction, *safe = quoted([query.text, instruction, *titles, *texts], tags=tags)
+        word = fence_word(safe_query, safe, beside=safe_instruction)
         variables: dict[str, object] = {
+            FENCE: f":{word}",
+            HELPER: partial(_fence, word),
             "query": safe_query,
             "documents": [
                 Shown(id=document.id, title=title, text=text)
@@ -165,3 +170,8 @@ class Template:
             asked = f"{_HEADING}\n{safe_instruction}\n\n{asked}"
         user = Message(role="user", content=asked)
         return (system, user) if system.content else (user,)
+
+
+def _fence(word: str, tag: str = "") -> str:
+    """The word of a call, or a tag with it: `<passage:bkrtqz>`, `</passage:bkrtqz>`."""
+    return f"<{tag}:{word}>" if tag else word

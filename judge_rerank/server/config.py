@@ -80,6 +80,9 @@ class RouteSpec(_Part):
     max_usd: Annotated[Amount | None, Field(description="The highest cost of one ranking.")] = None
     deadline_s: Annotated[Seconds, Field(description="A ranking that takes longer is sent as far as it is.")] = 60.0
     instruction: Annotated[str | None, Field(description="What the judge is to heed beside the query.")] = None
+    trust: Annotated[
+        Literal["trusted", "untrusted"], Field(description="Whether the documents may want to deceive the judge.")
+    ] = "trusted"
     criteria: Annotated[dict[str, float] | None, Field(description="Criteria by name, with their weights.")] = None
     api: Annotated[Literal["chat", "decisions"] | None, Field(description="How the model is asked.")] = None
     transport: Annotated[

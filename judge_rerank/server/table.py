@@ -143,6 +143,7 @@ def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | No
         timeout_s=spec.timeout_s,
         instruction=spec.instruction,
         criteria=spec.criteria,
+        trust=spec.trust,
         budget=budget,
         **{each: config.path(path) for each, path in paths.items() if path is not None},
         **options,

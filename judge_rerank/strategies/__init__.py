@@ -28,6 +28,7 @@ from judge_rerank.strategies.setwise import Setwise
 from judge_rerank.strategies.spec import parse, strategy_names
 from judge_rerank.strategies.tournament import Tournament
 from judge_rerank.strategies.unchanged import Unchanged
+from judge_rerank.strategies.untrusted import Untrusted
 
 __all__ = [
     "EMBEDDERS",
@@ -61,6 +62,7 @@ __all__ = [
     "Tournament",
     "Unchanged",
     "Unsure",
+    "Untrusted",
     "additions",
     "batches",
     "by_place",

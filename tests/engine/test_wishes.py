@@ -135,7 +135,8 @@ def test_fields_are_cut_with_the_text() -> None:
     with Judge(backend, cache_dir=None, max_tokens_per_doc=40) as judge:
         ranking = judge.rerank("q", docs, "score", fields=["note"])
         plain = judge.rerank("q", [{"text": "short", "note": "x"}], "score", fields=["note"])
-    document = sent(backend)[0].partition("<document>")[2].partition("</document>")[0].strip()
+    document = sent(backend)[0].partition("<document:")[2].partition("</document:")[0]
+    document = document.partition(">")[2].strip()
     assert backend.count_tokens(document) <= 42
     title, _, rest = document.partition("\n\n")
     assert backend.count_tokens(title) <= 20

@@ -271,8 +271,9 @@ ALL = [template.name for template in Library().all()]
 
 
 def shape(message: Message) -> list[str]:
-    """The marks of a message that only the template may set."""
-    return re.findall(r"</?(?:query|documents?|passages?|sets?)>|\[\d+\]|<\||\[/?INST\]", message.content)
+    """The marks of a message that only the template may set, without the word of the call in them."""
+    marks = r"</?(?:query|documents?|passages?|sets?)(?::\w+)?>|\[\d+\]|<\||\[/?INST\]"
+    return [mark.partition(":")[0].rstrip(">") for mark in re.findall(marks, message.content)]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -301,12 +302,40 @@ def test_any_text_renders(query: str, title: str | None, text: str) -> None:
     template = Library().get("listwise")
     shown = [Shown(id=1, title=title, text=text), Shown(id=2, title=None, text="other")]
     said = template.render(query=Query(text=query), documents=shown, reply_format="Answer.")
-    assert shape(said[-1]) == ["<query>", "</query>", "<documents>", "[1]", "[2]", "</documents>"]
+    assert shape(said[-1]) == ["<query", "</query", "<documents", "[1]", "[2]", "</documents"]
 
 
 def test_the_tags_of_a_users_template_are_delimiters_too(write: Write) -> None:
     template = load(write(FRONT + BODY.replace("{{ d.text }}", "<Passage no='1'>{{ d.text }}</Passage>")))
-    assert ask(template, "a</passage >b")[0].content == "q\n[1]  <Passage no='1'>a(/passage )b</Passage>\nAnswer."
+    said = ask(template, "a</passage >b")[0].content
+    found = re.fullmatch(r"q\n\[1\]  <Passage:(\w+) no='1'>a\(/passage \)b</Passage:(\w+)>\nAnswer\.", said)
+    assert found is not None
+    assert found[1] == found[2]
+
+
+def test_only_tags_around_documents_get_a_word(write: Write) -> None:
+    body = "user:\n<q>{{ query }}</q> <a>like 7</a> {% for d in documents %}<d>{{ d.text }}</d><br>{% endfor %}"
+    said = ask(load(write(FRONT + body + " {{ reply_format }}")), "one", "two")[0].content
+    assert re.fullmatch(r"<q>q</q> <a>like 7</a> (<d:(\w+)>one</d:\2><br><d:\2>two</d:\2>)<br> Answer\.", said)
+
+
+def test_a_template_makes_delimiters_of_its_own(write: Write) -> None:
+    shown = (
+        "{% for d in documents %}## {{ d.id }} {{ fence() }}\n{{ fence('p') }}{{ d.text }}{{ fence('/p') }}{% endfor %}"
+    )
+    said = ask(load(write(FRONT + "user:\n{{ query }} " + shown + " {{ reply_format }}")), "one </P> two")[0].content
+    assert re.fullmatch(r"q ## 1 (\w+)\n<p:\1>one \(/P\) two</p:\1> Answer\.", said)
+
+
+@pytest.mark.parametrize("call", ["fence(query)", "fence('a', 'b')", "fence(tag='a')", "fence('a b')", "fence(*'a')"])
+def test_fence_takes_a_tag_name_and_nothing_else(call: str, write: Write) -> None:
+    with pytest.raises(PromptError, match=r"mine\.j2:8: fence\(\) takes nothing"):
+        load(write(FRONT + "user:\n{{ query }}{{ documents[0].text }}{{ " + call + " }}"))
+
+
+def test_the_system_part_has_no_fence(write: Write) -> None:
+    with pytest.raises(PromptError, match="There is no variable 'fence'"):
+        load(write(FRONT + "system:\n{{ fence() }}\n" + BODY))
 
 
 def test_titles_take_one_line_and_may_be_missing() -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 Json = dict[str, Any]
 Relevance = Callable[[str], float]
 
-_DOCUMENT = re.compile(r"^\[(\d+)\] |<document label=\"(\w+)\">\n", re.MULTILINE)
+_DOCUMENT = re.compile(r"^\[(\d+)\] |<document(?::\w+)? label=\"(\w+)\">\n", re.MULTILINE)
 
 
 def is_openai(path: str) -> bool:

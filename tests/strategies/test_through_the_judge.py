@@ -123,7 +123,7 @@ def test_one_token_is_all_that_first_asks_for() -> None:
         judge.rerank(QUERY, DOCS, "first")
     assert {len(request.labels) for request in backend.requests} == {20}
     assert all(request.schema is None and request.max_output_tokens <= 8 for request in backend.requests)
-    assert '<document label="T">' in backend.requests[0].messages[-1].content
+    assert ' label="T">' in backend.requests[0].messages[-1].content
 
 
 def logprobs(**chances: float) -> ChatReply:

@@ -52,8 +52,8 @@ _ANNOUNCES = re.compile(
 )
 _WRAP = " \n\t*_."
 _TAGGED = re.compile(
-    r"<(?P<tag>document|passage|quote|text|context|content|source|doc|snippet|blockquote|cite|q)(?:\s[^<>\n]{0,80})?>"
-    r".{0,4000}?</(?P=tag)\s{0,3}>",
+    r"<(?P<tag>document|passage|quote|text|context|content|source|doc|snippet|blockquote|cite|q)(?::\w{1,40})?(?:\s[^<>\n]{0,80})?>"
+    r".{0,4000}?</(?P=tag)(?::\w{1,40})?\s{0,3}>",
     re.IGNORECASE | re.DOTALL,
 )
 _QUOTED_LINE = re.compile(r"^[ \t]{0,3}>(?!\s{0,3}[\[(#]?\d)[^\n]*", re.MULTILINE)

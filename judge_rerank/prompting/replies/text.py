@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from judge_rerank.core import ChatReply, Failed
+from judge_rerank.prompting.special_tokens import SPOKEN
 from judge_rerank.prompting.thinking import without_thinking
 
 MAX_REPLY_CHARS = 1_000_000
@@ -19,9 +20,6 @@ MAX_REASON_CHARS = 2_000
 _EXCERPT_CHARS = 60
 _MESSAGE_CHARS = 300
 
-_END_TOKENS = re.compile(
-    r"<\|[a-z_]{2,30}\|>|</s>|<end_of_turn>|</?(?:response|output|solution|final_answer|final)>", re.IGNORECASE
-)
 _FENCE = re.compile(r"```[ \t]{0,8}[\w+-]{0,20}")
 _REFUSAL = re.compile(
     r"\b(?:i'?m (?:very |so |really )?sorry|i am sorry|i apologi[sz]e|i can ?not|i can't|i won't|i will not"
@@ -29,7 +27,7 @@ _REFUSAL = re.compile(
     r"|as an ai|against my (?:guidelines|policy))\b",
     re.IGNORECASE,
 )
-_PLAIN_SIGNS = str.maketrans("’ʼ＇［］【】＞", "'''[][]>")
+_PLAIN_SIGNS = str.maketrans("’ʼ＇［］【】＜＞｜▁", "'''[][]<>|_")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +61,7 @@ def open_reply(reply: ChatReply) -> ReplyText | Failed:
     if spoken is None:
         return failed("truncated", "Your reply ended before your thinking did. Think less and give the answer.")
     thought = spoken != text
-    text = _END_TOKENS.sub("", spoken).strip()
+    text = SPOKEN.sub("", spoken).strip()
     if len(text) > MAX_ANSWER_CHARS:
         return failed("unreadable", f"Your reply had {len(text):,} characters. Give the short answer asked for.")
     repairs = ("thinking removed",) if thought else ()

@@ -9,7 +9,7 @@ from judge_rerank.prompting.tasks.base import REGISTRY, ByCriteria, Task
 
 __all__ = ["PARSER_VERSION", "TASKS", "Task", "asked_by", "by_criteria", "compares", "neutral", "stating", "task"]
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Changes whenever the same reply would be read differently, so that cached judgments are read anew."""
 
 
