@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from judge_rerank.cli import options
+from judge_rerank.cli import completion, options
 from judge_rerank.cli.decorator import with_options
 from judge_rerank.cli.exit_codes import INTERRUPTED, MISSED, PARTIAL
 from judge_rerank.cli.interrupting import interruptible
@@ -107,7 +107,10 @@ class Planting:
     family: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Only this family of attacks (see --list). Repeatable.", rich_help_panel=_ATTACKS
+            metavar="NAME",
+            help="Only this family of attacks (see --list). Repeatable.",
+            autocompletion=completion.attack_families,
+            rich_help_panel=_ATTACKS,
         ),
     ] = None
     trials: Annotated[

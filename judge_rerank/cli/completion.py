@@ -39,6 +39,13 @@ def prompts(context: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, dict.fromkeys(name.partition("/")[2] for name in names))
 
 
+def attack_families(incomplete: str) -> list[str]:
+    """Names of families of attacks."""
+    from judge_rerank.evaluation import family_names
+
+    return _beginning(incomplete, family_names())
+
+
 _BY_FULL_NAME = frozenset({"show", "try"})
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.attacks.audit import Audit, attack
     from judge_rerank.evaluation.attacks.collection import collection, read_questions
     from judge_rerank.evaluation.attacks.drawing import drawn_topics
-    from judge_rerank.evaluation.attacks.family import chosen_families, families
+    from judge_rerank.evaluation.attacks.family import chosen_families, families, family_names
     from judge_rerank.evaluation.attacks.folder import is_audit
     from judge_rerank.evaluation.attacks.options import CUTOFFS, AttackOptions, AttackProgress
     from judge_rerank.evaluation.attacks.record import AttackInfo
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.tuning import Tuned, shuffled, tune
 
 _LAZY = {
+    "family_names": "attacks.family",
     "CUTOFFS": "attacks.options",
     "chosen_families": "attacks.family",
     "drawn_topics": "attacks.drawing",
@@ -237,6 +238,7 @@ __all__ = [
     "drawn_topics",
     "evaluate",
     "families",
+    "family_names",
     "fit_routes",
     "fixed_effect",
     "forecast",

@@ -37,6 +37,7 @@ def completed(line: str, place: Path, *, shell: str = "bash") -> list[str]:
         ("judge-rerank rer", ["rerank"]),
         ("judge-rerank rerank -s list", ["listwise"]),
         ("judge-rerank estimate --strategy bl", ["blitz"]),
+        ("judge-rerank attack --family query-e", ["query-echo"]),
         ("judge-rerank rerank -m local/smo", ["local/smollm2-135m"]),
         ("judge-rerank rerank -m openai/gpt-4.1-mi", ["openai/gpt-4.1-mini", "openai/gpt-4.1-mini-2025-04-14"]),
         ("judge-rerank prompts show score/r", ["score/rubric"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -357,3 +358,11 @@ def test_documents_of_ones_own(tmp_path: Path) -> None:
 def test_families_of_others_register_themselves() -> None:
     assert FAMILIES.names() == tuple(sorted(FAMILIES.names()))
     assert all(name in {family.name for family in families()} for name in FAMILIES.names())
+
+
+def test_ranks_need_no_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ir_measures", None)
+    found = audit(families=["query-echo"], trials=1)
+    assert found.info.finished
+    assert found.clean_figures.ndcg is None
+    assert found.figures[0].lifted[3].n > 0

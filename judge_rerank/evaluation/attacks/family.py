@@ -174,9 +174,14 @@ class Family:
     sources: tuple[str, ...] = ()
 
 
+def family_names() -> tuple[str, ...]:
+    """The names of all families; nothing is imported."""
+    return FAMILIES.names()
+
+
 def families() -> tuple[Family, ...]:
     """All families, by name."""
-    return tuple(described(name) for name in FAMILIES.names())
+    return tuple(described(name) for name in family_names())
 
 
 def described(name: str) -> Family:

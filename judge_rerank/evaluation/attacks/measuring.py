@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from judge_rerank.core import Ranking
+from judge_rerank.core import MissingExtra, Ranking
 from judge_rerank.evaluation.attacks.drawing import Attempt, Drawn
 from judge_rerank.evaluation.attacks.family import Planted
 from judge_rerank.evaluation.attacks.record import ADAPTIVE, MOST_PAYLOAD, Clean, Cost, Trial
@@ -23,12 +23,12 @@ class Measure:
     """Makes records of rankings.
 
     Args:
-        graded: whether there are grades to measure by.
+        graded: whether there are grades to measure nDCG by, where ir-measures is installed.
         grades: by query and document id.
     """
 
     def __init__(self, *, graded: bool, grades: Mapping[str, Mapping[str, float]]) -> None:
-        self._metrics = Metrics([METRIC]) if graded else None
+        self._metrics = _metrics() if graded else None
         self._grades = grades
 
     def clean(self, drawn: Drawn, ranking: Ranking) -> Clean:
@@ -89,6 +89,14 @@ class Measure:
             return None
         ids = [drawn.documents[index].id or "" for index in ranking.order]
         return self._metrics.of(ids, grades)[METRIC]
+
+
+def _metrics() -> Metrics | None:
+    """None where ir-measures is not installed: ranks are what an audit is about, and need nothing."""
+    try:
+        return Metrics([METRIC])
+    except MissingExtra:
+        return None
 
 
 def _broken(ranking: Ranking) -> int:

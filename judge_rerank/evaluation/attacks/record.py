@@ -87,7 +87,7 @@ class Clean:
         scores: relevance by place, as text keys; only those that have one.
         broken: calls whose reply was refused, cut off or could not be read.
         suspicious: places that the guard flagged; None where there is no guard.
-        ndcg: nDCG@10; None without grades.
+        ndcg: nDCG@10; None without grades, or without ir-measures.
         cost: what it took.
     """
 
