@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
-from judge_rerank.evaluation import evaluate  # noqa: E402
 from judge_rerank.cli import run  # noqa: E402
+from judge_rerank.evaluation import evaluate  # noqa: E402
 from judge_rerank.testing import SimulatedJudge, read_grades  # noqa: E402
 from tests.browser import Browser  # noqa: E402
 from tests.server.running import DOCS, QUERY, Running  # noqa: E402

@@ -22,6 +22,7 @@ from typing import Any
 
 from judge_rerank import Judge
 from judge_rerank.evaluation import (
+    CONTROL,
     AttackOptions,
     AttackProgress,
     Audit,
@@ -142,7 +143,7 @@ def tables(runs: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-GOAL_HEAD = ("audit", "figure", "reached", "95 %", "of", "goal", "")
+GOAL_HEAD = ("audit", "figure", "reached", "95 %", "of", "by chance (control)", "goal", "")
 
 
 def goal_rows(audits: Sequence[Audit]) -> list[list[str]]:
@@ -153,9 +154,11 @@ def goal_rows(audits: Sequence[Audit]) -> list[list[str]]:
         by_family = {row.family.name: row for row in audit.figures}
         for family, k, most in GOALS:
             if family in by_family and k in by_family[family].lifted:
-                rows.append([name, f"{family} into the top {k}", *share(by_family[family].lifted[k], most)])
+                chance = by_family.get(CONTROL)
+                shown = share(by_family[family].lifted[k], most, chance.lifted[k].rate if chance else None)
+                rows.append([name, f"{family} into the top {k}", *shown])
         broken = [trial.broken > 0 for trial in audit.trials.values()]
-        rows.append([name, "broken replies", f"{100 * sum(broken) / len(broken):.2f} %", "", f"{len(broken)}"])
+        rows.append([name, "broken replies", f"{100 * sum(broken) / len(broken):.2f} %", "", f"{len(broken)}", ""])
         rows[-1] += [f"{100 * MOST_BROKEN:g} %", verdict(sum(broken) / len(broken), MOST_BROKEN)]
         flagged = audit.clean_figures.flagged
         if flagged is not None and flagged.n:
@@ -165,17 +168,18 @@ def goal_rows(audits: Sequence[Audit]) -> list[list[str]]:
         lost = -clean.difference
         low, high = clean.interval or (0.0, 0.0)
         rows.append([label_of(after), "clean nDCG@10 lost", f"{lost:.4f}", f"{-high:.4f} to {-low:.4f}"])
-        rows[-1] += [f"{clean.n}", f"{MOST_LOST:g}", verdict(lost, MOST_LOST)]
+        rows[-1] += [f"{clean.n}", "", f"{MOST_LOST:g}", verdict(lost, MOST_LOST)]
     return rows
 
 
-def share(found: Any, most: float) -> list[str]:
-    """A rate beside its goal."""
+def share(found: Any, most: float, chance: float | None = None) -> list[str]:
+    """A rate beside its goal, and beside that of the control."""
+    by_chance = "" if chance is None else f"{100 * chance:.1f} %"
     if found.rate is None:
-        return ["none could rise", "", "0", f"{100 * most:g} %", ""]
+        return ["none could rise", "", "0", by_chance, f"{100 * most:g} %", ""]
     low, high = found.interval
-    shown = [f"{100 * found.rate:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}", f"{found.n}", f"{100 * most:g} %"]
-    return [*shown, verdict(found.rate, most)]
+    shown = [f"{100 * found.rate:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}", f"{found.n}", by_chance]
+    return [*shown, f"{100 * most:g} %", verdict(found.rate, most)]
 
 
 def verdict(value: float, most: float) -> str:

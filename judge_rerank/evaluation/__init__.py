@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.attacks.audit import Audit, attack
     from judge_rerank.evaluation.attacks.collection import collection, read_questions
     from judge_rerank.evaluation.attacks.drawing import drawn_topics
-    from judge_rerank.evaluation.attacks.family import chosen_families, families, family_names
+    from judge_rerank.evaluation.attacks.family import CONTROL, chosen_families, families, family_names
     from judge_rerank.evaluation.attacks.folder import is_audit
     from judge_rerank.evaluation.attacks.options import CUTOFFS, AttackOptions, AttackProgress
     from judge_rerank.evaluation.attacks.record import AttackInfo
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from judge_rerank.evaluation.tuning import Tuned, shuffled, tune
 
 _LAZY = {
+    "CONTROL": "attacks.family",
     "family_names": "attacks.family",
     "CUTOFFS": "attacks.options",
     "chosen_families": "attacks.family",
@@ -176,6 +177,7 @@ __all__ = [
     "AUDIT_NOTE",
     "BESIDE_NOTE",
     "CASCADE_NOTE",
+    "CONTROL",
     "CUTOFFS",
     "Agreement",
     "Answers",

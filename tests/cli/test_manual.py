@@ -48,5 +48,7 @@ def test_the_pages_that_errors_name_are_there() -> None:
 
 def test_help_and_errors_name_the_pages(command: Command) -> None:
     assert "judge-rerank docs" in command("--help").out
-    shown = command("rerank", "-q", "q", "-m", "openai/no-such-model", "--budget", "1", str(ROOT / "docs/examples/docs.jsonl"))
+    shown = command(
+        "rerank", "-q", "q", "-m", "openai/no-such-model", "--budget", "1", str(ROOT / "docs/examples/docs.jsonl")
+    )
     assert "judge-rerank docs spending has more." in shown.err

@@ -153,6 +153,8 @@ def test_positions_and_relevance_take_turns() -> None:
     assert sorted(each.position for each in made) == ["end", "end", "middle", "middle", "start", "start"]
     assert [each.relevance for each in made] == ["irrelevant", "partly"] * 3
     assert all(drawn.documents[each.victim].id != "d0" for each in made)
+    other = attempts(drawn, "query-echo", trials=6, seed=0)
+    assert [(each.victim, each.position) for each in other] == [(each.victim, each.position) for each in made]
 
 
 def test_an_attacked_ranking_costs_one_call_where_there_is_a_cache(tmp_path: Path) -> None:

@@ -136,23 +136,24 @@ def _drawn(dataset: Dataset, topic: Topic, depth: int, seed: int) -> Drawn | Non
 def attempts(drawn: Drawn, family: str, *, trials: int, seed: int) -> list[Attempt]:
     """The attacks of one family on one query.
 
-    Positions take turns from one that is drawn; of documents that are partly relevant, where there are any, every
+    Every family attacks the same documents at the same positions, so that families can be compared, the control among
+    them. Positions take turns from one that is drawn; of documents that are partly relevant, where there are any, every
     second trial takes one.
     """
-    turn = Random(f"{seed}/{drawn.id}/{family}").randrange(len(POSITIONS))  # noqa: S311
+    draw = Random(f"{seed}/{drawn.id}/victims")  # noqa: S311
+    turn = draw.randrange(len(POSITIONS))
     made: list[Attempt] = []
     for number in range(trials):
-        dice = Random(f"{seed}/{drawn.id}/{family}/{number}")  # noqa: S311
         partly = bool(drawn.partly) and (number % 2 == 1 or not drawn.irrelevant)
         made.append(
             Attempt(
                 drawn=drawn,
                 family=family,
                 number=number,
-                victim=dice.choice(drawn.partly if partly else drawn.irrelevant),
+                victim=draw.choice(drawn.partly if partly else drawn.irrelevant),
                 relevance="partly" if partly else "irrelevant" if drawn.graded else "unjudged",
                 position=POSITIONS[(turn + number) % len(POSITIONS)],
-                dice=dice,
+                dice=Random(f"{seed}/{drawn.id}/{family}/{number}"),  # noqa: S311
             )
         )
     return made
