@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 Style = Literal["html", "md", "csv", "latex", "json", "trec"]
 
+_Compare = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Another audit of the same data, shown side by side.")
+]
+
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that judge-rerank eval or attack wrote.")],
@@ -41,9 +45,7 @@ def report(
     variant: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only the rankings of this variant, for trec.")
     ] = None,
-    compare: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Another audit of the same data, shown side by side.")
-    ] = None,
+    compare: _Compare = None,
 ) -> None:
     """Report the findings of a run: a summary, a table, and the reasons, query by query.
 

@@ -74,21 +74,22 @@ class Runner:
             self._count(1, "")
 
     async def _rank_attacked(self) -> None:
-        todo = [attempt for attempt in self._attempts() if attempt.key not in self.trials]
-        planted = [attempt.planted() for attempt in todo]
-        self._count(len(self.topics) * len(self.families) * self.asked.trials - len(todo), "")
-        pairs = (
-            (attempt.drawn.topic.query, attempt.documents(made)) for attempt, made in zip(todo, planted, strict=True)
-        )
-        async for (attempt, made), ranking in self._ranked(list(zip(todo, planted, strict=True)), pairs):
-            clean = self.clean.get(attempt.drawn.id)
-            if clean is not None:
-                self._keep(self.measure.trial(attempt, made, clean, ranking))
+        wanted = list(self._attempts())
+        todo = [(attempt, attempt.planted()) for attempt in wanted if attempt.key not in self.trials]
+        self._count(len(wanted) - len(todo), "")
+        pairs = ((attempt.drawn.topic.query, attempt.documents(made)) for attempt, made in todo)
+        async for (attempt, made), ranking in self._ranked(todo, pairs):
+            self._keep(self.measure.trial(attempt, made, self.clean[attempt.drawn.id], ranking))
             self._count(1, attempt.family)
 
     def _attempts(self) -> Iterator[Attempt]:
-        """All attacks, those on one query together, so that what the judge has read of it is used again."""
+        """All attacks, those on one query together, so that what the judge has read of it is used again.
+
+        There is none on a query whose clean ranking is missing.
+        """
         for drawn in self.topics:
+            if drawn.id not in self.clean:
+                continue
             for family in self.families:
                 yield from attempts(drawn, family.name, trials=self.asked.trials, seed=self.asked.seed)
 
