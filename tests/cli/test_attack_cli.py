@@ -74,6 +74,23 @@ def test_a_judge_that_obeys_is_found_out(command: Command, folder: Path, tmp_pat
     assert "Clean nDCG@10" in again.out
 
 
+def test_the_mode_for_untrusted_documents_is_audited(command: Command, folder: Path, tmp_path: Path) -> None:
+    some = ["attack", "--data", folder, "--family", "direct-instruction", "--limit", 2, "--trials", 2, "-k", 1]
+    with Provider(lambda asked: Answer(text="3" if "10/10" in asked.prompt else "1")) as provider:
+        judge = ["-m", "openai/test", "--api-base", f"{provider.url}/v1", "--trust", "untrusted"]
+        ran = command(*some, *judge, "-o", tmp_path / "run", "-f", "json")
+        sent = provider.requests
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert found["audit"]["settings"]["trust"] == "untrusted"
+    clean, attacked = found["clean"]["cost"], found["families"][0]["cost"]
+    assert clean["calls"] == 2 * 6
+    assert attacked["calls"] == 2 * 2
+    assert attacked["cached_calls"] == 2 * 2 * 5
+    assert sent == clean["calls"] + attacked["calls"]
+    assert "Trust: untrusted" in command("report", tmp_path / "run", "-f", "md").out
+
+
 def test_a_scorer_is_audited_without_a_model(command: Command, folder: Path, tmp_path: Path) -> None:
     ran = command("attack", "--data", folder, "-s", "bm25", "--limit", 3, "-o", tmp_path / "run")
     assert ran.code == 0, ran.err
