@@ -89,7 +89,9 @@ class AttackData:
             raise InputError("A query is empty, so there is nothing to judge the documents against.")
         if self.queries is not None:
             given = read_questions(self.queries)
-        if not given and is_dataset(self.data):
+        if is_dataset(self.data):
+            if given and Path(self.data).exists():
+                raise InputError(f"{self.data} has queries of its own; leave out --query and --queries.")
             return load(self.data)
         found = collection(self.data, queries=given or None, limit=self.limit, depth=self.candidates, seed=self.seed)
         if not given:

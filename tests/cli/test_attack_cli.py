@@ -164,6 +164,7 @@ def test_the_families_there_are(command: Command) -> None:
         (["--data", "nowhere"], "nowhere"),
         (["--data", "FOLDER", "-q", "x", "--queries", "x.txt"], "leave one out"),
         (["--data", "FOLDER", "-q", " "], "query is empty"),
+        (["--data", "FOLDER", "-q", "x"], "has queries of its own"),
     ],
 )
 def test_what_cannot_be(command: Command, folder: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
