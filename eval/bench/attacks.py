@@ -190,16 +190,18 @@ COST_HEAD = ("audit", "calls per clean ranking", "tokens", "dollars", "calls per
 
 
 def cost_rows(audits: Sequence[Audit]) -> list[list[str]]:
-    """What a ranking takes under each configuration."""
+    """What a ranking takes under each configuration, as if no reply had come from the cache."""
     rows: list[list[str]] = []
     for audit in audits:
         clean, n = audit.clean_figures.cost, len(audit.clean)
         attacked = [trial.cost for trial in audit.trials.values()]
-        usd = "unknown" if clean.cost_usd is None else f"{float(clean.cost_usd) / n:.6f}"
+        usd = "unknown" if clean.uncached_usd is None else f"{float(clean.uncached_usd) / n:.6f}"
         calls = (clean.calls + clean.cached_calls) / n
         sent = sum(cost.calls for cost in attacked) / len(attacked)
         cached = sum(cost.cached_calls for cost in attacked) / len(attacked)
-        rows.append([label_of(audit), f"{calls:.1f}", f"{clean.tokens / n:.0f}", usd, f"{sent:.1f}", f"{cached:.1f}"])
+        rows.append(
+            [label_of(audit), f"{calls:.1f}", f"{clean.uncached_tokens / n:.0f}", usd, f"{sent:.1f}", f"{cached:.1f}"]
+        )
     return rows
 
 

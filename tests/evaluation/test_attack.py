@@ -164,6 +164,8 @@ def test_an_attacked_ranking_costs_one_call_where_there_is_a_cache(tmp_path: Pat
     texts = {request.messages[-1].content for request in backend.requests}
     assert len(backend.requests) == len(texts) <= clean + attacks
     assert found.figures[0].cost.cached_calls >= attacks * (CANDIDATES - 1)
+    cost = found.figures[0].cost
+    assert cost.uncached_tokens > cost.tokens > 0
 
 
 def test_resuming_pays_for_nothing_twice(tmp_path: Path) -> None:

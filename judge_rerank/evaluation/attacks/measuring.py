@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from judge_rerank.core import MissingExtra, Ranking
+from judge_rerank.core import MissingExtra, Ranking, total_usd
 from judge_rerank.evaluation.attacks.drawing import Attempt, Drawn
 from judge_rerank.evaluation.attacks.family import Planted
 from judge_rerank.evaluation.attacks.record import ADAPTIVE, MOST_PAYLOAD, Clean, Cost, Trial
@@ -117,10 +117,13 @@ def _suspicious(ranking: Ranking) -> tuple[int, ...] | None:
 
 def _cost(ranking: Ranking) -> Cost:
     usage = ranking.usage
+    tokens, whole = usage.input_tokens + usage.output_tokens, total_usd((usage.cost_usd, usage.saved_usd))
     return Cost(
         calls=usage.calls,
         cached_calls=usage.cached_calls,
-        tokens=usage.input_tokens + usage.output_tokens,
+        tokens=tokens,
         cost_usd=None if usage.cost_usd is None else str(usage.cost_usd),
+        uncached_tokens=tokens + usage.saved_input_tokens + usage.saved_output_tokens,
+        uncached_usd=None if whole is None else str(whole),
         seconds=usage.latency_s,
     )

@@ -66,6 +66,7 @@ class Cost:
     Attributes:
         calls, cached_calls, tokens: as in `Usage`; tokens are those of input and output.
         cost_usd: as decimal text; None where it is not known.
+        uncached_tokens, uncached_usd: the same two as if no reply had come from the cache.
         seconds: its latency.
     """
 
@@ -73,6 +74,8 @@ class Cost:
     cached_calls: int = 0
     tokens: int = 0
     cost_usd: str | None = "0"
+    uncached_tokens: int = 0
+    uncached_usd: str | None = "0"
     seconds: float = 0.0
 
 

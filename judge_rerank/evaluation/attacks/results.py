@@ -179,14 +179,20 @@ def _by(trials: Sequence[Trial], k: int, key: Callable[[Trial], str]) -> dict[st
 def total_cost(costs: Iterable[Cost]) -> Cost:
     """Several costs together; dollars are unknown where one of them is."""
     listed = list(costs)
-    usd = total_usd(None if each.cost_usd is None else Decimal(each.cost_usd) for each in listed)
     return Cost(
         calls=sum(each.calls for each in listed),
         cached_calls=sum(each.cached_calls for each in listed),
         tokens=sum(each.tokens for each in listed),
-        cost_usd=None if usd is None else str(usd),
+        cost_usd=_together(each.cost_usd for each in listed),
+        uncached_tokens=sum(each.uncached_tokens for each in listed),
+        uncached_usd=_together(each.uncached_usd for each in listed),
         seconds=math.fsum(each.seconds for each in listed),
     )
+
+
+def _together(amounts: Iterable[str | None]) -> str | None:
+    usd = total_usd(None if amount is None else Decimal(amount) for amount in amounts)
+    return None if usd is None else str(usd)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
