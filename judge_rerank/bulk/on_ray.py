@@ -26,7 +26,7 @@ from judge_rerank.bulk.ray_actors import (
     shards_of,
     write_scores,
 )
-from judge_rerank.bulk.recorded_scores import scores_pairs_alone, worth_recording
+from judge_rerank.bulk.recorded_scores import worth_dividing, worth_recording
 from judge_rerank.bulk.results import PartResult
 from judge_rerank.bulk.settings import JudgeSettings
 from judge_rerank.bulk.staging import Part
@@ -147,7 +147,7 @@ class RayWorkers:
         """The parts, after the scorers have been through those with very many candidates of one query."""
         strategy = self._work.settings.strategy
         large = [part for part in parts if part.queries == 1 and part.rows > self._engine.shard_rows]
-        if large and self._engine.scorers and scores_pairs_alone(strategy):
+        if large and self._engine.scorers and worth_dividing(strategy):
             self._score_shards(large)
         return parts
 
