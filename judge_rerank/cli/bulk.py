@@ -73,7 +73,9 @@ def bulk(
         typer.Option(min=0, metavar="N", help="On Ray: graphics cards for each of these.", rich_help_panel=_WHERE),
     ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
-    top: Annotated[int | None, typer.Option("--top", "-k", min=1, metavar="N", help="Write only the best N.")] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", "-k", min=1, metavar="N", help="Write only the best documents of each query.")
+    ] = None,
     max_usd: options.MaxUsd = None,
     queries_per_part: Annotated[
         int, typer.Option(min=1, metavar="N", help="Queries that are ranked and written together.")
@@ -86,11 +88,11 @@ def bulk(
     ] = False,
     rpm: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Requests that the provider allows a minute.", rich_help_panel=_EFFORT),
+        typer.Option(metavar="N", help="Requests that the provider allows per minute.", rich_help_panel=_EFFORT),
     ] = None,
     tpm: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Tokens that the provider allows a minute.", rich_help_panel=_EFFORT),
+        typer.Option(metavar="N", help="Tokens that the provider allows per minute.", rich_help_panel=_EFFORT),
     ] = None,
 ) -> None:
     """Rank the queries of files, each with its candidates, into Parquet files.
@@ -163,7 +165,7 @@ class _Progress:
         left = (progress.queries - done.queries) / rate if rate else 0.0
         note(
             f"{done.queries:,} of {counted(progress.queries, 'query', 'queries')} · {dollars(progress.spent_usd)} · "
-            f"{rate:.1f} queries a second · {_span(left)} left"
+            f"{rate:.1f} queries per second · {_span(left)} left"
         )
 
 

@@ -180,7 +180,7 @@ def test_a_dry_run_says_what_it_takes_and_sends_nothing(
     found = estimate_files(given, rpm=60, **judge)
     assert (found.queries, found.rows, found.sampled) == (300, 1800, 200)
     assert found.estimate.calls == 1800
-    assert (found.hours, found.bound) == (pytest.approx(1800 / 60 / 60), "requests a minute")
+    assert (found.hours, found.bound) == (pytest.approx(1800 / 60 / 60), "requests per minute")
     assert found.estimate.expected_cost_usd is not None
     assert provider.requests == 0
 
