@@ -115,8 +115,7 @@ class RayWorkers:
                 problem = str(error).strip().splitlines()[-1]
             if problem:
                 raise SetupError(f"The worker on {node['NodeManagerAddress']} cannot rank: {problem}")
-        judge = self._work.settings.judge
-        if len(nodes) > 1 and not judge.get("store"):
+        if len(nodes) > 1 and self._work.settings.store is None:
             _LOG.warning(
                 "%d machines have no store in common, so each keeps replies of its own: a part that another machine "
                 "has to rank again is paid for again. A store (postgresql://…) avoids that.",
@@ -248,7 +247,7 @@ def _coordinator(ray: Any, settings: JudgeSettings) -> Generator[Any]:
     backends = settings.backends()
     limit = settings.judge.get("concurrency") or (backends[0].info.concurrency if backends else 1)
     budget = settings.judge.get("budget")
-    if settings.judge.get("store"):
+    if settings.store is not None:
         budget = None  # the database holds the ledger
     elif budget is not None and budget.path is None:
         raise InputError("The cap of a run on Ray needs a file on this machine: Budget(usd=…, path=…).")

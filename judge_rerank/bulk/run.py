@@ -326,9 +326,12 @@ def _begun(folder: Folder, *, resume: bool) -> BulkRun | None:
 
 def _budgeted(settings: JudgeSettings, folder: Folder) -> JudgeSettings:
     """The settings with a ledger that all sessions and processes of the run share, if there is a cap."""
-    budget = settings.judge.get("budget")
-    if budget is None or budget.path is not None or settings.judge.get("store"):
+    budget, store = settings.judge.get("budget"), settings.store
+    if budget is None or budget.path is not None:
         return settings
+    if store is not None:
+        kept: dict[str, Any] = {"store": store}
+        return settings.changed(budget=replace(budget, **kept))
     if folder.local is not None:
         return settings.changed(budget=replace(budget, path=folder.local / "_spend.db"))
     ledgers = cache_dir() / "bulk"

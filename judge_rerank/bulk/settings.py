@@ -86,6 +86,11 @@ class JudgeSettings:
         """The strategy's spec; "" for the model's own."""
         return "" if self.strategy is None else spec_of(self.strategy)
 
+    @property
+    def store(self) -> str | None:
+        """The database that machines share, of the judge or of its budget; None where there is none."""
+        return self.judge.get("store") or getattr(self.judge.get("budget"), "store", None)
+
     def asked(self) -> RankKeywords:
         """What is asked of every ranking, as keywords."""
         return {name: value for name, value in self.ranking.items() if value is not None}  # pyright: ignore[reportReturnType]

@@ -74,7 +74,8 @@ def bulk(
     ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     top: Annotated[
-        int | None, typer.Option("--top", "-k", min=1, metavar="N", help="Write only the best documents of each query.")
+        int | None,
+        typer.Option("--top", "-k", min=1, metavar="N", help="Write only the best documents of each query."),
     ] = None,
     max_usd: options.MaxUsd = None,
     queries_per_part: Annotated[
