@@ -39,7 +39,6 @@ SETS = ("wikiqa", "dl19", "scifact", "cranfield")
 DEPTH = 20
 STRATEGY = "score(batch_size=10)"
 CALLS_A_QUERY = 2
-PAGE = os.sysconf("SC_PAGE_SIZE")
 PLUGIN, MODEL = "tests.bulk.wire", "wire/judge"
 
 
@@ -236,10 +235,26 @@ def rankers(roots: Sequence[int]) -> list[int]:
     return [pid for pid, line in below.items() if "spawn_main" in line or "JudgeActor" in line]
 
 
-def rss_mb(pid: int) -> float:
-    with suppress(OSError, IndexError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
-    return 0.0
+@dataclass(frozen=True, order=True)
+class Size:
+    """What a process has in memory: all of it, and what is no file that is mapped into it, as the cache's is."""
+
+    resident: float = 0.0
+    anonymous: float = 0.0
+
+    @classmethod
+    def of(cls, pid: int) -> Size:
+        with suppress(OSError, KeyError):
+            lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+            said = {line[0]: line[1] for line in lines if len(line) > 1}
+            return cls(int(said["VmRSS:"]) / 1e3, int(said["RssAnon:"]) / 1e3)
+        return cls()
+
+    def larger(self, other: Size) -> Size:
+        return Size(max(self.resident, other.resident), max(self.anonymous, other.anonymous))
+
+    def __str__(self) -> str:
+        return f"{self.resident:.0f} ({self.anonymous:.0f})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,8 +263,8 @@ class Measured:
 
     queries: int
     seconds: float
-    driver_mb: float
-    worker_mb: float
+    driver_mb: Size
+    worker_mb: Size
     status: str
 
 
@@ -258,12 +273,13 @@ def measured(drive: Drive) -> Measured:
     process = drive.start()
     assert process.stdout is not None
     points: list[dict[str, Any]] = []
-    driver = worker = 0.0
+    driver, worker = Size(), Size()
     for line in process.stdout:
         said = json.loads(line)
         points.append(said)
-        driver = max(driver, rss_mb(process.pid))
-        worker = max([worker, *map(rss_mb, rankers([process.pid, os.getpid()]))])
+        driver = driver.larger(Size.of(process.pid))
+        for pid in rankers([process.pid, os.getpid()]):
+            worker = worker.larger(Size.of(pid))
     process.wait()
     last = points[-1] if points else {"status": f"ended with {process.returncode}"}
     timed = [point for point in points if "at" in point]
@@ -306,10 +322,11 @@ def throughput(asked: argparse.Namespace, folder: Path) -> int:
                 limit = asked.concurrency / asked.latency / CALLS_A_QUERY
                 rows.append(
                     [engine, str(workers), f"{rate:.1f}", f"×{rate / alone:.2f}" if alone else "", f"{limit:.0f}",
-                     str(bill["peak"]), f"{found.driver_mb:.0f}", f"{found.worker_mb:.0f}", found.status]
+                     str(bill["peak"]), f"{found.driver_mb}", f"{found.worker_mb}", found.status]
                 )  # fmt: skip
                 tell(rows[-1])
-    head = ["engine", "workers", "queries/s", "to the first", "judge's limit", "most at once", "driver MB", "worker MB",
+    head = ["engine", "workers", "queries/s", "to the first", "judge's limit", "most at once",
+            "driver MB (anonymous)", "worker MB (anonymous)",
             "status"]  # fmt: skip
     print(markdown(head, rows))
     return 0
@@ -337,10 +354,10 @@ def memory(asked: argparse.Namespace, folder: Path) -> int:
                     )
                 )
                 judge.close()
-                rows.append([engine, f"{size:,}", f"{given.stat().st_size / 1e6:.0f}", f"{found.driver_mb:.0f}",
-                             f"{found.worker_mb:.0f}", found.status])  # fmt: skip
+                rows.append([engine, f"{size:,}", f"{given.stat().st_size / 1e6:.0f}", f"{found.driver_mb}",
+                             f"{found.worker_mb}", found.status])  # fmt: skip
                 tell(rows[-1])
-    print(markdown(["engine", "queries", "input MB", "driver MB", "worker MB", "status"], rows))
+    print(markdown(["engine", "queries", "input MB", "driver MB (anonymous)", "worker MB (anonymous)", "status"], rows))
     return 0
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -115,30 +115,41 @@ class RayWorkers:
                 problem = str(error).strip().splitlines()[-1]
             if problem:
                 raise SetupError(f"The worker on {node['NodeManagerAddress']} cannot rank: {problem}")
-        if len(nodes) > 1 and self._work.settings.store is None:
+        machines = {node["NodeManagerHostname"] for node in nodes}
+        if len(machines) > 1 and self._work.settings.store is None:
             _LOG.warning(
                 "%d machines have no store in common, so each keeps replies of its own: a part that another machine "
                 "has to rank again is paid for again. A store (postgresql://…) avoids that.",
-                len(nodes),
+                len(machines),
             )
 
     def results(self, parts: Sequence[Part], cancel: CancelToken | None = None) -> Generator[PartResult]:
         """Rank parts; each result as soon as it is written.
 
         A run that is to stop lets the parts that are under way come to their end.
+
+        Raises:
+            RerankError: a part cannot be read or written, or Ray has failed.
         """
         if not parts:
             return
-        unlisten = cancel.listen(self._stop) if cancel is not None else None
-        rows = iter(self._ranked([part.number for part in self._ordered(parts)]).iter_rows())
+        # Without waiting for an answer, since this may be called from the handler of a signal.
+        unlisten = cancel.listen(self._coordinator.stop.remote) if cancel is not None else None
         try:
-            for row in rows:
-                if row["result"]:
-                    yield PartResult.from_json(row["result"])
+            rows = iter(self._ranked([part.number for part in self._ordered(parts)]).iter_rows())
+            try:
+                for row in rows:
+                    yield from _result_in(row["result"])
+            except GeneratorExit:
+                self._coordinator.stop.remote()
+                for _ in rows:
+                    pass
+                raise
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "ray":
+                raise
+            raise SetupError(f"Ray has failed: {str(error).strip().splitlines()[-1]}") from error
         finally:
-            self._stop()
-            for _ in rows:
-                pass
             if unlisten is not None:
                 unlisten()
 
@@ -195,9 +206,18 @@ class RayWorkers:
     def _dataset(self, rows: Sequence[dict[str, Any]]) -> Any:
         return self._ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
 
-    def _stop(self) -> None:
-        with suppress(self._ray.exceptions.RayError):
-            self._ray.get(self._coordinator.stop.remote())
+
+def _result_in(said: str) -> Iterator[PartResult]:
+    """The result of a part, as its actor says it; none where it was not ranked.
+
+    Raises:
+        SetupError: it could not be.
+    """
+    problem = "error: "
+    if said.startswith(problem):
+        raise SetupError(said.removeprefix(problem))
+    if said:
+        yield PartResult.from_json(said)
 
 
 @contextmanager
