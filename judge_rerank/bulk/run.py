@@ -20,6 +20,7 @@ from judge_rerank.bulk.settings import DEFAULTS, JudgeKeywords, JudgeSettings, R
 from judge_rerank.bulk.staging import survey
 from judge_rerank.core import Backend, CancelToken, InputError, Strategy, UnknownName, require
 from judge_rerank.spending import Budget
+from judge_rerank.storage import store_of_environment
 
 QUERIES_PER_PART = 100
 
@@ -143,6 +144,7 @@ def _split(options: BulkKeywords) -> tuple[JudgeKeywords, RankingKeywords, _Own]
     judge: Any = {**DEFAULTS, **given}
     if judge.get("budget") is None:
         judge["budget"] = Budget.from_environment()
+    judge["store"] = judge.get("store") or store_of_environment()
     return judge, ranking, own
 
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from judge_rerank.bulk.forecast import require_room
 from judge_rerank.bulk.inputs import Input
@@ -173,10 +173,10 @@ class Session:
         self._ledger_usd()
 
     def _ledger_usd(self) -> str:
-        budget = self._settings.judge.get("budget")
-        if budget is None:
+        budget, store = self._settings.judge.get("budget"), self._settings.store
+        if budget is None and store is None:
             return ""
-        with Ledger.of(budget) as ledger:
+        with Ledger.of(budget, store=store) as ledger:
             return str(Decimal(ledger.totals().spent) / 1_000_000)
 
 
@@ -186,8 +186,7 @@ def _budgeted(settings: JudgeSettings, folder: Folder) -> JudgeSettings:
     if budget is None or budget.path is not None:
         return settings
     if store is not None:
-        kept: dict[str, Any] = {"store": store}
-        return settings.changed(budget=replace(budget, **kept))
+        return settings.changed(budget=replace(budget, store=store))
     if folder.local is not None:
         return settings.changed(budget=replace(budget, path=folder.local / "_spend.db"))
     ledgers = cache_dir() / "bulk"
