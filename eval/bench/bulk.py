@@ -23,7 +23,7 @@ import tempfile
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -168,12 +168,26 @@ def cluster(engine: str) -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 4, "object_store_memory": 80 * 1024 * 1024, "include_dashboard": False}
-    running = Cluster(initialize_head=True, head_node_args=node)
-    running.add_node(num_cpus=4, object_store_memory=80 * 1024 * 1024)
+    running = Cluster()
     try:
+        for _ in range(2):
+            patiently(lambda: running.add_node(**node))
         yield running.address
     finally:
         running.shutdown()
+
+
+def patiently(act: Callable[[], object]) -> None:
+    """Do it, again if a busy machine was not quick enough for Ray."""
+    for left in (2, 1, 0):
+        try:
+            act()
+        except Exception as error:
+            if not left:
+                raise
+            print(f"again, after: {str(error)[:80]}", file=sys.stderr)
+        else:
+            return
 
 
 def collection() -> list[tuple[str, list[Mapping[str, Any]]]]:

@@ -243,8 +243,8 @@ def _connected(address: str) -> Generator[Any]:
         )
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
+        except Exception as error:  # of many kinds, none of them Ray's own
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SetupError(f"There is no Ray cluster at {address!r}: {first} Start one: ray start --head") from None
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
