@@ -60,7 +60,7 @@ def forecast(settings: JudgeSettings, found: Survey, limits: Limits) -> BulkFore
         SetupError: there is no model, or an extra is missing.
     """
     with settings.open() as judge:
-        asked: Any = {name: value for name, value in settings.asked().items() if name != "mode"}
+        asked: Any = settings.asked()
         estimates = [judge.estimate(query, documents, **asked) for query, documents in found.sample]
     backends = settings.backends()
     at_once = settings.judge.get("concurrency") or (backends[0].info.concurrency if backends else 1)

@@ -79,6 +79,8 @@ class OnRay:
             SetupError: there is no cluster at the address.
         """
         work.settings.plain()
+        if work.settings.ranking.get("mode") == "batch":
+            raise InputError("Batch jobs need one machine to wait for them, and no cluster: leave out Ray.")
         with _connected(self.address) as ray, _coordinator(ray, work.settings) as coordinator:
             yield RayWorkers(self, ray, work, coordinator)
 

@@ -22,7 +22,8 @@ from judge_rerank.core import Backend, CancelToken, InputError, Strategy, Unknow
 from judge_rerank.spending import Budget
 from judge_rerank.storage import store_of_environment
 
-QUERIES_PER_PART = 100
+QUERIES_PER_PART, QUERIES_PER_BATCH = 100, 5_000
+"""Queries in a part; of those that become batch jobs, which are the cheaper to wait for the larger they are."""
 
 
 class BulkKeywords(JudgeKeywords, RankingKeywords, total=False):
@@ -30,7 +31,8 @@ class BulkKeywords(JudgeKeywords, RankingKeywords, total=False):
 
     Attributes:
         resume: go on with the run that is in the folder.
-        queries_per_part: how many queries are ranked and written together; 100 where it is not said.
+        queries_per_part: how many queries are ranked and written together; 100 where it is not said, 5,000 in batch
+            jobs.
     """
 
     resume: bool
@@ -135,7 +137,8 @@ def _split(options: BulkKeywords) -> tuple[JudgeKeywords, RankingKeywords, _Own]
         InputError: one is not known, or out of range.
     """
     given: dict[str, Any] = dict(options)
-    own = _Own(resume=given.pop("resume", False), queries_per_part=given.pop("queries_per_part", QUERIES_PER_PART))
+    usual = QUERIES_PER_BATCH if given.get("mode") == "batch" else QUERIES_PER_PART
+    own = _Own(resume=given.pop("resume", False), queries_per_part=given.pop("queries_per_part", usual))
     require("queries_per_part", own.queries_per_part, at_least=1)
     ranking: Any = {name: given.pop(name) for name in RankingKeywords.__annotations__ if name in given}
     if unknown := sorted(given.keys() - JudgeKeywords.__annotations__.keys()):

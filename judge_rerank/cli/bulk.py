@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -79,8 +79,20 @@ def bulk(
     ] = None,
     max_usd: options.MaxUsd = None,
     queries_per_part: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Queries that are ranked and written together.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Queries that are ranked and written together. (default: 100, in batch jobs 5000)",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[
+        Literal["direct", "batch"],
+        typer.Option(
+            help="batch makes a batch job of each round of a part: about half the price, up to 24 hours a round."
+        ),
+    ] = "direct",
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -107,7 +119,9 @@ def bulk(
     """
     if local and ray is not None:
         raise InputError("--local and --ray exclude each other.")
-    asked: Any = {**_asked(judging, spending), "top_n": top, "max_usd": max_usd, "queries_per_part": queries_per_part}
+    asked: Any = {**_asked(judging, spending), "top_n": top, "max_usd": max_usd}
+    asked |= {"queries_per_part": queries_per_part} if queries_per_part else {}
+    asked |= {"mode": mode} if mode != "direct" else {}
     if dry_run:
         from judge_rerank.bulk import estimate_files
 
