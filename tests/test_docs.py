@@ -36,6 +36,7 @@ NOT_RUN = {
     "README.md needs the network": 3,
     "before-the-judge.md needs files of your own": 3,
     "before-the-judge.md needs the network": 2,
+    "bulk.md needs a Ray cluster": 2,
     "how-to/chat-interfaces.md needs a terminal of its own": 2,
     "how-to/chat-interfaces.md needs the server of the line above": 1,
     "how-to/distil.md needs files of your own": 3,

@@ -6,7 +6,8 @@ from judge_rerank.bulk.forecast import BulkForecast
 from judge_rerank.bulk.local import Local
 from judge_rerank.bulk.on_ray import OnRay
 from judge_rerank.bulk.record import BulkRun, Totals
-from judge_rerank.bulk.run import BulkKeywords, BulkProgress, estimate_files, rerank_files
+from judge_rerank.bulk.run import BulkKeywords, estimate_files, rerank_files
+from judge_rerank.bulk.session import BulkProgress
 
 __all__ = [
     "BulkForecast",

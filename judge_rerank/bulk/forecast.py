@@ -41,7 +41,7 @@ class BulkForecast:
         sampled: how many queries were estimated; all, or some that stand for all.
         estimate: of all queries.
         hours: how long it takes, by what bounds it.
-        bound: what bounds it: "requests a minute", "tokens a minute" or "concurrency".
+        bound: what bounds it: "requests per minute", "tokens per minute" or "concurrency".
     """
 
     queries: int
@@ -60,7 +60,7 @@ def forecast(settings: JudgeSettings, found: Survey, limits: Limits) -> BulkFore
         SetupError: there is no model, or an extra is missing.
     """
     with settings.open() as judge:
-        asked: Any = {name: value for name, value in settings.asked().items() if name != "mode"}
+        asked: Any = settings.asked()
         estimates = [judge.estimate(query, documents, **asked) for query, documents in found.sample]
     backends = settings.backends()
     at_once = settings.judge.get("concurrency") or (backends[0].info.concurrency if backends else 1)
@@ -68,9 +68,9 @@ def forecast(settings: JudgeSettings, found: Survey, limits: Limits) -> BulkFore
     total = _scaled(Estimate.together(estimates), found.queries / len(found.sample))
     minutes = {"concurrency": total.calls * latency_s / at_once / 60}
     if limits.requests_per_minute is not None:
-        minutes["requests a minute"] = total.calls / limits.requests_per_minute
+        minutes["requests per minute"] = total.calls / limits.requests_per_minute
     if limits.tokens_per_minute is not None:
-        minutes["tokens a minute"] = (total.input_tokens + total.expected_output_tokens) / limits.tokens_per_minute
+        minutes["tokens per minute"] = (total.input_tokens + total.expected_output_tokens) / limits.tokens_per_minute
     bound = max(minutes, key=minutes.__getitem__)
     return BulkForecast(
         queries=found.queries,

@@ -114,7 +114,7 @@ def find_inputs(named: Sequence[str | Path]) -> list[Input]:
         InputError: nothing is named, or nothing that can be read is there.
     """
     if not named:
-        raise InputError("No input is named. Name files, folders, or addresses such as s3://bucket/queries.parquet.")
+        raise InputError("No input is named. Name files, folders, or addresses.")
     found = [each for name in named for each in _found(os.fspath(name))]
     for each in found:
         each.check()
@@ -156,7 +156,7 @@ def _checked(source: Source) -> Source:
         message = f"Name the folder of a run, which has {_RUN_NAMES[0]}, {_CORPUS} and {_QUERIES} in it."
         raise DataError(message, path=source.name)
     if suffix_of(source.name) not in RECORD_SUFFIXES:
-        message = f"Its name does not end in {', '.join(sorted(RECORD_SUFFIXES))} (or these and .gz)."
+        message = f"Its name does not end in {', '.join(sorted(RECORD_SUFFIXES))} (or in these, compressed by gzip)."
         raise DataError(message, path=source.name)
     return source
 

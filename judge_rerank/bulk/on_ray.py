@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,7 +26,7 @@ from judge_rerank.bulk.ray_actors import (
     shards_of,
     write_scores,
 )
-from judge_rerank.bulk.recorded_scores import scores_pairs_alone, worth_recording
+from judge_rerank.bulk.recorded_scores import worth_dividing, worth_recording
 from judge_rerank.bulk.results import PartResult
 from judge_rerank.bulk.settings import JudgeSettings
 from judge_rerank.bulk.staging import Part
@@ -79,6 +79,8 @@ class OnRay:
             SetupError: there is no cluster at the address.
         """
         work.settings.plain()
+        if work.settings.ranking.get("mode") == "batch":
+            raise InputError("Batch jobs need one machine to wait for them, and no cluster: leave out Ray.")
         with _connected(self.address) as ray, _coordinator(ray, work.settings) as coordinator:
             yield RayWorkers(self, ray, work, coordinator)
 
@@ -115,31 +117,41 @@ class RayWorkers:
                 problem = str(error).strip().splitlines()[-1]
             if problem:
                 raise SetupError(f"The worker on {node['NodeManagerAddress']} cannot rank: {problem}")
-        judge = self._work.settings.judge
-        if len(nodes) > 1 and not judge.get("store"):
+        machines = {node["NodeManagerHostname"] for node in nodes}
+        if len(machines) > 1 and self._work.settings.store is None:
             _LOG.warning(
                 "%d machines have no store in common, so each keeps replies of its own: a part that another machine "
                 "has to rank again is paid for again. A store (postgresql://…) avoids that.",
-                len(nodes),
+                len(machines),
             )
 
     def results(self, parts: Sequence[Part], cancel: CancelToken | None = None) -> Generator[PartResult]:
         """Rank parts; each result as soon as it is written.
 
         A run that is to stop lets the parts that are under way come to their end.
+
+        Raises:
+            RerankError: a part cannot be read or written, or Ray has failed.
         """
         if not parts:
             return
-        unlisten = cancel.listen(self._stop) if cancel is not None else None
-        rows = iter(self._ranked([part.number for part in self._ordered(parts)]).iter_rows())
+        # Without waiting for an answer, since this may be called from the handler of a signal.
+        unlisten = cancel.listen(self._coordinator.stop.remote) if cancel is not None else None
         try:
-            for row in rows:
-                if row["result"]:
-                    yield PartResult.from_json(row["result"])
+            rows = iter(self._ranked([part.number for part in self._ordered(parts)]).iter_rows())
+            try:
+                for row in rows:
+                    yield from _result_in(row["result"])
+            except GeneratorExit:
+                self._coordinator.stop.remote()
+                for _ in rows:
+                    pass
+                raise
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "ray":
+                raise
+            raise SetupError(f"Ray has failed: {str(error).strip().splitlines()[-1]}") from error
         finally:
-            self._stop()
-            for _ in rows:
-                pass
             if unlisten is not None:
                 unlisten()
 
@@ -147,7 +159,7 @@ class RayWorkers:
         """The parts, after the scorers have been through those with very many candidates of one query."""
         strategy = self._work.settings.strategy
         large = [part for part in parts if part.queries == 1 and part.rows > self._engine.shard_rows]
-        if large and self._engine.scorers and scores_pairs_alone(strategy):
+        if large and self._engine.scorers and worth_dividing(strategy):
             self._score_shards(large)
         return parts
 
@@ -196,9 +208,18 @@ class RayWorkers:
     def _dataset(self, rows: Sequence[dict[str, Any]]) -> Any:
         return self._ray.data.from_items(rows, override_num_blocks=min(len(rows), _MOST_BLOCKS))
 
-    def _stop(self) -> None:
-        with suppress(self._ray.exceptions.RayError):
-            self._ray.get(self._coordinator.stop.remote())
+
+def _result_in(said: str) -> Iterator[PartResult]:
+    """The result of a part, as its actor says it; none where it was not ranked.
+
+    Raises:
+        SetupError: it could not be.
+    """
+    problem = "error: "
+    if said.startswith(problem):
+        raise SetupError(said.removeprefix(problem))
+    if said:
+        yield PartResult.from_json(said)
 
 
 @contextmanager
@@ -224,8 +245,8 @@ def _connected(address: str) -> Generator[Any]:
         )
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **where)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
+        except Exception as error:  # of many kinds, none of them Ray's own
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SetupError(f"There is no Ray cluster at {address!r}: {first} Start one: ray start --head") from None
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -248,7 +269,7 @@ def _coordinator(ray: Any, settings: JudgeSettings) -> Generator[Any]:
     backends = settings.backends()
     limit = settings.judge.get("concurrency") or (backends[0].info.concurrency if backends else 1)
     budget = settings.judge.get("budget")
-    if settings.judge.get("store"):
+    if settings.store is not None:
         budget = None  # the database holds the ledger
     elif budget is not None and budget.path is None:
         raise InputError("The cap of a run on Ray needs a file on this machine: Budget(usd=…, path=…).")

@@ -106,12 +106,16 @@ class JudgeActor:
         )
 
     def __call__(self, batch: Batch) -> dict[str, list[str]]:
-        """Rank one part; "" where no further part is to be ranked."""
+        """Rank one part; "" where no further part is to be ranked, and "error: …" where it cannot be."""
         if self._ray.get(self._coordinator.stopped.remote()):
             return {"result": [""]}
         number = int(batch["part"][0])
         recorded = [*_read(str(batch["recorded"][0])), *read_scores(self._work, number)]
-        return {"result": [json.dumps(asdict(self._worker.rank(number, recorded)))]}
+        try:
+            result = self._worker.rank(number, recorded)
+        except RerankError as error:
+            return {"result": [f"error: {error}"]}
+        return {"result": [json.dumps(asdict(result))]}
 
 
 class _Scoring:

@@ -72,12 +72,10 @@ def worth_recording(strategy: Strategy | None) -> bool:
     return isinstance(first, LocalScorer) and not isinstance(first, BM25)
 
 
-def scores_pairs_alone(strategy: Strategy | None) -> bool:
-    """Whether the first scorer's score of a document is the same whichever others are scored with it."""
-    return worth_recording(strategy) and getattr(_first(strategy), "name", "") in _ALONE
-
-
-_ALONE = frozenset({"embedding", "cross-encoder", "colbert", "flashrank"})
+def worth_dividing(strategy: Strategy | None) -> bool:
+    """Whether the candidates of one query can be divided among several that score them first."""
+    first = _first(strategy)
+    return worth_recording(strategy) and isinstance(first, LocalScorer) and first.by_itself
 
 
 def _first(strategy: Strategy | None) -> Strategy | None:

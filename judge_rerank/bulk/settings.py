@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from judge_rerank.cache import DEFAULT_CACHE, ReplyCache
-from judge_rerank.core import Backend, CriteriaLike, InputError, Strategy, spec_of
+from judge_rerank.core import (
+    Backend,
+    CriteriaLike,
+    InputError,
+    Strategy,
+    public_url,
+    redact_params,
+    spec_of,
+)
 from judge_rerank.engine import RankKeywords
 from judge_rerank.judge import Judge
 from judge_rerank.providers import Api, listed, open_models
@@ -86,6 +94,12 @@ class JudgeSettings:
         """The strategy's spec; "" for the model's own."""
         return "" if self.strategy is None else spec_of(self.strategy)
 
+    @property
+    def store(self) -> str | None:
+        """The database that machines share, of the judge or of its budget; None where there is none."""
+        budget = self.judge.get("budget")
+        return self.judge.get("store") or (None if budget is None else budget.store)
+
     def asked(self) -> RankKeywords:
         """What is asked of every ranking, as keywords."""
         return {name: value for name, value in self.ranking.items() if value is not None}  # pyright: ignore[reportReturnType]
@@ -131,7 +145,10 @@ class JudgeSettings:
         """What has to be the same where a run goes on: all that decides what the judge is asked, as JSON has it."""
         names = [one if isinstance(one, str) else one.info.name for one in listed(self.model) if one is not None]
         decides = ("api", "api_base", "params", "max_tokens_per_doc", "instruction", "criteria", "calibration")
-        judge = {name: self.judge.get(name) for name in decides}
+        judge: dict[str, Any] = {name: self.judge.get(name) for name in decides}
+        # What is written down has no key in it.
+        judge["api_base"] = judge["api_base"] and public_url(judge["api_base"])
+        judge["params"] = redact_params(judge["params"] or {})
         return {"model": names, "strategy": self.spec, **judge, **self.asked()}
 
     def plain(self) -> JudgeSettings:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from judge_rerank.core import BudgetExceeded, LedgerError, PricingUnknown, RerankError
-from judge_rerank.spending import Budget, Cap, Label, Ledger, Reservation
+from judge_rerank.spending import Budget, Label, Ledger, Reservation
 
 LEASE_S = 30.0
 BEAT_S = 5.0
@@ -179,13 +179,13 @@ class SharedLedger(Ledger):
         self._under_way = 0
         self._news = asyncio.Event()
 
-    async def reserve(
-        self, micro_usd: int | None, *, tokens: int = 0, caps: Sequence[Cap] = (), label: Label | None = None
-    ) -> Reservation:
-        """As in `Ledger`. Caps of this process are not for this ledger."""
-        assert not caps
+    async def _reserve(self, own: Any, others: Sequence[Reservation] = ()) -> Reservation:
+        """As in `Ledger`, elsewhere: what is set aside is `own.charge`, and no cap of this process is in it."""
+        assert not others
         attempt, wait_s = secrets.token_hex(8), 0.02
-        order = Order(verb="reserve", attempt=attempt, micro_usd=micro_usd, tokens=tokens, label=label or Label())
+        micro_usd, tokens = own.charge.micro_usd, own.charge.tokens
+        reserved = micro_usd if own.priced else None
+        order = Order(verb="reserve", attempt=attempt, micro_usd=reserved, tokens=tokens, label=own.label)
         while True:
             asked = self._ask(order)
             try:
@@ -196,7 +196,7 @@ class SharedLedger(Ledger):
                 raise
             if answer == "done":
                 self._under_way += 1
-                return cast("Reservation", _SharedReservation(self, attempt, micro_usd or 0))
+                return cast("Reservation", _SharedReservation(self, attempt, micro_usd))
             if answer != "wait":
                 raise answer.error()
             await asyncio.sleep(wait_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -73,11 +73,26 @@ def bulk(
         typer.Option(min=0, metavar="N", help="On Ray: graphics cards for each of these.", rich_help_panel=_WHERE),
     ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
-    top: Annotated[int | None, typer.Option("--top", "-k", min=1, metavar="N", help="Write only the best N.")] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", "-k", min=1, metavar="N", help="Write only the best documents of each query."),
+    ] = None,
     max_usd: options.MaxUsd = None,
     queries_per_part: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Queries that are ranked and written together.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Queries that are ranked and written together. (default: 100, in batch jobs 5000)",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[
+        Literal["direct", "batch"],
+        typer.Option(
+            help="batch makes a batch job of each round of a part: about half the price, up to 24 hours a round."
+        ),
+    ] = "direct",
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -86,11 +101,11 @@ def bulk(
     ] = False,
     rpm: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Requests that the provider allows a minute.", rich_help_panel=_EFFORT),
+        typer.Option(metavar="N", help="Requests that the provider allows per minute.", rich_help_panel=_EFFORT),
     ] = None,
     tpm: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Tokens that the provider allows a minute.", rich_help_panel=_EFFORT),
+        typer.Option(metavar="N", help="Tokens that the provider allows per minute.", rich_help_panel=_EFFORT),
     ] = None,
 ) -> None:
     """Rank the queries of files, each with its candidates, into Parquet files.
@@ -104,7 +119,9 @@ def bulk(
     """
     if local and ray is not None:
         raise InputError("--local and --ray exclude each other.")
-    asked: Any = {**_asked(judging, spending), "top_n": top, "max_usd": max_usd, "queries_per_part": queries_per_part}
+    asked: Any = {**_asked(judging, spending), "top_n": top, "max_usd": max_usd}
+    asked |= {"queries_per_part": queries_per_part} if queries_per_part else {}
+    asked |= {"mode": mode} if mode != "direct" else {}
     if dry_run:
         from judge_rerank.bulk import estimate_files
 
@@ -163,7 +180,7 @@ class _Progress:
         left = (progress.queries - done.queries) / rate if rate else 0.0
         note(
             f"{done.queries:,} of {counted(progress.queries, 'query', 'queries')} · {dollars(progress.spent_usd)} · "
-            f"{rate:.1f} queries a second · {_span(left)} left"
+            f"{rate:.1f} queries per second · {_span(left)} left"
         )
 
 

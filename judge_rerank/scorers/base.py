@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from judge_rerank.core import (
     Candidate,
@@ -34,7 +35,13 @@ class LocalScorer(Composable, ABC):
     scores equal that differ, as the logistic function does with logits of 45, it is kept apart by a last digit.
 
     Scorers are frozen dataclasses: equal ones share their model, and the batches in which many queries are scored.
+
+    Attributes:
+        by_itself: whether the score of a document is the same whichever others are scored with it, so that very many
+            can be divided among machines.
     """
+
+    by_itself: ClassVar[bool] = False
 
     @abstractmethod
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from judge_rerank.core import Group, InputError, ModelUnavailable, sigmoid, told
 from judge_rerank.models import languages_of_model
@@ -47,6 +47,8 @@ class CrossEncoder(LocalScorer):
         batch_size: pairs that go through the model at once.
         label: which label means relevant, from 0, for classifiers with more than two.
     """
+
+    by_itself: ClassVar[bool] = True
 
     model: str = "cross-encoder/ms-marco-MiniLM-L6-v2"
     _: KW_ONLY

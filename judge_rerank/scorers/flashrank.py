@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from judge_rerank.core import Group, ModelUnavailable, UnknownName, sigmoid
 from judge_rerank.models import languages_of_model
@@ -34,6 +34,8 @@ class FlashRank(LocalScorer):
         max_length: tokens that are read of a pair.
         batch_size: pairs that go through the model at once.
     """
+
+    by_itself: ClassVar[bool] = True
 
     model: str = "ms-marco-TinyBERT-L-2-v2"
     _: KW_ONLY

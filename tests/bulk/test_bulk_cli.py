@@ -43,7 +43,7 @@ def test_a_dry_run_says_what_it_takes(options: list[str], capsys: pytest.Capture
     out = " ".join(capsys.readouterr().out.split())
     assert "queries 8" in out
     assert "calls 48" in out
-    assert "(by requests a minute)" in out
+    assert "(by requests per minute)" in out
     assert not (tmp_path / "out").exists()
 
 

@@ -180,7 +180,7 @@ def test_a_dry_run_says_what_it_takes_and_sends_nothing(
     found = estimate_files(given, rpm=60, **judge)
     assert (found.queries, found.rows, found.sampled) == (300, 1800, 200)
     assert found.estimate.calls == 1800
-    assert (found.hours, found.bound) == (pytest.approx(1800 / 60 / 60), "requests a minute")
+    assert (found.hours, found.bound) == (pytest.approx(1800 / 60 / 60), "requests per minute")
     assert found.estimate.expected_cost_usd is not None
     assert provider.requests == 0
 
@@ -259,3 +259,10 @@ def test_a_provider_that_is_down_stops_the_run_and_a_resumed_one_finishes_it(
     assert pq.read_schema(out / "part-000000.parquet").names == [
         "query_id", "doc_id", "rank", "score", "judged", "stage", "cost_usd",
     ]  # fmt: skip
+
+
+def test_no_key_is_written_down(judge: dict[str, Any], tmp_path: Path) -> None:
+    out, params = tmp_path / "out", {"extra_headers": {"Authorization": "Bearer hush-0123456789"}}
+    rerank_files(write_parquet(tmp_path / "in.parquet", rows(1)), out, params=params, **judge)
+    assert "extra_headers" in (out / "_run.json").read_text()
+    assert not any(b"hush-0123456789" in path.read_bytes() for path in out.rglob("*") if path.is_file())

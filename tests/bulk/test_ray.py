@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from eval.bench.bulk import descendants
 from judge_rerank import Budget, SetupError
-from judge_rerank.bulk import OnRay, rerank_files
+from judge_rerank.bulk import BulkProgress, OnRay, rerank_files
 from tests.bulk import wire
 from tests.bulk.conftest import ROOT, keys, results, rows, write_parquet
-from tests.provider import Provider
+from tests.provider import Faults, Provider
 
 # Ray warns of its own settings.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -62,3 +64,48 @@ def test_a_worker_without_the_key_ends_the_run_before_anything_is_spent(
         rerank_files(given, tmp_path / "out", engine=OnRay(), **{**judge, "params": {"needs": "NO_SUCH_KEY"}})
     assert provider.requests == 0
     assert wire.KEY in os.environ
+
+
+def test_scorers_run_on_actors_of_their_own_and_large_lists_are_divided(
+    cluster: None, judge: dict[str, Any], tmp_path: Path
+) -> None:
+    large = [
+        {"query_id": "large", "query": "what lives there?", "doc_id": f"d{n}", "text": f"{'x' * (n % 41)} {n}"}
+        for n in range(3_500)
+    ]
+    given, log = write_parquet(tmp_path / "in.parquet", [*rows(4), *large, *rows(2, first=4)]), tmp_path / "log"
+    strategy = {**judge, "strategy": f"lengths(log='{log}') % 3 >> score"}
+    engine = OnRay(workers=1, scorers=1, shard_rows=1_000)
+    run = rerank_files(given, tmp_path / "out", engine=engine, queries_per_part=1, **strategy)
+    assert run.status == "complete"
+    asked = [line.split() for line in log.read_text().splitlines()]
+    assert sum(int(count) for _, count in asked) == 6 * 6 + 3_500 + 1  # each once; and one that was loaded with
+    assert max(int(count) for _, count in asked) == 1_000
+    alone = rerank_files(given, tmp_path / "alone", queries_per_part=1, **strategy)
+    assert alone.totals.calls == 0
+    assert ranked(tmp_path / "out") == ranked(tmp_path / "alone")
+
+
+def ranked(folder: Path) -> list[tuple[Any, ...]]:
+    names = ("query_id", "rank", "doc_id", "score", "judged", "stage")
+    return sorted(tuple(row[name] for name in names) for row in results(folder))
+
+
+def test_a_worker_that_is_killed_costs_what_was_under_way(
+    cluster: None, judge: dict[str, Any], provider: Provider, tmp_path: Path
+) -> None:
+    provider.faults = Faults(1, {}, latency_s=(0.05, 0.05))
+    given, out = write_parquet(tmp_path / "in.parquet", rows(30)), tmp_path / "out"
+    killed: list[int] = []
+
+    def kill_one(progress: BulkProgress) -> None:
+        if len(killed) < 2:
+            killed.append(next(pid for pid, line in descendants(os.getpid()).items() if "JudgeActor" in line))
+            os.kill(killed[-1], signal.SIGKILL)
+
+    budget = Budget(usd="1")
+    run = rerank_files(given, out, engine=OnRay(workers=2), queries_per_part=3, budget=budget, watch=kill_one, **judge)
+    assert (run.status, keys(results(out))) == ("complete", keys(rows(30)))
+    assert len(killed) == 2
+    assert 180 <= provider.requests <= 180 + 2 * 8
+    assert provider.bill.microusd <= Decimal(run.totals.ledger_usd) * 1_000_000 <= 1_000_000
