@@ -42,9 +42,8 @@ def main() -> None:
     with (arguments.data / "corpus.jsonl").open(encoding="utf-8") as lines:
         texts = [str(json.loads(line)["text"]) for line in islice(lines, 100)]
     texts = [text + ATTACK * (place % 20 == 7) for place, text in enumerate(texts)]
-    print(
-        "| model | strategy | documents | mode | calls | input tokens | $ for 1,000 rankings |\n|---|---|--:|---|--:|--:|--:|"
-    )
+    print("| model | strategy | documents | mode | calls | input tokens | $ for 1,000 rankings |")
+    print("|---|---|--:|---|--:|--:|--:|")
     for kind, strategies in STRATEGIES.items():
         backend = FakeBackend("", local=False, most_questions=400 if kind == "decisions" else None)
         with Judge(backend, prices={"fake": price}, cache_dir=None) as judge:
@@ -57,9 +56,8 @@ def main() -> None:
                         made = judge.estimate(QUERY, texts[:n], strategy, **known)
                         usd = made.expected_cost_usd
                         dollars = "unknown" if usd is None else f"{1000 * usd:.2f}"
-                        print(
-                            f"| {kind} | {strategy} | {n} | {mode} | {made.calls} | {made.input_tokens:,} | {dollars} |"
-                        )
+                        what = f"| {kind} | {strategy} | {n} | {mode}"
+                        print(f"{what} | {made.calls} | {made.input_tokens:,} | {dollars} |")
 
 
 if __name__ == "__main__":
