@@ -24,6 +24,7 @@ FullName = Annotated[
 ]
 
 _BAD_INPUT = 2
+_SAFE = "Put the documents between tags (<document> ... </document>), or add {{ fence() }} to the line."
 _QUERY = Query(text="who wrote Dune?")
 _DOCUMENTS = (
     ("Dune (novel)", "Dune is a 1965 science fiction novel by the American author Frank Herbert."),
@@ -168,8 +169,11 @@ def try_prompt(
 
 @app.command("check")
 def check(path: Annotated[Path, typer.Argument(help="A .j2 file, or a folder of them.")]) -> None:
-    """Check templates, and print the file and line of each error. Exit code 0 if all are valid, else 2."""
-    from judge_rerank.prompting import load, template_files
+    """Check templates, and print the file and line of each error. Exit code 0 if all are valid, else 2.
+
+    Delimiters that a document can write are reported on standard error.
+    """
+    from judge_rerank.prompting import load, template_files, weak_delimiters
 
     folder = path if path.is_dir() else None
     failed = False
@@ -181,5 +185,7 @@ def check(path: Annotated[Path, typer.Argument(help="A .j2 file, or a folder of 
             failed = True
         else:
             emit(f"ok: {file}: {template.name}, version {template.version}, {template.hash[:16]}\n")
+            for line, kind in weak_delimiters(template):
+                note(f"{file}:{line}: warning: {kind} delimits documents, and a document can write it. {_SAFE}")
     if failed:
         raise typer.Exit(_BAD_INPUT)

@@ -11,6 +11,7 @@ from judge_rerank.prompting.starting import start_prompt
 from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, compares, neutral, stating, task
 from judge_rerank.prompting.tasks.embedding import Vectors, compared, packed
 from judge_rerank.prompting.template import Shown, Template
+from judge_rerank.prompting.weak_delimiters import weak_delimiters
 
 __all__ = [
     "COUNT_MARGIN",
@@ -36,4 +37,5 @@ __all__ = [
     "stating",
     "task",
     "template_files",
+    "weak_delimiters",
 ]

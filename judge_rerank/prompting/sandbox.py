@@ -69,10 +69,12 @@ class Part:
     Attributes:
         names: the variables that it reads.
         tags: names of the tags in its own text (`<document>`), which what is put into it must not contain.
+        fenced: whether tags enclose the documents that it shows, which are sent with a word that no document knows.
     """
 
     names: frozenset[str]
     tags: frozenset[str]
+    fenced: bool
     _template: Template
     _path: Path
     _first_line: int
@@ -114,8 +116,7 @@ def compile_part(
         tree = _ENVIRONMENT.parse(source)
         names = _checked(tree, frozenset((*allowed, *((HELPER,) if shows_documents else ()))))
         tags = _tags(tree)
-        if shows_documents:
-            fence_tags(tree)
+        fenced = bool(shows_documents and fence_tags(tree))
         for loop in tree.find_all(nodes.For):
             loop.iter = nodes.Filter(
                 loop.iter, "_items", [], [], None, None, lineno=loop.lineno, environment=_ENVIRONMENT
@@ -126,7 +127,9 @@ def compile_part(
     except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
         msg = f"The template cannot be read as Jinja: {_sentence(error)}"
         raise PromptError(msg, path=path, line=first_line) from None
-    return Part(names=names - {HELPER}, tags=tags, _template=template, _path=path, _first_line=first_line)
+    return Part(
+        names=names - {HELPER}, tags=tags, fenced=fenced, _template=template, _path=path, _first_line=first_line
+    )
 
 
 def _tags(tree: nodes.Template) -> frozenset[str]:

@@ -112,6 +112,11 @@ class Template:
         """Whether the template says itself where an instruction stands."""
         return "instruction" in self._user.names | self._system.names
 
+    @property
+    def fenced(self) -> bool:
+        """Whether tags enclose the documents, which are sent with a word that no document knows."""
+        return self._user.fenced
+
     def render(
         self,
         *,

@@ -152,7 +152,7 @@ def test_a_query_whose_first_call_cannot_be_afforded_spends_nothing(
 def test_it_spends_nothing_on_smaller_calls_either(
     source: str, cached: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    backend, docs = paid(concurrency=8), [DOCS[0] * 40, *DOCS]
+    backend, docs = paid(concurrency=8), [DOCS[0] * 60, *DOCS]
     options = {"cache_dir": tmp_path} if cached else {}
     ranking = SOURCES[source](backend, 2 * MOST, monkeypatch, docs=docs, **options)
     assert backend.requests == []
