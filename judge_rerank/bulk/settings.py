@@ -20,7 +20,7 @@ from judge_rerank.core import (
 )
 from judge_rerank.engine import RankKeywords
 from judge_rerank.judge import Judge
-from judge_rerank.providers import Api, listed, open_models
+from judge_rerank.providers import Api, Transport, listed, open_models
 from judge_rerank.providers import open_backend as open_by_name
 from judge_rerank.spending import Budget, Ledger, Price
 from judge_rerank.strategies import parse
@@ -30,6 +30,7 @@ class JudgeKeywords(TypedDict, total=False):
     """The options of the judge, as in `Judge`; `store` is one for many machines."""
 
     api: Api | None
+    transport: Transport | None
     api_base: str | None
     api_key: str | None
     params: Mapping[str, Any] | None
@@ -110,7 +111,7 @@ class JudgeSettings:
         Raises:
             SetupError: a model that is named is not there.
         """
-        given = {name: self.judge.get(name) for name in ("api", "api_base", "api_key", "params")}
+        given = {name: self.judge.get(name) for name in ("api", "transport", "api_base", "api_key", "params")}
 
         def opened(name: str | Backend | None) -> Backend:
             return open_by_name(name, **given)  # pyright: ignore[reportArgumentType]

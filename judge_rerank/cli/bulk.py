@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,10 +22,75 @@ from judge_rerank.cli.output import counted, dollars, emit, note, on_stdout
 from judge_rerank.core import InputError
 
 if TYPE_CHECKING:
-    from judge_rerank.bulk import BulkForecast, BulkProgress, BulkRun
+    from judge_rerank.bulk import BulkForecast, BulkProgress, BulkRun, Local, OnRay
 
 _WHERE, _EFFORT = "Where it is done", "Estimate"
 _EVERY_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhereOptions:
+    """On which machines it is done."""
+
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on the Ray cluster at this address; auto for the one that is found, new for one on this "
+            "machine.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None
+    local: Annotated[
+        bool, typer.Option("--local", help="Work on this machine, without Ray. (default)", rich_help_panel=_WHERE)
+    ] = False
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes that judge. (default: 1, on Ray 2)", rich_help_panel=_WHERE),
+    ] = None
+    scorers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="On Ray: processes for the scorers that the strategy begins with; 0 for none of their own.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = 1
+    gpus: Annotated[
+        float,
+        typer.Option(min=0, metavar="N", help="On Ray: graphics cards for each of these.", rich_help_panel=_WHERE),
+    ] = 0
+
+    def engine(self) -> Local | OnRay:
+        """The workers that are asked for."""
+        from judge_rerank.bulk import Local, OnRay
+
+        if self.ray is None:
+            return Local(workers=self.workers or 1)
+        if self.local:
+            raise InputError("--local and --ray exclude each other.")
+        return OnRay(address=self.ray, workers=self.workers or 2, scorers=self.scorers, gpus_per_scorer=self.gpus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffortOptions:
+    """Whether it is only estimated, and by which limits of the provider."""
+
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Report calls, tokens, dollars and hours, and send nothing.", rich_help_panel=_EFFORT
+        ),
+    ] = False
+    rpm: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Requests that the provider allows per minute.", rich_help_panel=_EFFORT),
+    ] = None
+    tpm: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Tokens that the provider allows per minute.", rich_help_panel=_EFFORT),
+    ] = None
 
 
 @with_options
@@ -39,39 +105,12 @@ def bulk(
     ],
     judging: JudgeOptions,
     spending: SpendingOptions,
+    where: WhereOptions,
+    effort: EffortOptions,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="FOLDER", help="The folder for the results, a path or an address."),
     ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Work on the Ray cluster at this address; auto for the one that is found, new for one on this "
-            "machine.",
-            rich_help_panel=_WHERE,
-        ),
-    ] = None,
-    local: Annotated[
-        bool, typer.Option("--local", help="Work on this machine, without Ray. (default)", rich_help_panel=_WHERE)
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Processes that judge. (default: 1, on Ray 2)", rich_help_panel=_WHERE),
-    ] = None,
-    scorers: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="On Ray: processes for the scorers that the strategy begins with; 0 for none of their own.",
-            rich_help_panel=_WHERE,
-        ),
-    ] = 1,
-    gpus: Annotated[
-        float,
-        typer.Option(min=0, metavar="N", help="On Ray: graphics cards for each of these.", rich_help_panel=_WHERE),
-    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     top: Annotated[
         int | None,
@@ -93,20 +132,6 @@ def bulk(
             help="batch makes a batch job of each round of a part: about half the price, up to 24 hours a round."
         ),
     ] = "direct",
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Report calls, tokens, dollars and hours, and send nothing.", rich_help_panel=_EFFORT
-        ),
-    ] = False,
-    rpm: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="Requests that the provider allows per minute.", rich_help_panel=_EFFORT),
-    ] = None,
-    tpm: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="Tokens that the provider allows per minute.", rich_help_panel=_EFFORT),
-    ] = None,
 ) -> None:
     """Rank the queries of files, each with its candidates, into Parquet files.
 
@@ -117,23 +142,19 @@ def bulk(
     An input has the columns query_id, query, doc_id and text, perhaps title and score, with one row a candidate. Or it
     has query_id, query and documents, with one row a query. A run that was interrupted or killed goes on with --resume.
     """
-    if local and ray is not None:
-        raise InputError("--local and --ray exclude each other.")
+    engine = where.engine()
     asked: Any = {**_asked(judging, spending), "top_n": top, "max_usd": max_usd}
     asked |= {"queries_per_part": queries_per_part} if queries_per_part else {}
     asked |= {"mode": mode} if mode != "direct" else {}
-    if dry_run:
+    if effort.dry_run:
         from judge_rerank.bulk import estimate_files
 
-        emit(_forecast(estimate_files(inputs, rpm=rpm, tpm=tpm, **asked), judging.model))
+        emit(_forecast(estimate_files(inputs, rpm=effort.rpm, tpm=effort.tpm, **asked), judging.model))
         return
     if output is None:
         raise InputError("There is no folder for the results: -o FOLDER.")
-    from judge_rerank.bulk import Local, OnRay, rerank_files
+    from judge_rerank.bulk import rerank_files
 
-    engine = Local(workers=workers or 1)
-    if ray is not None:
-        engine = OnRay(address=ray, workers=workers or 2, scorers=scorers, gpus_per_scorer=gpus)
     progress = _Progress()
     with interruptible() as cancel:
         run = rerank_files(inputs, output, engine=engine, resume=resume, watch=progress.tell, cancel=cancel, **asked)
@@ -149,6 +170,7 @@ def _asked(judging: JudgeOptions, spending: SpendingOptions) -> dict[str, Any]:
         "model": judging.model,
         "strategy": chosen_strategy(judging),
         "api": judging.api,
+        "transport": judging.transport,
         "api_base": judging.api_base,
         "params": parameters(judging.param or ()),
         "prompts": judging.prompts,
