@@ -213,7 +213,11 @@ def sleeping(load: Load) -> Any:
 
 def sleeping_alone(load: Load) -> Ask:
     backend = sleeping(load)
-    return lambda _number: backend.complete(None)
+
+    async def ask(_number: int) -> Any:
+        return await backend.complete(None)
+
+    return ask
 
 
 def judged(options: Mapping[str, Any], *, everything: bool, load: Load) -> tuple[float, Timed]:

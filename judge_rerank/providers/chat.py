@@ -237,8 +237,8 @@ class ChatBackend(Connection):
             self._features.reasoning_tokens = max(self._features.reasoning_tokens, more)
             _log.info("%s reasoned up to the limit; it gets %d tokens for reasoning from now on.", self._model, more)
             reply = replace(reply, thought_only=True)
-        counted = sum(tokens.by_vocabulary(each.content) for each in request.messages)
-        if context_window.was_cut(request, counted, reply.input_tokens):
+        if context_window.was_cut(request, reply.input_tokens, count=tokens.by_vocabulary):
+            counted = sum(tokens.by_vocabulary(each.content) for each in request.messages)
             self._features.context_tokens = reply.input_tokens
             _log.warning(
                 "%s read %s of about %d tokens: its context is shorter than the prompt, and the rest was cut off. The "

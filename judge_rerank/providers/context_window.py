@@ -6,6 +6,8 @@ counts as read betrays it: far fewer tokens than any tokenizer would make of wha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from judge_rerank.core import ChatRequest
 from judge_rerank.providers.catalog import Route
 
@@ -36,19 +38,21 @@ def context_for(tokens: int, limit: int, *, before: int = 0) -> int:
     return min(wanted, limit)
 
 
-def was_cut(request: ChatRequest, counted: int, read: int | None) -> bool:
+def was_cut(request: ChatRequest, read: int | None, *, count: Callable[[str], int]) -> bool:
     """Whether a provider read far fewer tokens than were sent.
 
     Args:
         request: what was sent.
-        counted: its tokens by OpenAI's vocabulary, which is about as fine as others for most texts; where another may
-            be coarser, four characters count as a token.
         read: the provider's count.
+        count: counts tokens by OpenAI's vocabulary, which is about as fine as others for most texts; where another may
+            be coarser, four characters count as a token. It takes time, so it is asked only where those say it is cut.
     """
     if read is None or read < _LEAST_READ:
         return False
     characters = sum(len(message.content) for message in request.messages)
-    return read < _CERTAIN_SHARE * min(counted, characters / _CHARS_PER_TOKEN)
+    if read >= _CERTAIN_SHARE * characters / _CHARS_PER_TOKEN:
+        return False
+    return read < _CERTAIN_SHARE * sum(count(message.content) for message in request.messages)
 
 
 def ended_at_limit(route: Route, request: ChatRequest, written: int | None) -> bool:
