@@ -317,23 +317,27 @@ Outcome: TypeAlias = Scores | Order | Choice | Failed
 Outcomes: TypeAlias = Sequence[Outcome]
 
 
-def judgments_of(outcome: Outcome, call: Judgment, passages: Sequence[Passage | None]) -> tuple[Judgment, ...]:
+def judgments_of(
+    outcome: Outcome, call: Judgment, passages: Sequence[Passage | None], *, one_by_one: bool = False
+) -> tuple[Judgment, ...]:
     """The judgment of each candidate that a call showed, in the order shown.
 
     Args:
         outcome: what came of the call.
         call: what is the same for all of them: who was asked, what was shown, what it took.
         passages: for each candidate, the part of it that was shown; None where it was shown as a whole.
+        one_by_one: whether each was shown without the others, so that its `window` is itself alone.
     """
+    shared = {name: getattr(call, name) for name in Judgment.__dataclass_fields__} | {"repairs": outcome.repairs}
+    windows = [(index,) for index in call.window] if one_by_one else [call.window] * len(passages)
+    said_of = outcome.statements(len(passages))
     return tuple(
-        replace(
-            call,
-            passage=passage,
-            repairs=outcome.repairs,
-            **{name: getattr(said, name) for name in Statement.__dataclass_fields__},
-        )
-        for said, passage in zip(outcome.statements(len(passages)), passages, strict=True)
+        Judgment(**shared | {name: getattr(said, name) for name in _SAID} | {"passage": passage, "window": window})
+        for said, passage, window in zip(said_of, passages, windows, strict=True)
     )
+
+
+_SAID = tuple(Statement.__dataclass_fields__)
 
 
 def _put_back(values: Sequence[T], places: Sequence[int]) -> tuple[T, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
 from judge_rerank.core import Group, ModelUnavailable
 from judge_rerank.models import languages_of_model
@@ -28,6 +28,8 @@ class ColBERT(LocalScorer):
         batch_size: texts that go through the model at once.
         memory: how many documents' vectors are kept.
     """
+
+    alone: ClassVar[bool] = True
 
     model: str = "colbert-ir/colbertv2.0"
     _: KW_ONLY

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from judge_rerank.core import Group, InputError, ModelUnavailable, sigmoid, told
 from judge_rerank.models import languages_of_model
@@ -47,6 +47,8 @@ class CrossEncoder(LocalScorer):
         batch_size: pairs that go through the model at once.
         label: which label means relevant, from 0, for classifiers with more than two.
     """
+
+    alone: ClassVar[bool] = True
 
     model: str = "cross-encoder/ms-marco-MiniLM-L6-v2"
     _: KW_ONLY
@@ -154,7 +156,7 @@ class _Onnx:
         self._model = OnnxModel(folder, max_length)
 
     def logits(self, pairs: Sequence[Pair], batch_size: int, prompt: str) -> list[list[float]]:  # noqa: ARG002
-        return [logits.ravel().tolist() for _, logits in self._model.run(list(pairs), batch_size)]
+        return self._model.run(list(pairs), batch_size, lambda found: found[1].ravel().tolist())
 
 
 @lru_cache(maxsize=4)

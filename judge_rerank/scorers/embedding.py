@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from judge_rerank.core import Candidate, Group, InputError
 from judge_rerank.models import known_model, languages_of_model
@@ -39,6 +39,8 @@ class Embedding(LocalScorer):
             gets no score.
         query_vector: what makes a query's vector, with stored vectors of another model; None for `model`.
     """
+
+    alone: ClassVar[bool] = True
 
     model: str = "all-minilm-l6-v2"
     _: KW_ONLY

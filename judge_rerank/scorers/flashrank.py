@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from judge_rerank.core import Group, ModelUnavailable, UnknownName, sigmoid
 from judge_rerank.models import languages_of_model
@@ -34,6 +34,8 @@ class FlashRank(LocalScorer):
         max_length: tokens that are read of a pair.
         batch_size: pairs that go through the model at once.
     """
+
+    alone: ClassVar[bool] = True
 
     model: str = "ms-marco-TinyBERT-L-2-v2"
     _: KW_ONLY
@@ -80,7 +82,7 @@ class _Model:
 
     def scores(self, pairs: Sequence[Pair], batch_size: int) -> list[float]:
         encoded: list[Any] = self._tokenizer.encode_batch(list(pairs))
-        return computing.in_batches(encoded, batch_size, lambda one: len(one.ids), self._batch)
+        return computing.in_batches(encoded, batch_size, lambda one: len(one.ids), self._batch, float)
 
     def _batch(self, encoded: Sequence[Any]) -> list[float]:
         import numpy as np
