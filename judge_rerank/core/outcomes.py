@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from judge_rerank.core.documents import Passage
 from judge_rerank.core.effects import JudgeCall
@@ -330,11 +330,12 @@ def judgments_of(
     """
     shared = {name: getattr(call, name) for name in Judgment.__dataclass_fields__} | {"repairs": outcome.repairs}
     windows = [(index,) for index in call.window] if one_by_one else [call.window] * len(passages)
-    said_of = outcome.statements(len(passages))
-    return tuple(
-        Judgment(**shared | {name: getattr(said, name) for name in _SAID} | {"passage": passage, "window": window})
-        for said, passage, window in zip(said_of, passages, windows, strict=True)
-    )
+    found: list[Judgment] = []
+    for said, passage, window in zip(outcome.statements(len(passages)), passages, windows, strict=True):
+        own = {name: getattr(said, name) for name in _SAID}
+        values: dict[str, Any] = {**shared, **own, "passage": passage, "window": window}
+        found.append(Judgment(**values))
+    return tuple(found)
 
 
 _SAID = tuple(Statement.__dataclass_fields__)

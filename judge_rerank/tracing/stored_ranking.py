@@ -55,12 +55,13 @@ def to_columns(ranking: Ranking) -> dict[str, Any]:
 
 def results_in(columns: Mapping[str, Any], documents: Sequence[Document]) -> list[RankedDocument]:
     """The results, best first."""
-    calls = [
+    calls: list[dict[str, Any]] = [
         tupled(call) | {"cost_usd": _decimal(call["cost_usd"])} for call in json.loads(columns["details"])["calls"]
     ]
 
     def result(rank: int, index: int, score: float | None, *rest: Any) -> RankedDocument:
-        confidence, evidence, judgments = rest
+        confidence, evidence, said = rest
+        judgments: list[tuple[int, dict[str, Any]]] = said
         return RankedDocument(
             rank=rank,
             index=index,
@@ -103,7 +104,7 @@ def _judgment(judgment: Judgment, index: int, calls: dict[str, int]) -> list[Any
     return [call, {name: value for name, value in own.items() if value is not None}]
 
 
-def _judgment_in(call: dict[str, Any], own: dict[str, Any], index: int) -> Judgment:
+def _judgment_in(call: Mapping[str, Any], own: Mapping[str, Any], index: int) -> Judgment:
     """The judgment of the document at `index` from its call and what was said of it alone."""
     values: dict[str, Any] = {"window": (index,), **call, **own, "passage": passage_in(own.get("passage"))}
     return Judgment(**values)
