@@ -38,10 +38,8 @@ Figures = tuple[float, float]
 def texts(n: int) -> Iterator[str]:
     """Texts of words as frequent as those of a language."""
     rng = random.Random(0)
-    words = [
-        *tiny.WORDS,
-        *("".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 9))) for _ in range(20_000)),
-    ]
+    words = list(tiny.WORDS)
+    words += ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 9))) for _ in range(20_000)]
     weights = list(accumulate(1 / (place + 1) for place in range(len(words))))
     for number in range(n):
         yield f"{' '.join(rng.choices(words, cum_weights=weights, k=WORDS_A_TEXT))} {number}"
@@ -134,7 +132,8 @@ def bare_onnx(spec: str, n: int) -> Figures:
         for start in range(0, n, 32):
             encoded = tokenizer.encode_batch(documents[start : start + 32])
             given = np.array([one.ids for one in encoded], np.int64)
-            found.append(session.run(None, {"input_ids": given})[0].mean(axis=1))
+            mask = np.array([one.attention_mask for one in encoded], np.int64)
+            found.append(session.run(None, {"input_ids": given, "attention_mask": mask})[0].mean(axis=1))
         return np.concatenate(found)
 
     return watched(work)
@@ -203,7 +202,8 @@ def _made(folder: Path) -> Path:
 
 def against_minilm(n: int) -> str:
     """A real model through us and by itself, in turns."""
-    ours, alone = [], []
+    ours: list[float] = []
+    alone: list[float] = []
     for _ in range(2):
         alone.append(cell(bare_minilm, "", n)[1] / n)
         ours.append(cell(minilm, "", n)[1] / n)
