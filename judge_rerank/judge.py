@@ -198,7 +198,8 @@ class Judge:
         Args:
             query: the query that the documents are judged against.
             docs: strings, mappings (`text`; optional `title`, `id`, `score`; the rest is metadata) or `Document`s, in
-                first-stage order. No documents make an empty ranking without a call.
+                first-stage order; a list, a table, or a generator, which is read once. No documents make an empty
+                ranking without a call.
             strategy: a name ("binary", "score", "listwise", "none"), a spec string ("listwise(window_size=10)") or an
                 object; None for the judge's own, else the model's, which gives scores: "score(batch_size=12)" for a
                 hosted model (each document read once, all calls at once), "binary" for one that runs here.

@@ -91,7 +91,7 @@ from judge_rerank.core.explanation import Explanation, Step, explain, judgment_t
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.integrity_words import counted, integrity_text
 from judge_rerank.core.judgments import FailureReason, Judgment
-from judge_rerank.core.languages import NAMES, language_of, languages_of, named
+from judge_rerank.core.languages import NAMES, language_of, languages_of, named, sampled
 from judge_rerank.core.lazy import lazy_names
 from judge_rerank.core.metadata_fields import FieldsLike, as_fields, shown_fields
 from judge_rerank.core.money import billed_micro_usd, dollars, to_usd
@@ -284,6 +284,7 @@ __all__ = [
     "require_above_zero",
     "require_one_of",
     "said_of",
+    "sampled",
     "scored",
     "secrets_in",
     "shown_fields",

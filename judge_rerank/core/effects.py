@@ -30,6 +30,7 @@ class JudgeCall:
         model: another model than the judge's own, by its LiteLLM name.
         stage: the name that the call bears in the trace.
         by_judge: whether an LLM answers, so that its score says something of a document by itself.
+        one_by_one: whether each candidate is seen without the others, so that a judgment's `window` is that one.
         criteria: what each document is judged by, each for itself, for tasks that can; their weights make the score of
             the answers, and are not sent. Empty for relevance alone.
         trust: whether the documents are from people who may want to deceive the judge.
@@ -38,6 +39,7 @@ class JudgeCall:
     """
 
     by_judge: ClassVar[bool] = True
+    one_by_one: ClassVar[bool] = False
 
     task: str
     query: Query
@@ -90,6 +92,7 @@ class ScorePairs(JudgeCall):
     """
 
     by_judge: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = True
 
     scorer: Scorer
 
@@ -162,6 +165,8 @@ class EmbedCall(ApiCall):
         query_api: how the API is reached for the query's vector; `api` is for the documents'.
         prefix, query_prefix: what stands before each document, and before the query.
     """
+
+    one_by_one: ClassVar[bool] = True
 
     query_api: Endpoint
     prefix: str = ""

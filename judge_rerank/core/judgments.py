@@ -27,7 +27,8 @@ class Judgment:
         raw: the score as a scorer gave it, on its own scale; None where an LLM judged.
         label: the judge's own words for it ("yes", "7"); None for an order.
         position: place among the documents of the same call, from 1 (best); None for a score.
-        window: first-stage positions of the documents the call showed, in the order shown.
+        window: first-stage positions of the documents the call showed, in the order shown; of a scorer, or of vectors
+            that are compared, which see one document at a time, that of the document itself.
         passage: the part of the document that was shown; None where it was shown as a whole.
         reason: the judge's explanation, where one was asked for.
         prompt, prompt_hash: the template.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from unicodedata import normalize
 
 NAMES: Mapping[str, str] = MappingProxyType(
@@ -127,7 +127,13 @@ _COMMON_WORDS = {
     "vi": "và|của|là|các|có|được|trong|cho|một|không|những|người|với|này|để|khi|từ|đã|như|về",
 }
 _CHARACTERS, _TEXTS = 400, 40
+_Text = TypeVar("_Text")
 _SHARE = 0.2
+
+
+def sampled(texts: Sequence[_Text]) -> Sequence[_Text]:
+    """The ones of many texts, or of what has them, by which `languages_of` tells the languages; at most 79."""
+    return texts[:: max(1, len(texts) // _TEXTS)]
 
 
 def languages_of(query: str, texts: Sequence[str]) -> frozenset[str]:
@@ -137,7 +143,7 @@ def languages_of(query: str, texts: Sequence[str]) -> frozenset[str]:
     A text or a query about which too little can be seen counts for no language. A query in Latin script is too short
     to be told from another language in it, so it counts where the texts tell nothing.
     """
-    sample = texts[:: max(1, len(texts) // _TEXTS)]
+    sample = sampled(texts)
     found = Counter(language for text in sample if (language := language_of(text)))
     if found.total() < _SHARE * len(sample):  # each tells too little alone
         found = Counter(language for language in [language_of(" ".join(sample), _CHARACTERS * 10)] if language)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from judge_rerank.core.documents import Passage
 from judge_rerank.core.effects import JudgeCall
@@ -317,23 +317,28 @@ Outcome: TypeAlias = Scores | Order | Choice | Failed
 Outcomes: TypeAlias = Sequence[Outcome]
 
 
-def judgments_of(outcome: Outcome, call: Judgment, passages: Sequence[Passage | None]) -> tuple[Judgment, ...]:
+def judgments_of(
+    outcome: Outcome, call: Judgment, passages: Sequence[Passage | None], *, one_by_one: bool = False
+) -> tuple[Judgment, ...]:
     """The judgment of each candidate that a call showed, in the order shown.
 
     Args:
         outcome: what came of the call.
         call: what is the same for all of them: who was asked, what was shown, what it took.
         passages: for each candidate, the part of it that was shown; None where it was shown as a whole.
+        one_by_one: whether each was shown without the others, so that its `window` is itself alone.
     """
-    return tuple(
-        replace(
-            call,
-            passage=passage,
-            repairs=outcome.repairs,
-            **{name: getattr(said, name) for name in Statement.__dataclass_fields__},
-        )
-        for said, passage in zip(outcome.statements(len(passages)), passages, strict=True)
-    )
+    shared = {name: getattr(call, name) for name in Judgment.__dataclass_fields__} | {"repairs": outcome.repairs}
+    windows = [(index,) for index in call.window] if one_by_one else [call.window] * len(passages)
+    found: list[Judgment] = []
+    for said, passage, window in zip(outcome.statements(len(passages)), passages, windows, strict=True):
+        own = {name: getattr(said, name) for name in _SAID}
+        values: dict[str, Any] = {**shared, **own, "passage": passage, "window": window}
+        found.append(Judgment(**values))
+    return tuple(found)
+
+
+_SAID = tuple(Statement.__dataclass_fields__)
 
 
 def _put_back(values: Sequence[T], places: Sequence[int]) -> tuple[T, ...]:

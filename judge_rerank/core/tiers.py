@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, TypeAlias
@@ -54,7 +54,7 @@ def said_of(tiers: Sequence[Tier]) -> str:
     return ", ".join(parts)
 
 
-def tiers_without(tiers: Sequence[Tier] | None, cut: Sequence[int]) -> tuple[Tier, ...] | None:
+def tiers_without(tiers: Sequence[Tier] | None, cut: Collection[int]) -> tuple[Tier, ...] | None:
     """The tiers without documents that were cut off the end; what is left of a tier is no more certain than it was."""
     if tiers is None:
         return None

@@ -33,6 +33,7 @@ from judge_rerank.core import (
     StrategyRunner,
     judge_kind,
     languages_of,
+    sampled,
 )
 from judge_rerank.engine.answering import answerable, asked
 from judge_rerank.engine.breaker import CircuitBreaker
@@ -284,7 +285,8 @@ def _checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Order
 
 
 def _languages(job: Job) -> frozenset[str]:
-    texts = [f"{document.title} {document.text}" if document.title else document.text for document in job.documents]
+    shown = sampled(job.documents)
+    texts = [f"{document.title} {document.text}" if document.title else document.text for document in shown]
     return languages_of(job.query.text, texts)
 
 

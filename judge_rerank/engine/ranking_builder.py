@@ -118,7 +118,8 @@ class RankingBuilder:
             latency_s=usage.latency_s,
             cached=result.cached,
         )
-        return judgments_of(result.outcome, shared, [candidate.passage for candidate in call.candidates])
+        passages = [candidate.passage for candidate in call.candidates]
+        return judgments_of(result.outcome, shared, passages, one_by_one=call.one_by_one)
 
     def usage(self, latency_s: float) -> Usage:
         """The whole ranking's usage."""

@@ -18,8 +18,8 @@ from judge_rerank.engine.result import CallResult
 
 logger = logging.getLogger("judge_rerank.engine")
 
-# One batch, so that a query that comes later does not wait for all that were there before it.
-_MOST_PAIRS = 4_096
+# One batch, so that neither a query that comes later nor a deadline waits for all that were there before it.
+_MOST_PAIRS = 1_024
 
 Raw = Sequence[Sequence[float]]
 

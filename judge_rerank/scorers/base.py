@@ -27,9 +27,16 @@ from judge_rerank.core import (
 )
 from judge_rerank.strategies import Composable, Stage, unknown_languages
 
+_MOST_AT_ONCE = 1_024
+"""The most candidates in one effect. What is computed for them is in memory together, and a deadline waits for it."""
+
 
 class LocalScorer(Composable, ABC):
     """Scores every candidate in one round, without a call, and sorts by the raw score; ties keep first-stage order.
+
+    Where a candidate's score does not depend on the others, many candidates are asked about in parts of 1,024, so that
+    memory does not grow with what is computed for them. A deadline or a cancelled ranking then leaves those unjudged
+    whose part was not scored yet.
 
     Relevance is what `unit` makes of the raw score, so it means the same in every ranking. Where `unit` makes raw
     scores equal that differ, as the logistic function does with logits of 45, it is kept apart by a last digit.
@@ -73,13 +80,16 @@ class LocalScorer(Composable, ABC):
         self.score([(Query(text="query"), (Candidate(index=0, document=Document(text="document")),))])
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
-        """One round of one effect; candidates without a score follow all that have one."""
+        """One round; candidates without a score follow all that have one."""
         if not candidates:
             return by_score(candidates, {})
-        asked = ScorePairs(scorer=self, task=self.name, query=query, candidates=candidates[:], stage=self.name)
-        outcomes = yield [asked]
-        raw = raw_scores([candidates], outcomes)
-        ordering = by_raw(candidates, raw, kept_apart(raw, scored([candidates], outcomes)))
+        size = _MOST_AT_ONCE if self.by_itself else len(candidates)
+        parts = [candidates[start : start + size] for start in range(0, len(candidates), size)]
+        outcomes = yield [
+            ScorePairs(scorer=self, task=self.name, query=query, candidates=part, stage=self.name) for part in parts
+        ]
+        raw = raw_scores(parts, outcomes)
+        ordering = by_raw(candidates, raw, kept_apart(raw, scored(parts, outcomes)))
         return replace(ordering, notes=(*self._warning(candidates), *self.remarks(raw)))
 
     def _warning(self, candidates: Candidates) -> tuple[str, ...]:

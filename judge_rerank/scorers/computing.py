@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ each other."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_Kept = TypeVar("_Kept")
 
 
 def threads() -> int:
@@ -60,12 +61,15 @@ def in_batches(
     items: Sequence[_Item],
     size: int,
     length: Callable[[_Item], int],
-    run: Callable[[Sequence[_Item]], Sequence[_Result]],
-) -> list[_Result]:
-    """The results in the order of the items, run in batches of about equal length, so that little is padded."""
+    run: Callable[[Sequence[_Item]], Iterable[_Result]],
+    keep: Callable[[_Result], _Kept],
+) -> list[_Kept]:
+    """What is kept of the results, in the order of the items, run in batches of about equal length, so that little is
+    padded. `keep` gets each result before the next batch is run, so that no more than one batch's are in memory.
+    """
     order = sorted(range(len(items)), key=lambda place: -length(items[place]))
-    results: dict[int, _Result] = {}
+    results: dict[int, _Kept] = {}
     for start in range(0, len(order), size):
         places = order[start : start + size]
-        results.update(zip(places, run([items[place] for place in places]), strict=True))
+        results.update(zip(places, map(keep, run([items[place] for place in places])), strict=True))
     return [results[place] for place in range(len(items))]

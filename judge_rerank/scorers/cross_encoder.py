@@ -156,7 +156,7 @@ class _Onnx:
         self._model = OnnxModel(folder, max_length)
 
     def logits(self, pairs: Sequence[Pair], batch_size: int, prompt: str) -> list[list[float]]:  # noqa: ARG002
-        return [logits.ravel().tolist() for _, logits in self._model.run(list(pairs), batch_size)]
+        return self._model.run(list(pairs), batch_size, lambda found: found[1].ravel().tolist())
 
 
 @lru_cache(maxsize=4)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,12 @@ class _Torch:
         ]
 
 
+_Tokens = tuple[list[int], Vectors]
+_Kept = TypeVar("_Kept")
+
+
 class _Model(Protocol):
-    def run(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]: ...
+    def run(self, texts: Sequence[str], batch_size: int, keep: Callable[[_Tokens], _Kept]) -> list[_Kept]: ...
 
 
 class _Pooled:
@@ -73,17 +77,17 @@ class _Pooled:
         self._first = bool(record.get("pooling_mode_cls_token"))
 
     def encode(self, texts: Sequence[str], batch_size: int) -> Vectors:
-        found = [vectors if vectors.ndim == 1 else self._pooled(vectors) for _, vectors in self._run(texts, batch_size)]
-        return normalised(np.stack(found))
+        return normalised(np.stack(self._model.run(texts, batch_size, self._pooled)))
 
-    def tokens(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]:
-        return self._run(texts, batch_size)
+    def tokens(self, texts: Sequence[str], batch_size: int) -> list[_Tokens]:
+        return self._model.run(texts, batch_size, lambda tokens: tokens)
 
-    def _run(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Vectors]]:
-        return self._model.run(texts, batch_size)
-
-    def _pooled(self, vectors: Vectors) -> Vectors:
-        return vectors[0] if self._first else vectors.mean(axis=0)
+    def _pooled(self, tokens: _Tokens) -> Vectors:
+        """A vector that does not keep those of all tokens in memory, as a part of their array would."""
+        vectors = tokens[1]
+        if vectors.ndim == 1:
+            return vectors
+        return vectors[0].copy() if self._first else vectors.mean(axis=0)
 
 
 @lru_cache(maxsize=4)

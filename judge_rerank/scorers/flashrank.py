@@ -82,7 +82,7 @@ class _Model:
 
     def scores(self, pairs: Sequence[Pair], batch_size: int) -> list[float]:
         encoded: list[Any] = self._tokenizer.encode_batch(list(pairs))
-        return computing.in_batches(encoded, batch_size, lambda one: len(one.ids), self._batch)
+        return computing.in_batches(encoded, batch_size, lambda one: len(one.ids), self._batch, float)
 
     def _batch(self, encoded: Sequence[Any]) -> list[float]:
         import numpy as np

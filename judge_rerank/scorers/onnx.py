@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -18,6 +18,8 @@ from judge_rerank.scorers.weights import ONNX_WEIGHTS, found
 
 Text = str | tuple[str, str]
 """A text, or a pair of query and document."""
+
+_Kept = TypeVar("_Kept")
 
 
 class OnnxModel:
@@ -41,10 +43,12 @@ class OnnxModel:
         self._inputs = {given.name for given in self._session.get_inputs()}
         self._pad = int(_json(folder / "config.json").get("pad_token_id") or 0)
 
-    def run(self, texts: Sequence[Text], batch_size: int) -> list[tuple[list[int], NDArray[np.float32]]]:
-        """For each text its token ids and the model's first output: logits, or a vector for each token."""
+    def run(
+        self, texts: Sequence[Text], batch_size: int, keep: Callable[[tuple[list[int], NDArray[np.float32]]], _Kept]
+    ) -> list[_Kept]:
+        """What is kept of each text's token ids and the model's first output: logits, or a vector for each token."""
         encoded: list[Any] = self._tokenizer.encode_batch(list(texts))
-        return in_batches(encoded, batch_size, lambda one: len(one.ids), self._batch)
+        return in_batches(encoded, batch_size, lambda one: len(one.ids), self._batch, keep)
 
     def _batch(self, encoded: Sequence[Any]) -> list[tuple[list[int], NDArray[np.float32]]]:
         shape = (len(encoded), max(len(one.ids) for one in encoded))

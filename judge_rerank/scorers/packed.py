@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tokenizers
@@ -17,6 +17,8 @@ from judge_rerank.scorers.computing import in_batches
 
 Array = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+
+_Kept = TypeVar("_Kept")
 
 _MAGIC = b"E5S1"
 # Magic, version; width, layers, heads, inner width, words, longest text, kinds of token; epsilon; weights in a block.
@@ -51,10 +53,12 @@ class PackedModel:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(min(packed.longest, max_length or packed.longest))
 
-    def run(self, texts: Sequence[str], batch_size: int) -> list[tuple[list[int], Array]]:
-        """For each text the ids of its tokens and the vector of each, not normalised."""
+    def run(
+        self, texts: Sequence[str], batch_size: int, keep: Callable[[tuple[list[int], Array]], _Kept]
+    ) -> list[_Kept]:
+        """What is kept of the ids of each text's tokens and the vector of each, not normalised."""
         encoded: list[Any] = self._tokenizer.encode_batch(list(texts))
-        return in_batches([list(one.ids) for one in encoded], batch_size, len, self._batch)
+        return in_batches([list(one.ids) for one in encoded], batch_size, len, self._batch, keep)
 
     def _batch(self, texts: Sequence[list[int]]) -> list[tuple[list[int], Array]]:
         """The texts' tokens are rows of one array; only attention tells the texts apart."""

@@ -172,11 +172,12 @@ class Stage(Composable):
         """The ordering without scores for what is cut here, or was within the strategy."""
         if self.keep is None:
             return ordering
-        cut = tuple(dict.fromkeys((*ordering.order[self.keep :], *ordering.cut)))
+        # A mapping, and no tuple, since each of a hundred thousand candidates is looked up in it.
+        cut = dict.fromkeys((*ordering.order[self.keep :], *ordering.cut))
         scores = {index: score for index, score in ordering.scores.items() if index not in cut}
         left = Kept(stage=self.name, indices=tuple(index for index in ordering.order if index not in cut))
         tiers = tiers_without(ordering.tiers, cut)
-        return replace(ordering, scores=scores, cut=cut, kept=(*ordering.kept, left), tiers=tiers)
+        return replace(ordering, scores=scores, cut=tuple(cut), kept=(*ordering.kept, left), tiers=tiers)
 
 
 @strategy("stages")

@@ -280,7 +280,9 @@ def _said(call: TracedCall, attempts: Sequence[TracedCall]) -> Sequence[Judgment
         latency_s=sum(attempt.latency_s for attempt in attempts),
         cached=call.cached,
     )
-    return judgments_of(call.outcome, shared, call.passages)
+    # Scorers, and vectors that are compared, are sent no message: they see one document at a time.
+    one_by_one = call.prompt is None and not call.messages
+    return judgments_of(call.outcome, shared, call.passages, one_by_one=one_by_one)
 
 
 def _shows(row: Mapping[str, Any], doc: str | int) -> bool:

@@ -84,7 +84,8 @@ class Writer:
         """Note an attempt."""
         outcome = record.outcome
         passages = [candidate.passage for candidate in record.candidates]
-        documents = [candidate.document.text for candidate in record.candidates]
+        # Documents are only looked for in what was sent: a scorer, which is sent nothing, may have scored thousands.
+        documents = [candidate.document.text for candidate in record.candidates] if record.messages else []
         documents, messages, reply, said = self._cleaned(
             [documents, [(message.role, message.content) for message in record.messages], record.reply, outcome]
         )

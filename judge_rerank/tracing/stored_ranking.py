@@ -29,7 +29,13 @@ def to_columns(ranking: Ranking) -> dict[str, Any]:
     """The ranking in JSON types, by column; its documents are stored when it begins."""
     calls: dict[str, int] = {}
     results = [
-        [r.index, r.relevance_score, r.confidence, ends(r.evidence), [_judgment(j, calls) for j in r.judgments]]
+        [
+            r.index,
+            r.relevance_score,
+            r.confidence,
+            ends(r.evidence),
+            [_judgment(j, r.index, calls) for j in r.judgments],
+        ]
         for r in ranking.results
     ]
     details = {
@@ -49,20 +55,19 @@ def to_columns(ranking: Ranking) -> dict[str, Any]:
 
 def results_in(columns: Mapping[str, Any], documents: Sequence[Document]) -> list[RankedDocument]:
     """The results, best first."""
-    calls = [
+    calls: list[dict[str, Any]] = [
         tupled(call) | {"cost_usd": _decimal(call["cost_usd"])} for call in json.loads(columns["details"])["calls"]
     ]
 
     def result(rank: int, index: int, score: float | None, *rest: Any) -> RankedDocument:
-        confidence, evidence, judgments = rest
+        confidence, evidence, said = rest
+        judgments: list[tuple[int, dict[str, Any]]] = said
         return RankedDocument(
             rank=rank,
             index=index,
             relevance_score=score,
             document=documents[index],
-            judgments=tuple(
-                Judgment(**calls[call], **own | {"passage": passage_in(own.get("passage"))}) for call, own in judgments
-            ),
+            judgments=tuple(_judgment_in(calls[call], own, index) for call, own in judgments),
             confidence=confidence,
             evidence=passage_in(evidence),
         )
@@ -86,12 +91,23 @@ def rest_of(columns: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _judgment(judgment: Judgment, calls: dict[str, int]) -> list[Any]:
-    """The number of the judgment's call, and what it says of this document alone."""
+def _judgment(judgment: Judgment, index: int, calls: dict[str, int]) -> list[Any]:
+    """The number of the judgment's call, and what it says of this document alone.
+
+    A window of the document alone is left out, so that the call of a scorer is stored once for thousands of documents.
+    """
     values = {name: getattr(judgment, name) for name in Judgment.__dataclass_fields__}
+    if judgment.window == (index,):
+        del values["window"]
     own = {name: values.pop(name) for name in _OWN} | {"passage": ends(judgment.passage)}
     call = calls.setdefault(json.dumps(_plain(values)), len(calls))
     return [call, {name: value for name, value in own.items() if value is not None}]
+
+
+def _judgment_in(call: Mapping[str, Any], own: Mapping[str, Any], index: int) -> Judgment:
+    """The judgment of the document at `index` from its call and what was said of it alone."""
+    values: dict[str, Any] = {"window": (index,), **call, **own, "passage": passage_in(own.get("passage"))}
+    return Judgment(**values)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

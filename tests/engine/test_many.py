@@ -9,7 +9,7 @@ import time
 import pytest
 
 from judge_rerank import AuthenticationError, InputError, Judge, Ranking, RerankError
-from judge_rerank.core.backend import ChatReply, ChatRequest
+from judge_rerank.core import ChatReply, ChatRequest
 from judge_rerank.testing import FakeBackend
 
 
@@ -70,3 +70,22 @@ def test_rankings_come_as_soon_as_those_before_them_are_made() -> None:
     started = time.monotonic()
     assert asyncio.run(first_two()) == ["one", "two"]
     assert time.monotonic() - started < 60
+
+
+def test_a_slow_answer_at_the_head_does_not_hold_up_those_behind_it() -> None:
+    """As many as before are under way; what is made and waits for its turn is bounded, by eight times that."""
+    asked_by_then: list[int] = []
+
+    class Straggling(FakeBackend):
+        async def complete(self, request: ChatRequest) -> ChatReply:
+            if request.subject is not None and request.subject.query.text == "query 0":
+                await asyncio.sleep(1.0)
+                asked_by_then.append(len(self.requests))
+            return await super().complete(request)
+
+    backend = Straggling('{"score": 5}', concurrency=2, latency_s=0.001)
+
+    rankings = Judge(backend).rerank_many([(f"query {number}", ["one"]) for number in range(100)], "score")
+
+    assert [ranking.query.text for ranking in rankings] == [f"query {number}" for number in range(100)]
+    assert 10 < asked_by_then[0] <= 8 * 4 + 1
