@@ -129,8 +129,39 @@ class Recording:
         return Ordering(order=tuple(candidate.index for candidate in candidates))
 
 
-ScoreTable = dict[tuple[str, str, tuple[int, ...]], tuple[float | None, ...]]
-"""Raw scores by the scorer's spec, the query's id and the candidates."""
+@dataclass(kw_only=True, slots=True)
+class Known:
+    """What one scorer said of the candidates of one query.
+
+    Attributes:
+        said: all that was recorded.
+    """
+
+    said: list[Recorded] = field(default_factory=list[Recorded])
+    _by_index: dict[int, float | None] | None = None
+
+    def of(self, indices: tuple[int, ...], *, by_itself: bool) -> tuple[float | None, ...] | None:
+        """The scores of these candidates, asked together; None where they are not known.
+
+        Args:
+            indices: their places in the first stage.
+            by_itself: whether it makes no difference which others were asked about with them.
+        """
+        for each in self.said:
+            if each.indices == indices:
+                return each.raw
+        if not by_itself:
+            return None
+        if self._by_index is None:
+            self._by_index = {
+                index: raw for each in self.said for index, raw in zip(each.indices, each.raw, strict=True)
+            }
+        known = self._by_index
+        return tuple(known[index] for index in indices) if all(index in known for index in indices) else None
+
+
+ScoreTable = dict[tuple[str, str], Known]
+"""What is known, by the scorer's spec and the query's id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,8 +183,8 @@ class RecordedScorer:
 
     def score(self, groups: Sequence[Group]) -> Sequence[Sequence[float]]:
         """The recorded scores, as in `judge_rerank.core.strategy.Scorer`."""
-        found = (self.table[_key(self.scorer, query, candidates)] for query, candidates in groups)
-        return [[math.nan if score is None else score for score in raw] for raw in found]
+        found = (_known(self.table, self.scorer, query, candidates) for query, candidates in groups)
+        return [[math.nan if score is None else score for score in raw or ()] for raw in found]
 
     def unit(self, raw: float) -> float:
         """As the scorer has it."""
@@ -185,8 +216,10 @@ class ScoresRecorded:
     @contextmanager
     def knowing(self, recorded: Iterable[Recorded]) -> Generator[None]:
         """Know these scores inside the block."""
-        keys = {(each.scorer, each.query_id, each.indices): each.raw for each in recorded}
-        self.table.update(keys)
+        keys = set[tuple[str, str]]()
+        for each in recorded:
+            keys.add((each.scorer, each.query_id))
+            self.table.setdefault((each.scorer, each.query_id), Known()).said.append(each)
         try:
             yield
         finally:
@@ -207,13 +240,17 @@ class ScoresRecorded:
     def _known(self, effect: Effect) -> Effect:
         if not isinstance(effect, ScorePairs) or not _whole(effect):
             return effect
-        if _key(effect.scorer, effect.query, effect.candidates) not in self.table:
+        if _known(self.table, effect.scorer, effect.query, effect.candidates) is None:
             return effect
         return replace(effect, scorer=RecordedScorer(scorer=effect.scorer, table=self.table))
 
 
-def _key(scorer: Scorer, query: Query, candidates: Sequence[Candidate]) -> tuple[str, str, tuple[int, ...]]:
-    return _spec(scorer), query.id or "", tuple(candidate.index for candidate in candidates)
+def _known(
+    table: ScoreTable, scorer: Scorer, query: Query, candidates: Sequence[Candidate]
+) -> tuple[float | None, ...] | None:
+    known = table.get((_spec(scorer), query.id or ""))
+    indices = tuple(candidate.index for candidate in candidates)
+    return None if known is None else known.of(indices, by_itself=getattr(scorer, "by_itself", False))
 
 
 def _spec(scorer: Scorer) -> str:

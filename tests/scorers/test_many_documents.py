@@ -23,7 +23,7 @@ WORDS = [f"word{number}" for number in range(40)]
 class Digits(LocalScorer):
     """Scores by the last digits of the text, which many documents share; notes how many it was given at once."""
 
-    alone: ClassVar[bool] = True
+    by_itself: ClassVar[bool] = True
 
     given: list[int] = field(default_factory=list, compare=False)
     takes_s: float = 0.0
