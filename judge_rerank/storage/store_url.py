@@ -80,12 +80,14 @@ def is_store_url(place: object) -> bool:
     return isinstance(place, str) and "://" in place
 
 
-def place_of(place: Path | str, name: str = "store") -> Path | StoreUrl:
+def place_of(place: Path | str | StoreUrl, name: str = "store") -> Path | StoreUrl:
     """A file or folder, or the database at an address.
 
     Raises:
         InputError: it is an address, but not of a PostgreSQL database.
     """
+    if isinstance(place, StoreUrl):
+        return place
     if isinstance(place, str) and is_store_url(place):
         return StoreUrl.of(place, name)
     return Path(place).expanduser().absolute()
