@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from judge_rerank.cache.reply_cache import ReplyCache
+from judge_rerank.cache.shared_replies import CACHE_TABLES
 from judge_rerank.core import Backend
+from judge_rerank.storage import StoreUrl, open_tables, store_of_environment, storing
 from judge_rerank.storage import cache_dir as cache_dir_of_user
-from judge_rerank.storage import store_of_environment, storing
 
 DEFAULT_CACHE = "default"
 """The user's cache folder: $JUDGE_RERANK_CACHE_DIR, else the system's place for caches."""
@@ -42,3 +43,8 @@ def cache_place(cache_dir: str | Path | None, models: Sequence[str | Backend | N
     # What a backend of the caller's own answers may depend on what nobody here knows.
     named = all(each is None or isinstance(each, str) for each in models)
     return (store_of_environment() or cache_dir_of_user()) if named and storing() else None
+
+
+def require_shared_cache(store: str) -> None:
+    """Raises `DataError` unless the database can be reached and has a cache."""
+    open_tables(CACHE_TABLES, StoreUrl.of(store), create=False).close()

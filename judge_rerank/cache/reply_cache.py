@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 from zlib import crc32
@@ -44,7 +45,7 @@ class ReplyCache:
 
     def __init__(
         self,
-        folder: Path | str,
+        folder: Path | str | StoreUrl,
         *,
         size_limit_bytes: int | None = None,
         expire_s: float | None = None,
@@ -57,6 +58,14 @@ class ReplyCache:
         if isinstance(self.folder, StoreUrl):
             require_driver()
         self._begin()
+
+    def apart(self, name: str) -> ReplyCache:
+        """A cache beside this one, which knows nothing of it: a folder in its folder, or a schema in its database."""
+        if isinstance(self.folder, StoreUrl):
+            place = replace(self.folder, schema=f"{self.folder.schema}_{name.replace('-', '_')}")
+        else:
+            place = self.folder / name
+        return ReplyCache(place, size_limit_bytes=self._size_limit_bytes, expire_s=self._expire_s)
 
     def get(self, key: str) -> ChatReply | None:
         """The stored reply, with the usage and the cost of the original; None if there is none."""

@@ -181,6 +181,7 @@ def _asked(judging: JudgeOptions, spending: SpendingOptions) -> dict[str, Any]:
         "budget": opened_budget(spending),
         "prices": spending.prices,
         "cache_dir": kept.replies,
+        "store": kept.store,
         # A trace of millions of calls, with all documents, is kept where it is asked for.
         "trace": None if spending.no_trace else spending.trace,
     }

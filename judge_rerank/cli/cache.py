@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from judge_rerank.cli import options
+from judge_rerank.cli.judging import store_address
 from judge_rerank.cli.output import counted, emit, note
 
 app = typer.Typer(no_args_is_help=True, help="Inspect, check or empty the cache of replies.")
@@ -25,9 +27,9 @@ Folder = Annotated[
 
 
 @app.command("info")
-def info(folder: Folder = None) -> None:
+def info(folder: Folder = None, store: options.Store = None) -> None:
     """Show the folder, the contents and the hits of the cache."""
-    path = _path(folder)
+    path = _path(folder, store)
     if not _exists(path):
         return
     from judge_rerank.cache import ReplyCache
@@ -43,9 +45,9 @@ def info(folder: Folder = None) -> None:
 
 
 @app.command("clear")
-def clear(folder: Folder = None) -> None:
+def clear(folder: Folder = None, store: options.Store = None) -> None:
     """Delete every reply in the cache, and the damaged files that were set aside."""
-    path = _path(folder)
+    path = _path(folder, store)
     if not _exists(path):
         return
     from judge_rerank.cache import ReplyCache
@@ -57,10 +59,11 @@ def clear(folder: Folder = None) -> None:
 @app.command("verify")
 def verify(
     folder: Folder = None,
+    store: options.Store = None,
     keep: Annotated[bool, typer.Option("--keep", help="Report bad entries without deleting them.")] = False,
 ) -> None:
     """Check every reply against its checksum and delete bad ones. Exit code 0 if all are intact, else 1."""
-    path = _path(folder)
+    path = _path(folder, store)
     if not _exists(path):
         return
     from judge_rerank.cache import ReplyCache
@@ -74,13 +77,18 @@ def verify(
         raise typer.Exit(_FOUND_BAD)
 
 
-def _path(folder: Path | None) -> Path:
+def _path(folder: Path | None, store: str | None) -> Path | str:
     from judge_rerank.storage import cache_dir as cache_folder
 
-    return (folder or cache_folder()).expanduser()
+    return folder.expanduser() if folder else store_address(store) or cache_folder()
 
 
-def _exists(path: Path) -> bool:
+def _exists(path: Path | str) -> bool:
+    if isinstance(path, str):
+        from judge_rerank.cache import require_shared_cache
+
+        require_shared_cache(path)
+        return True
     if (path / "replies").is_dir():
         return True
     note(f"There is no cache in {path}.")

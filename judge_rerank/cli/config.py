@@ -15,6 +15,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 from judge_rerank.cli.option_groups import configurable
 from judge_rerank.cli.options import parameters
 from judge_rerank.core import DataError, UnknownName, secrets_in
+from judge_rerank.storage import StoreUrl, is_store_url
 
 FILE, PROJECT, TABLE = "judge-rerank.toml", "pyproject.toml", "tool.judge-rerank"
 
@@ -130,6 +131,8 @@ class _Reader:
         return value
 
     def _text(self, key: str, value: Any, kind: type) -> str | Path:
+        if key == "store" and isinstance(value, bool):
+            return "on" if value else "off"
         if key in _AMOUNTS and isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or not value.strip():
@@ -138,6 +141,12 @@ class _Reader:
             return self._path.parent / Path(value).expanduser()
         if key == "api-base" and secrets_in({}, value):
             raise self._secret(key)
+        if key == "store" and is_store_url(value) and StoreUrl.of(value, key).has_password:
+            raise self._error(
+                key,
+                "store would keep a password in a file that others may read. Take it out, and set PGPASSWORD or "
+                "JUDGE_RERANK_STORE where the command is run.",
+            )
         if key == "prompt" and value.endswith(".j2"):
             return str(self._path.parent / Path(value).expanduser())
         return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from judge_rerank.cli.output import emit, on_stdout
 from judge_rerank.cli.terminal import json_text
 from judge_rerank.cli.version import installed
 from judge_rerank.core import PLUGINS_VARIABLE, ModelInfo, RerankError, imported_plugins, spec_of
+from judge_rerank.storage import StoreUrl
 
 _EXTRAS = {
     "litellm": ("litellm", "openai"),
@@ -132,19 +133,25 @@ def _config() -> dict[str, Any]:
 
 def _kept() -> dict[str, Any]:
     """What commands keep on disk, and how much of it there is."""
-    from judge_rerank.core import SetupError
+    from judge_rerank.core import InputError, SetupError
 
     asked, named = configured(SpendingOptions), os.environ.get("JUDGE_RERANK_TRACE", "").strip()
     try:
         kept = places(replace(asked, trace=Path(named)) if named else asked)
-    except SetupError as error:
+    except (InputError, SetupError) as error:
         return {"replies": None, "trace": None, "switch": _SWITCH, "problem": str(error)}
-    replies = kept.replies and kept.replies / "replies"
     return {
-        "replies": replies and _files(replies, replies.rglob("*")),
-        "trace": kept.trace and _files(kept.trace, kept.trace.parent.glob(f"{kept.trace.name}*")),
+        "replies": _where(kept.replies, lambda folder: _files(folder / "replies", (folder / "replies").rglob("*"))),
+        "trace": _where(kept.trace, lambda file: _files(file, file.parent.glob(f"{file.name}*"))),
         "switch": _SWITCH,
     }
+
+
+def _where(place: Path | str | None, files: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
+    """A place that is kept, without the password of a database."""
+    if isinstance(place, str):
+        return {"path": str(StoreUrl.of(place)), "bytes": None}
+    return None if place is None else files(place)
 
 
 def _files(path: Path, files: Iterable[Path]) -> dict[str, Any]:
@@ -256,6 +263,8 @@ def _kept_lines(kept: Mapping[str, Any]) -> str:
 def _place(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return "not kept"
+    if found["bytes"] is None:
+        return found["path"]
     return f"{found['path']} ({size_text(found['bytes']) if found['bytes'] else 'nothing yet'})"
 
 

@@ -54,6 +54,7 @@ def open_judge(
         prices=spending.prices,
         cache_dir=kept.replies,
         trace=Trace(kept.trace),
+        store=kept.store,
         prompts=judging.prompts,
         strategy=_strategy(judging, asked, strategy),
         concurrency=judging.concurrency,
@@ -71,25 +72,51 @@ class Places:
     """Where a command keeps what it asks and is answered.
 
     Attributes:
-        replies: the folder; None for nowhere.
-        trace: the file; None for none.
+        replies: the folder, or the address of a database; None for nowhere.
+        trace: the file, or the address; None for none.
+        store: the address of the database that holds what no other place is named for; None for none.
     """
 
-    replies: Path | None
-    trace: Path | None
+    replies: Path | str | None
+    trace: Path | str | None
+    store: str | None = None
 
 
 def places(spending: SpendingOptions) -> Places:
-    """Where options say, else in the user's cache folder, unless nothing is to be kept there."""
+    """Where options say, else in the store, else in the user's cache folder, unless nothing is to be kept there.
+
+    Raises:
+        InputError: --store is neither an address nor on or off.
+    """
     from judge_rerank.storage import cache_dir, storing
 
-    usual = storing() if spending.store is None else spending.store
-    replies = spending.cache_dir or (cache_dir() if usual else None)
-    trace = spending.trace or (default_trace() if usual else None)
+    store = None if spending.no_store else store_address(spending.store)
+    usual = not spending.no_store and (storing() if spending.store is None else spending.store.lower() != "off")
+    replies = spending.cache_dir or store or (cache_dir() if usual else None)
+    trace = spending.trace or store or (default_trace() if usual else None)
     return Places(
-        replies=replies.expanduser() if replies and spending.cache else None,
-        trace=trace.expanduser() if trace and not spending.no_trace else None,
+        replies=_expanded(replies) if spending.cache else None,
+        trace=_expanded(trace) if not spending.no_trace else None,
+        store=store,
     )
+
+
+def store_address(said: str | None) -> str | None:
+    """The address of the database that --store or the environment names; None where they name none.
+
+    Raises:
+        InputError: --store is neither an address nor on or off.
+    """
+    from judge_rerank.storage import read_storing, store_of_environment
+
+    if said is None:
+        return store_of_environment()
+    read = read_storing(said.strip(), "--store")
+    return read if isinstance(read, str) else None
+
+
+def _expanded(place: Path | str | None) -> Path | str | None:
+    return place.expanduser() if isinstance(place, Path) else place
 
 
 def unspent(prices: Path | None = None) -> SpendingOptions:

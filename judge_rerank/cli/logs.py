@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from judge_rerank.cli import options
-from judge_rerank.cli.judging import default_trace
+from judge_rerank.cli.judging import default_trace, store_address
 from judge_rerank.cli.output import dollars, emit, on_stdout, printable
 from judge_rerank.cli.terminal import broken, gap, json_text, shortened_columns, slim_table, taken, width
 from judge_rerank.core import InputError
@@ -46,10 +46,11 @@ def explain(
     query: Annotated[str, typer.Option("--query", "-q", metavar="TEXT", help="The query: its id, or its whole text.")],
     doc: Annotated[str, typer.Option("--doc", "-d", metavar="ID", help=_DOCUMENT)],
     trace: TraceFile = None,
+    store: options.Store = None,
     style: options.TableOrJson = "table",
 ) -> None:
     """Show the path of a document through the stages of a ranking, with the judgments that moved it."""
-    explanation = _open(trace).path(run, query, doc)
+    explanation = _open(trace, store).path(run, query, doc)
     if style == "json":
         emit(_json(asdict(explanation) | {"path": explanation.path}))
     else:
@@ -73,6 +74,7 @@ def logs(
         bool | None, typer.Option("--failed/--judged", help="Only calls without a judgment, or only calls with one.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the last N calls.")] = None,
+    store: options.Store = None,
     runs: Annotated[bool, typer.Option("--runs", help="List the runs instead of the calls.")] = False,
     style: Annotated[
         Literal["table", "json", "jsonl"],
@@ -80,7 +82,7 @@ def logs(
     ] = "table",
 ) -> None:
     """List the calls in a trace, in the order in which they were sent."""
-    opened = _open(trace)
+    opened = _open(trace, store)
     if runs:
         found = opened.runs()
         emit(on_stdout(_runs_table(found)) if style == "table" else _records([asdict(item) for item in found], style))
@@ -105,9 +107,14 @@ def spend(
         Path | None,
         typer.Option(metavar="FILE", help="A budget's ledger, instead of a trace. It counts every attempt."),
     ] = None,
+    store: options.Store = None,
+    account: Annotated[
+        str, typer.Option(metavar="NAME", help="Which of the ledgers in a store; by default that of no account.")
+    ] = "",
 ) -> None:
-    """Show what was spent, from a budget's ledger or from a trace. Days are in UTC."""
-    rows = _ledger_rows(ledger, by) if ledger is not None else _trace_rows(_open(trace), by)
+    """Show what was spent, from a budget's ledger (a file, or in a store) or from a trace. Days are in UTC."""
+    place = ledger or (None if trace is not None and store is None else store_address(store))
+    rows = _trace_rows(_open(trace, None), by) if place is None else _ledger_rows(place, account, by)
     if form == "table":
         emit(on_stdout(_spend_table(rows, by)))
         return
@@ -138,12 +145,16 @@ def _trace_rows(trace: Trace, by: Literal["model", "day", "strategy", "prompt", 
     return [_Row(**{name: getattr(item, name) for name in _Row.__dataclass_fields__}) for item in trace.spend(by)]
 
 
-def _ledger_rows(file: Path, by: Literal["model", "day", "strategy", "prompt", "run"]) -> list[_Row]:
+def _ledger_rows(
+    place: Path | str, account: str, by: Literal["model", "day", "strategy", "prompt", "run"]
+) -> list[_Row]:
     from judge_rerank.spending import Ledger
 
-    if not file.expanduser().is_file():
-        raise InputError(f"There is no ledger at {file}. A ledger is written with --budget USD --ledger FILE.")
-    with Ledger(file) as ledger:
+    with Ledger(place, account=account) as ledger:
+        if not ledger.is_there():
+            raise InputError(
+                f"There is no ledger at {ledger.place}. A ledger is written with --budget USD --ledger FILE."
+            )
         found = ledger.spend(by)
     return [_Row(**{name: getattr(item, name) for name in _Row.__dataclass_fields__}) for item in found]
 
@@ -235,10 +246,11 @@ def _table(*left: str, right: Sequence[str]) -> Table:
     return table
 
 
-def _open(file: Path | None) -> Trace:
+def _open(file: Path | None, store: str | None) -> Trace:
     from judge_rerank.tracing import Trace
 
-    return Trace(file or default_trace())
+    named = store_address(store) if store is not None or file is None else None
+    return Trace(named or file or default_trace())
 
 
 def _call_fields(call: TracedCall) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class SpendingOptions:
     trace: options.TraceFile = None
     no_trace: options.NoTrace = False
     store: options.Store = None
+    no_store: options.NoStore = False
 
 
 def configurable() -> dict[str, Any]:

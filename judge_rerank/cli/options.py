@@ -286,13 +286,21 @@ Keep = Annotated[
     ),
 ]
 Store = Annotated[
-    bool | None,
+    str | None,
     typer.Option(
-        "--store/--no-store",
-        help="Keep replies and the trace on disk, also if no place is named for them. (default: yes, unless "
-        "$JUDGE_RERANK_STORE is off)",
+        "--store",
+        metavar="URL",
+        help="The PostgreSQL database in which machines share spending, replies and the trace: "
+        "postgresql://user@host/database; or on or off, for what is kept on this machine if no place is named. "
+        "(default: $JUDGE_RERANK_STORE, else on)",
         show_default=False,
         rich_help_panel=_SPEND,
+    ),
+]
+NoStore = Annotated[
+    bool,
+    typer.Option(
+        "--no-store", help="Keep neither replies nor the trace, unless a place is named.", rich_help_panel=_SPEND
     ),
 ]
 NoTrace = Annotated[bool, typer.Option("--no-trace", help="Do not write a trace.", rich_help_panel=_SPEND)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from judge_rerank.cli import options
+from judge_rerank.cli.judging import store_address
 from judge_rerank.core import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ PANEL = "The server"
 Host = Annotated[str, typer.Option(help="The address. One that others can reach needs keys.", rich_help_panel=PANEL)]
 Port = Annotated[int, typer.Option(min=0, max=65535, rich_help_panel=PANEL)]
 
-_INSTEAD_OF_A_FILE = ("model", "strategy", "transport", "api_base", "param", "prompts", "budget")
+_INSTEAD_OF_A_FILE = ("model", "strategy", "transport", "api_base", "param", "prompts", "budget", "store")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class ServedOptions:
     param: options.Params = None
     prompts: options.Prompts = None
     budget: options.Budget = None
+    store: options.Store = None
 
 
 def configured(context: typer.Context, served: ServedOptions) -> ServerConfig:
@@ -65,4 +67,5 @@ def configured(context: typer.Context, served: ServedOptions) -> ServerConfig:
         "budget": served.budget,
         "aliases": ["*"],
     }
-    return checked({"rerankers": {"default": {key: value for key, value in given.items() if value}}}, ServerConfig)
+    route = {key: value for key, value in given.items() if value}
+    return checked({"rerankers": {"default": route}, "store": store_address(served.store)}, ServerConfig)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from judge_rerank.cache import DEFAULT_CACHE, opened_cache
+from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
 from judge_rerank.core import Backend, Estimate, PricingUnknown
 from judge_rerank.evaluation.experiment import Experiment, ModelSpec
 from judge_rerank.evaluation.matrix import Planned
@@ -101,12 +101,12 @@ class Judges:
             )
         return self._backends[name]
 
-    def _cache(self, repetition: int) -> Path | None:
+    def _cache(self, repetition: int) -> ReplyCache | None:
         # A backend of the caller's own is not known by its name; it is remembered only where that is asked for.
         shared = opened_cache(self._cache_dir, [*self._given.values()])
         if shared is None or repetition == self._experiment.seeds[0]:
-            return shared and shared.folder
-        return shared.folder / f"repetition-{repetition}"
+            return shared
+        return shared.apart(f"repetition-{repetition}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

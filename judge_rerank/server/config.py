@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from judge_rerank.core import InputError, SetupError
 from judge_rerank.readers import Located, read_yaml
 from judge_rerank.spending import Budget
+from judge_rerank.storage import StoreUrl, store_of_environment
 
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _HASH = re.compile(r"sha256:[0-9a-fA-F]{64}")
@@ -131,6 +132,13 @@ class ServerConfig(_Part):
     specs: Annotated[bool, Field(description="Whether clients may name a strategy instead of a route.")] = False
     page: Annotated[bool, Field(description="Whether there is a page at / to try it on.")] = True
     ledgers: Annotated[str | None, Field(description="The folder in which budgets are counted.")] = None
+    store: Annotated[
+        str | None,
+        Field(
+            description="A database that servers share: budgets, replies, traces; or $VARIABLE with its address.",
+            repr=False,
+        ),
+    ] = None
     folder: Annotated[str, Field(description="The folder for relative paths; the file's by default.")] = "."
 
     @classmethod
@@ -161,6 +169,25 @@ class ServerConfig(_Part):
     def path(self, given: str) -> Path:
         """A path as the file means it."""
         return Path(self.folder) / Path(given).expanduser()
+
+
+def store_of(config: ServerConfig) -> str | None:
+    """The address of the database that servers share; None where there is none.
+
+    Raises:
+        InputError: it is no address.
+        SetupError: the variable that holds it is not set.
+    """
+    if config.store is None:
+        return store_of_environment()
+    address = from_environment(config.store, "The store") if config.store.startswith("$") else config.store
+    StoreUrl.of(address)
+    return address
+
+
+def budget_place(ledgers: Path | str, name: str) -> dict[str, Any]:
+    """Where a budget of the server is counted, as options of `Budget`: in a folder's file or a database's account."""
+    return {"path": ledgers / f"{name}.db"} if isinstance(ledgers, Path) else {"store": ledgers, "account": name}
 
 
 def from_environment(reference: str, what: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from judge_rerank.core import SetupError
-from judge_rerank.server.config import KeySpec, ServerConfig, from_environment
+from judge_rerank.server.config import KeySpec, ServerConfig, budget_place, from_environment
 from judge_rerank.server.problems import Problem
 from judge_rerank.server.rates import Rate, rate_file
 from judge_rerank.spending import Budget, Ledger
@@ -59,14 +59,14 @@ class KeyRing:
 
     Args:
         config: whose keys.
-        ledgers: the folder for budgets.
+        ledgers: the folder for budgets, or the database.
         shared: the folder for what worker processes share; None for one worker.
 
     Raises:
         SetupError: a variable is not set, a key is too short, or two clients have the same.
     """
 
-    def __init__(self, config: ServerConfig, *, ledgers: Path, shared: Path | None = None) -> None:
+    def __init__(self, config: ServerConfig, *, ledgers: Path | str, shared: Path | None = None) -> None:
         self._clients: dict[bytes, Client] = {}
         for name, spec in config.keys.items():
             digest = _digest_of(name, spec)
@@ -139,11 +139,11 @@ def _digest_of(name: str, spec: KeySpec) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def _client(name: str, spec: KeySpec, ledgers: Path, shared: Path | None) -> Client:
+def _client(name: str, spec: KeySpec, ledgers: Path | str, shared: Path | None) -> Client:
     ledger: Ledger | None = None
     if spec.budget is not None:
-        path, source = ledgers / f"key-{name}.db", f"budget of the key {name!r}"
-        ledger = Ledger.of(Budget(usd=spec.budget, path=path, period=spec.period, source=source))
+        place, source = budget_place(ledgers, f"key-{name}"), f"budget of the key {name!r}"
+        ledger = Ledger.of(Budget(usd=spec.budget, period=spec.period, source=source, **place))
     return Client(
         name=name,
         ledger=ledger,

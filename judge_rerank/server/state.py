@@ -9,7 +9,7 @@ from pathlib import Path
 
 from judge_rerank.core import PricingUnknown, RerankError
 from judge_rerank.judge import Judge
-from judge_rerank.server.config import ServerConfig
+from judge_rerank.server.config import ServerConfig, store_of
 from judge_rerank.server.keys import KeyRing
 from judge_rerank.server.queue import Queue
 from judge_rerank.server.table import Route, RouteTable
@@ -33,7 +33,8 @@ class Server:
     def __init__(
         self, config: ServerConfig, *, judges: Mapping[str, Judge] | None = None, shared: Path | None = None
     ) -> None:
-        ledgers = config.path(config.ledgers) if config.ledgers else cache_dir() / "server"
+        folder = config.path(config.ledgers) if config.ledgers else cache_dir() / "server"
+        ledgers = store_of(config) or folder
         self.config = config
         self.keys = KeyRing(config, ledgers=ledgers, shared=shared)
         self.table = RouteTable(config, ledgers=ledgers, judges=judges, shared=shared)

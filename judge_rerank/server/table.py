@@ -10,7 +10,7 @@ from typing import Any
 
 from judge_rerank.core import RerankError, Strategy
 from judge_rerank.judge import Judge
-from judge_rerank.server.config import DEFAULT, RouteSpec, ServerConfig, from_environment
+from judge_rerank.server.config import DEFAULT, RouteSpec, ServerConfig, budget_place, from_environment
 from judge_rerank.server.keys import Client
 from judge_rerank.server.problems import Problem
 from judge_rerank.spending import Amount, Budget
@@ -45,7 +45,7 @@ class RouteTable:
 
     Args:
         config: what they are.
-        ledgers: the folder for budgets.
+        ledgers: the folder for budgets, or the database.
         judges: by route, instead of opening one.
         shared: the folder for what worker processes share; None for one worker.
 
@@ -57,7 +57,7 @@ class RouteTable:
         self,
         config: ServerConfig,
         *,
-        ledgers: Path,
+        ledgers: Path | str,
         judges: Mapping[str, Judge] | None = None,
         shared: Path | None = None,
     ) -> None:
@@ -65,7 +65,8 @@ class RouteTable:
         self._routes = {
             name: Route(
                 name=name,
-                judge=self._given.get(name) or _judge(name, spec, config, _budget(name, spec, ledgers, shared)),
+                judge=self._given.get(name)
+                or _judge(name, spec, config, _budget(name, spec, ledgers, shared), ledgers),
                 deadline_s=spec.deadline_s,
                 max_usd=spec.max_usd,
             )
@@ -116,16 +117,18 @@ class RouteTable:
             return None
 
 
-def _budget(name: str, spec: RouteSpec, ledgers: Path, shared: Path | None) -> Budget | None:
+def _budget(name: str, spec: RouteSpec, ledgers: Path | str, shared: Path | None) -> Budget | None:
     """The budget of a route; of worker processes, the environment's is one budget and not one each."""
     if spec.budget is not None:
-        path, source = ledgers / f"route-{name}.db", f"budget of the route {name!r}"
-        return Budget(usd=spec.budget, path=path, period=spec.period, source=source)
+        place, source = budget_place(ledgers, f"route-{name}"), f"budget of the route {name!r}"
+        return Budget(usd=spec.budget, period=spec.period, source=source, **place)
     around = Budget.from_environment()
+    if isinstance(ledgers, str):
+        return around  # the store holds it
     return replace(around, path=shared / "spending" / "environment.db") if around and shared else around
 
 
-def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | None) -> Judge:
+def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | None, ledgers: Path | str) -> Judge:
     options: dict[str, Any] = (
         {} if spec.cache is True else {"cache_dir": config.path(spec.cache) if spec.cache else None}
     )
@@ -145,6 +148,7 @@ def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | No
         criteria=spec.criteria,
         trust=spec.trust,
         budget=budget,
+        store=ledgers if isinstance(ledgers, str) else None,
         **{each: config.path(path) for each, path in paths.items() if path is not None},
         **options,
     )

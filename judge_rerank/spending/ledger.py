@@ -30,9 +30,10 @@ from judge_rerank.spending.budget import Amount, Budget, Cap, Charge
 from judge_rerank.spending.ledger_book import Label, LedgerBook, Totals
 from judge_rerank.spending.ledger_file import LedgerFile
 from judge_rerank.spending.ledger_report import Spend, SpendKey, audit, spend
+from judge_rerank.spending.ledger_schema import LEDGER_TABLES
 from judge_rerank.spending.ledger_store import LedgerStore
 from judge_rerank.spending.ledger_writer import LedgerWriter, ReservedCharge, Work
-from judge_rerank.storage import LEASE_S, StoreUrl, place_of, require_driver
+from judge_rerank.storage import LEASE_S, StoreUrl, open_tables, place_of, require_driver
 
 __all__ = ["Label", "Ledger", "LedgerCap", "Reservation", "Spend", "SpendKey", "Totals"]
 
@@ -150,6 +151,17 @@ class Ledger:
     def spend(self, by: SpendKey = "model") -> list[Spend]:
         """What was spent on each model, day (UTC), strategy, prompt or run, dearest first."""
         return self._read(lambda book: spend(book, by))
+
+    def is_there(self) -> bool:
+        """Whether something has written it; never makes it.
+
+        Raises:
+            LedgerError: the database cannot be reached, or has no ledger.
+        """
+        if isinstance(self.place, StoreUrl):
+            open_tables(LEDGER_TABLES, self.place, create=False).close()
+            return True
+        return self.place is None or self.place.is_file()
 
     def totals(self) -> Totals:
         """The sums that the budget is held against: of its day or month, or of everything."""

@@ -29,6 +29,7 @@ from judge_rerank.storage.store_url import (
     StoreUrl,
     is_store_url,
     place_of,
+    read_storing,
     store_of_environment,
     storing,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "owner_is_gone",
     "place_of",
     "private_folder",
+    "read_storing",
     "require_driver",
     "store_of_environment",
     "storing",

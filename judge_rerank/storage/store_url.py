@@ -15,7 +15,7 @@ DEFAULT_SCHEMA = "judge_rerank"
 
 _SCHEMES = ("postgresql", "postgres")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_EXAMPLE = "postgresql://user@host/database"
+_EXAMPLE = "postgresql://host/database"  # a user in it would be taken for a secret
 _SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
@@ -63,6 +63,12 @@ class StoreUrl:
         schema = "" if self.schema == DEFAULT_SCHEMA else f", schema {self.schema}"
         return f"{host}/{database}{schema}"
 
+    @property
+    def has_password(self) -> bool:
+        """Whether a password stands in the address."""
+        parts = urlsplit(self.address)
+        return bool(parts.password) or any("password" in key for key, _ in parse_qsl(parts.query))
+
     def __str__(self) -> str:
         return f"postgresql://{self.name}"
 
@@ -74,30 +80,43 @@ def is_store_url(place: object) -> bool:
     return isinstance(place, str) and "://" in place
 
 
-def place_of(place: Path | str, name: str = "store") -> Path | StoreUrl:
+def place_of(place: Path | str | StoreUrl, name: str = "store") -> Path | StoreUrl:
     """A file or folder, or the database at an address.
 
     Raises:
         InputError: it is an address, but not of a PostgreSQL database.
     """
+    if isinstance(place, StoreUrl):
+        return place
     if isinstance(place, str) and is_store_url(place):
         return StoreUrl.of(place, name)
     return Path(place).expanduser().absolute()
 
 
-def said_of_storing() -> bool | StoreUrl | None:
-    """What the environment variable JUDGE_RERANK_STORE says: on, off, a database, or nothing.
+def said_of_storing() -> bool | str | None:
+    """What the environment variable JUDGE_RERANK_STORE says: on, off, a database by its address, or nothing.
 
     Raises:
         SetupError: it says something else.
     """
     said = os.environ.get(STORE_VARIABLE, "").strip()
-    if not said:
-        return None
+    try:
+        return read_storing(said, STORE_VARIABLE) if said else None
+    except InputError as error:
+        raise SetupError(str(error)) from None
+
+
+def read_storing(said: str, name: str) -> bool | str:
+    """What somebody says about keeping things: on, off, or a database by its address.
+
+    Raises:
+        InputError: it is something else; `name` is what the user called it.
+    """
     if is_store_url(said):
-        return StoreUrl.of(said, STORE_VARIABLE)
+        StoreUrl.of(said, name)
+        return said
     if said.lower() not in _SWITCH:
-        raise SetupError(f"{STORE_VARIABLE} is {said!r}; expected 'on', 'off' or {_EXAMPLE}.")
+        raise InputError(f"{name} is {said!r}; expected 'on', 'off' or {_EXAMPLE}.")
     return _SWITCH[said.lower()]
 
 
@@ -115,4 +134,4 @@ def storing() -> bool:
 def store_of_environment() -> str | None:
     """The address that JUDGE_RERANK_STORE names, as it stands there; None where it names none."""
     said = said_of_storing()
-    return os.environ[STORE_VARIABLE].strip() if isinstance(said, StoreUrl) else None
+    return said if isinstance(said, str) else None

@@ -140,6 +140,14 @@ def test_a_connection_that_is_lost_is_opened_again(proxy: Proxy) -> None:
         assert kept.get("k") == REPLY
 
 
+def test_a_cache_apart_knows_nothing_of_its_neighbour(cache: ReplyCache, postgres: str) -> None:
+    with cache.apart("repetition-2") as apart:
+        apart.put("k", REPLY)
+        assert cache.get("k") is None
+        schema = getattr(apart.folder, "schema", "")
+    query(postgres, f'DROP SCHEMA "{schema}" CASCADE')
+
+
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="expected the address of a database"):
         ReplyCache("mysql://a/b")

@@ -137,7 +137,7 @@ def test_a_switch_keeps_nothing_on_disk(
     assert command(*asked, "--trace", tmp_path / "named.db").code == 0
     assert (tmp_path / "named.db").is_file(), "a place that is named is used"
     monkeypatch.setenv("JUDGE_RERANK_STORE", "perhaps")
-    assert "JUDGE_RERANK_STORE is 'perhaps'; expected 'on' or 'off'" in command(*asked).err
+    assert "JUDGE_RERANK_STORE is 'perhaps'; expected 'on', 'off' or postgresql://host/database" in command(*asked).err
     monkeypatch.delenv("JUDGE_RERANK_STORE")
     assert command(*asked).code == 0
     told = json.loads(command("doctor", "-f", "json").out)["kept"]
