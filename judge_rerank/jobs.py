@@ -69,7 +69,7 @@ class JobMaker:
     ) -> None:
         self._channels, self._strategy, self._limits = channels, strategy, limits
         self._on_exhausted: OnExhausted = on_exhausted
-        self._on_suspicious = on_suspicious
+        self._on_suspicious: OnSuspicious | None = on_suspicious
         self._calibrated = calibrated
         self._wishes = wishes or Wishes()
         self._trust: Trust = trust
