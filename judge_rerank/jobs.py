@@ -23,6 +23,7 @@ from judge_rerank.core import (
     with_wishes,
 )
 from judge_rerank.engine import Job, ModelChannels, OnExhausted, RankOptions, gives_scores, in_thread
+from judge_rerank.guarding import OnSuspicious
 from judge_rerank.spending import Cap, OpenLimits
 from judge_rerank.strategies import Untrusted, fewest_kept, parse
 
@@ -48,6 +49,7 @@ class JobMaker:
         strategy: the judge's own; None for that of its model.
         limits: the caps of `with` blocks.
         on_exhausted: what happens when a cap is reached and the ranking does not say.
+        on_suspicious: what happens with suspicious documents where the ranking does not say.
         calibrated: whether scores are made probabilities.
         wishes: the judge's instruction, criteria and fields, where the ranking and its query have none.
         trust: the judge's own, where the ranking does not say.
@@ -60,12 +62,14 @@ class JobMaker:
         strategy: Strategy | None,
         limits: OpenLimits,
         on_exhausted: OnExhausted,
+        on_suspicious: OnSuspicious | None = None,
         calibrated: bool = False,
         wishes: Wishes | None = None,
         trust: Trust = "trusted",
     ) -> None:
         self._channels, self._strategy, self._limits = channels, strategy, limits
         self._on_exhausted: OnExhausted = on_exhausted
+        self._on_suspicious: OnSuspicious | None = on_suspicious
         self._calibrated = calibrated
         self._wishes = wishes or Wishes()
         self._trust: Trust = trust
@@ -146,10 +150,11 @@ class JobMaker:
         return Job(
             query=asked.query,
             documents=asked.documents,
-            strategy=self._trusting(resolved, options),
+            strategy=(trusting := self._trusting(resolved, options)),
             options=options,
             caps=tuple(asked.caps),
             on_exhausted=options.on_exhausted or self._on_exhausted,
+            on_suspicious=options.on_suspicious or self._on_suspicious or _usual(trusting),
         )
 
     def _trusting(self, strategy: Strategy, options: RankOptions) -> Strategy:
@@ -157,3 +162,8 @@ class JobMaker:
         if (options.trust or self._trust) == "trusted" or isinstance(strategy, Untrusted):
             return strategy
         return Untrusted(strategy=strategy)
+
+
+def _usual(strategy: Strategy) -> OnSuspicious:
+    """What happens with suspicious documents where nobody said: those that are not trusted are asked about again."""
+    return "recheck" if isinstance(strategy, Untrusted) else "flag"

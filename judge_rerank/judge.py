@@ -47,6 +47,7 @@ from judge_rerank.engine import (
     submit,
     usual_latency_s,
 )
+from judge_rerank.guarding import OnSuspicious
 from judge_rerank.jobs import JobMaker
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
@@ -87,6 +88,8 @@ class Judge:
             variable JUDGE_RERANK_BUDGET_USD, else no cap.
         on_exhausted: what `rerank` does when a cap is reached: "partial" returns the best order so far, "raise" raises
             `BudgetExceeded`, which holds it.
+        on_suspicious: what `rerank` does with documents that seem written for the judge, as in `RankOptions`; None for
+            "flag", and with `trust="untrusted"` for "recheck".
         prices: the prices of models by name, or a YAML file with them; they come before the prices that LiteLLM knows.
         cache_dir: the folder for replies, so that no request is paid for twice; several processes may share it. The
             default is the user's cache folder for models given by name, unless JUDGE_RERANK_STORE=off, and no cache for
@@ -131,6 +134,7 @@ class Judge:
         max_attempts: int = 5,
         budget: Budget | None = None,
         on_exhausted: OnExhausted = "partial",
+        on_suspicious: OnSuspicious | None = None,
         prices: Mapping[str, Price] | str | Path | None = None,
         cache_dir: str | Path | ReplyCache | None = DEFAULT_CACHE,
         trace: str | Path | Trace | None = None,
@@ -166,6 +170,7 @@ class Judge:
             strategy=own,
             limits=self._limits,
             on_exhausted=RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial",
+            on_suspicious=RankOptions(on_suspicious=on_suspicious).on_suspicious,
             calibrated=calibration is not None,
             wishes=Wishes.of(instruction=instruction, criteria=criteria, fields=fields),
             trust=RankOptions(trust=trust).trust or "trusted",

@@ -64,6 +64,7 @@ def open_judge(
         criteria=asked.criteria,
         fields=asked.fields,
         trust=asked.trust,
+        on_suspicious=asked.on_suspicious,
     )
 
 

@@ -34,6 +34,7 @@ class JudgeOptions(ModelOptions):
     criteria: options.Criteria = None
     fields: options.Fields = None
     trust: options.Trust = "trusted"
+    on_suspicious: options.OnSuspicious = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -200,6 +200,15 @@ Trust = Annotated[
         rich_help_panel=_JUDGE,
     ),
 ]
+OnSuspicious = Annotated[
+    Literal["flag", "recheck", "demote", "drop", "ignore"] | None,
+    typer.Option(
+        help="What happens with documents that seem written for the judge: report it (flag), ask again without the "
+        "suspicious part, put them last, leave them out, or do not look. (default: flag; recheck if untrusted)",
+        show_default=False,
+        rich_help_panel=_JUDGE,
+    ),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="The highest number of simultaneous requests.", rich_help_panel=_JUDGE),

@@ -34,11 +34,13 @@ from judge_rerank.core import (
     integrity_text,
     said_of,
     total_usd,
+    warning_text,
 )
 
 Format = Literal["table", "json", "jsonl", "trec"]
 
 _SHOWN = 2000
+_WARNINGS = 5
 _quiet = False
 _WORD_START = re.compile(r"\s+\S{0,20}$")
 _FAILURES = {
@@ -206,6 +208,7 @@ def jsonl(ranking: Ranking, *, explain: bool) -> str:
         record: dict[str, Any] = {"query_id": ranking.query.id} if ranking.query.id is not None else {}
         record |= {key: result[key] for key in ("rank", "index", "relevance_score")}
         record |= {key: result[key] for key in ("confidence", "evidence") if result[key] is not None}
+        record |= {"warnings": result["warnings"]} if result["warnings"] else {}
         document = result["document"]
         first = {key: document[key] for key in ("id", "title", "text", "score") if key in document}
         record = record | first | document | record
@@ -370,6 +373,17 @@ def _integrity(rankings: Sequence[Ranking]) -> str:
     return f"integrity: {', '.join(parts)}\n" if parts else ""
 
 
+def _warnings(ranking: Ranking) -> list[str]:
+    """Which documents have a part that seems written for the judge, and why."""
+    told = [
+        f"suspicious: index {result.index}, {warning_text(warning, result.document)}"
+        for result in ranking
+        for warning in result.warnings
+    ]
+    left = len(told) - _WARNINGS
+    return told if left <= 1 else [*told[:_WARNINGS], f"suspicious: {left:,} more parts; --format json has them all"]
+
+
 def findings(rankings: Sequence[Ranking], *, answerable: bool) -> None:
     """What the strategy is certain of, and, where it was asked, whether anything answers; on standard error."""
     known = [ranking.answerable for ranking in rankings if ranking.answerable is not None] if answerable else []
@@ -379,6 +393,7 @@ def findings(rankings: Sequence[Ranking], *, answerable: bool) -> None:
         lines += [f"answerable: {known[0]:.2f}"] if known else []
         lines += [f"certainty: {said_of(only.tiers)}"] if only.tiers else []
         lines += [said for said in only.notes if not only.results]
+        lines += _warnings(only)
     elif known:
         enough = sum(value >= ENOUGH for value in known)
         lines.append(f"answerable: {enough:,} of {counted(len(known), 'query', 'queries')} at {ENOUGH:g} or more")

@@ -87,7 +87,8 @@ from judge_rerank.core.errors import (
     UnknownName,
 )
 from judge_rerank.core.evidence import Evidence
-from judge_rerank.core.explanation import Explanation, Step, explain, judgment_text
+from judge_rerank.core.explanation import Explanation, Step, explain, judgment_text, warning_text
+from judge_rerank.core.findings import ERASED, Finding, erased
 from judge_rerank.core.forecasts import Estimate, Forecast, Recommendation
 from judge_rerank.core.integrity_words import counted, integrity_text
 from judge_rerank.core.judgments import FailureReason, Judgment
@@ -141,6 +142,7 @@ __all__ = [
     "CHARS_PER_TOKEN",
     "DECISION_STRATEGY",
     "ENOUGH",
+    "ERASED",
     "HOSTED_STRATEGY",
     "NAMES",
     "PLUGINS_VARIABLE",
@@ -179,6 +181,7 @@ __all__ = [
     "Failed",
     "FailureReason",
     "FieldsLike",
+    "Finding",
     "FinishReason",
     "Forecast",
     "Group",
@@ -259,6 +262,7 @@ __all__ = [
     "criteria_text",
     "document_from",
     "dollars",
+    "erased",
     "explain",
     "fitting",
     "identifier_in",
@@ -294,6 +298,7 @@ __all__ = [
     "to_usd",
     "told",
     "total_usd",
+    "warning_text",
     "weighed",
     "weighing_sentence",
     "with_wishes",

@@ -36,6 +36,7 @@ class JudgeCall:
         trust: whether the documents are from people who may want to deceive the judge.
         content_free: its documents say nothing, so that the answer shows what the judge thinks of their positions. It
             is no judgment of the candidates, and no evidence about them.
+        recheck: it is put a second time about a document without its suspicious parts, and the lower score holds.
     """
 
     by_judge: ClassVar[bool] = True
@@ -52,6 +53,7 @@ class JudgeCall:
     criteria: tuple[Criterion, ...] = ()
     content_free: bool = False
     trust: Trust = "trusted"
+    recheck: bool = False
 
 
 Group: TypeAlias = tuple[Query, tuple[Candidate, ...]]

@@ -34,8 +34,11 @@ class Evidence:
         if any(candidate.passage is not None for candidate in call.candidates):
             return
         shown_at = {candidate.index: place for place, candidate in enumerate(call.candidates)}
-        for index, value in outcome.scores(call).items():
-            self._scores[call.task].setdefault(index, []).append(value)
+        if call.recheck:
+            self._lower(call, outcome)
+        else:
+            for index, value in outcome.scores(call).items():
+                self._scores[call.task].setdefault(index, []).append(value)
         tiers = outcome.preferences(call)
         if not tiers:
             return
@@ -70,15 +73,30 @@ class Evidence:
         return {
             index: max(sum(values) / len(values) for values in by_passage.values())
             for index, by_passage in self._judged.items()
+            if by_passage
         }
 
     def _note_judged(self, call: JudgeCall, outcome: Outcome) -> None:
         said = zip(call.candidates, outcome.statements(len(call.candidates)), strict=True) if call.by_judge else ()
-        found = [(candidate, statement.score) for candidate, statement in said if statement.score is not None]
+        scores = [(candidate, statement.score) for candidate, statement in said]
+        found = [(candidate, score) for candidate, score in scores if score is not None]
+        if call.recheck and not found:
+            for candidate, _ in scores:
+                self._judged.get(candidate.index, {}).pop(candidate.passage, None)
         if found and call.task != self._judged_task:
             self._judged, self._judged_task = {}, call.task
         for candidate, score in found:
-            self._judged.setdefault(candidate.index, {}).setdefault(candidate.passage, []).append(score)
+            known = self._judged.setdefault(candidate.index, {}).setdefault(candidate.passage, [])
+            known[:] = [min([*known, score])] if call.recheck else [*known, score]
+
+    def _lower(self, call: JudgeCall, outcome: Outcome) -> None:
+        """Of a question that is put again the lower score holds; without an answer, nothing is known."""
+        again, known = outcome.scores(call), self._scores[call.task]
+        for candidate in call.candidates:
+            if candidate.index in again:
+                known[candidate.index] = [min([*known.get(candidate.index, ()), again[candidate.index]])]
+            else:
+                known.pop(candidate.index, None)
 
     def verdict(self, first: int, second: int) -> int:
         """What the judge says when `first` is shown before `second`: 1 for `first`, -1 for `second`, 0 if unknown."""

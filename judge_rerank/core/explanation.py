@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from judge_rerank.core.criteria import criteria_text
-from judge_rerank.core.documents import Query
+from judge_rerank.core.documents import Document, Query
 from judge_rerank.core.errors import InputError
+from judge_rerank.core.findings import Finding
 from judge_rerank.core.judgments import Judgment
 from judge_rerank.core.money import dollars
 from judge_rerank.core.tiers import Tier
@@ -74,6 +75,7 @@ class Explanation:
         ]
         if self.tier is not None:
             lines.append(f"certain   {self.tier}")
+        lines += [f"warning   {warning_text(warning, document)}" for warning in self.result.warnings]
         for judgment in self.result.judgments:
             lines += ["", *_details(judgment)]
         if not self.steps:
@@ -161,6 +163,14 @@ def _details(judgment: Judgment) -> list[str]:
     if judgment.repairs:
         lines.append(f"  repair  {'; '.join(judgment.repairs)}")
     return lines
+
+
+def warning_text(warning: Finding, document: Document) -> str:
+    """What is suspicious in a document, where, and what stands there."""
+    where = "" if warning.part == "text" else f" of {warning.part}"
+    held = document.text if warning.part == "text" else document.title or "" if warning.part == "title" else ""
+    said = f": {_short(held[warning.start : warning.end])}" if held else ""
+    return f"characters {warning.start:,} to {warning.end:,}{where}: {warning.reason}{said}"
 
 
 def _list(numbers: tuple[int, ...]) -> str:

@@ -30,5 +30,6 @@ def integrity_text(rankings: Sequence[Ranking]) -> list[str]:
         (sum(len(r.unjudged) for r in records), "document not judged", "documents not judged"),
         (sum(len(r.truncated) for r in records), "document cut to fit", "documents cut to fit"),
         (sum(len(r.cut) for r in records), "document left out", "documents left out"),
+        (sum(len({s.index for s in r.suspicious}) for r in records), "document suspicious", "documents suspicious"),
     ]
     return [counted(count, one, several) for count, one, several in said if count]

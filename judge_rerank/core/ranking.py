@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict, Unpack, cast, overload
 from judge_rerank.core.documents import Document, Passage, Query
 from judge_rerank.core.errors import SetupError
 from judge_rerank.core.explanation import Explanation, explain
+from judge_rerank.core.findings import Finding
 from judge_rerank.core.judgments import Judgment
 from judge_rerank.core.tiers import Tier
 from judge_rerank.core.usage import Usage
@@ -47,6 +48,7 @@ class RankedDocument:
         confidence: the certainty of this place: the probability that the document is really among the best `rank`. None
             if the strategy does not know it.
         evidence: the passage that decided; None where the document was judged in one piece, or not at all.
+        warnings: parts of the document that seem written for the judge, in the order in which they stand.
     """
 
     rank: int
@@ -56,6 +58,7 @@ class RankedDocument:
     judgments: tuple[Judgment, ...] = ()
     confidence: float | None = None
     evidence: Passage | None = None
+    warnings: tuple[Finding, ...] = ()
 
     def __repr__(self) -> str:
         score = "" if self.relevance_score is None else f", {self.relevance_score:.4g}"
@@ -78,6 +81,7 @@ class Integrity:
         cut: first-stage positions of documents that are left out of the results: their score is below `min_score`, or
             they are not relevant (`keep="relevant"`), or a stage of a cascade had cut them before there was such a
             score. Empty without these options.
+        suspicious: parts of documents that seem written for the judge, and why, by `index`.
     """
 
     parsed: int = 0
@@ -89,6 +93,7 @@ class Integrity:
     unjudged: tuple[int, ...] = ()
     truncated: tuple[int, ...] = ()
     cut: tuple[int, ...] = ()
+    suspicious: tuple[Finding, ...] = ()
 
 
 class RankingDetails(TypedDict, total=False):
@@ -273,11 +278,12 @@ class Ranking(Sequence[RankedDocument]):
                     "evidence": asdict(r.evidence) if r.evidence else None,
                     "document": _plain(r.document.to_dict()),
                     "judgments": [_plain(asdict(j)) for j in r.judgments],
+                    "warnings": [_plain(asdict(warning)) for warning in r.warnings],
                 }
                 for r in self.results
             ],
             "usage": _plain(asdict(self.usage)),
-            "integrity": {name: _plain(getattr(self.integrity, name)) for name in Integrity.__dataclass_fields__},
+            "integrity": _plain(asdict(self.integrity)),
         }
 
     def to_json(self, *, indent: int | None = None) -> str:

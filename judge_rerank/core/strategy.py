@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from judge_rerank.core.candidates import Candidates
 from judge_rerank.core.documents import Candidate, Passage, Query
 from judge_rerank.core.effects import Round
+from judge_rerank.core.findings import Finding
 from judge_rerank.core.outcomes import Outcomes, Statement
 from judge_rerank.core.ranking import Kept
 from judge_rerank.core.tiers import Tier
@@ -33,6 +34,7 @@ class Ordering:
         kept: what each cut left, the first cut first.
         notes: what there is to say of the run, one sentence each.
         tiers: what is certain of the order, without documents that were cut; None where the strategy does not know.
+        suspicious: parts of documents that seem written for the judge, by `index`.
     """
 
     order: tuple[int, ...]
@@ -43,6 +45,7 @@ class Ordering:
     kept: tuple[Kept, ...] = ()
     notes: tuple[str, ...] = ()
     tiers: tuple[Tier, ...] | None = None
+    suspicious: tuple[Finding, ...] = ()
 
 
 Plan: TypeAlias = Generator[Round, Outcomes, Ordering]

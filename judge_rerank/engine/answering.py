@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from judge_rerank.core import Candidates, JudgeCall, Ordering, Plan, Query, Strategy
 from judge_rerank.engine.job import Job
+from judge_rerank.guarding import Guarded
 from judge_rerank.learning import Calibration
 
 _STAGE = "answerable"
@@ -40,10 +41,17 @@ class WithQuestion:
 
 
 def asked(job: Job, calibration: Calibration | None) -> Strategy:
-    """The job's strategy, with the question where the job wants to know."""
-    if not job.options.answerable:
-        return job.strategy
-    return WithQuestion(strategy=job.strategy, scores_do=calibration is not None and calibration.answering is not None)
+    """The job's strategy, with the question where the job wants to know, and guarded unless nobody wants that."""
+    strategy = job.strategy
+    if job.options.answerable:
+        scores_do = calibration is not None and calibration.answering is not None
+        strategy = WithQuestion(strategy=strategy, scores_do=scores_do)
+    return guarded(job, strategy)
+
+
+def guarded(job: Job, strategy: Strategy) -> Strategy:
+    """The strategy with the job's policy for suspicious documents."""
+    return strategy if job.on_suspicious == "ignore" else Guarded(strategy=strategy, policy=job.on_suspicious)
 
 
 def answerable(ordering: Ordering, candidates: Candidates, calibration: Calibration | None) -> float | None:

@@ -35,7 +35,7 @@ from judge_rerank.core import (
     languages_of,
     sampled,
 )
-from judge_rerank.engine.answering import answerable, asked
+from judge_rerank.engine.answering import answerable, asked, guarded
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
@@ -145,7 +145,7 @@ class Engine:
         if not job.caps and job.options.deadline_s is None:
             return ""
         fresh = candidates.replaced(evidence=Evidence())
-        forecast = estimated(strategy, job.query, fresh, self._channels)
+        forecast = estimated(guarded(job, strategy), job.query, fresh, self._channels)
         return what_exceeds(job, forecast, self._channels.info, passed_s=time.perf_counter() - started)
 
     def _candidates(self, job: Job, info: ModelInfo | None) -> Candidates:

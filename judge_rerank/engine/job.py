@@ -27,6 +27,7 @@ from judge_rerank.core import (
     shown_fields,
     spec_of,
 )
+from judge_rerank.guarding import POLICIES, OnSuspicious
 from judge_rerank.spending import Amount, Cap
 
 Keep = Literal["relevant"]
@@ -69,6 +70,7 @@ class RankKeywords(TypedDict, total=False):
     deadline_s: float | None
     max_usd: Amount | None
     on_exhausted: OnExhausted | None
+    on_suspicious: OnSuspicious | None
     progress: Callable[[Progress], None] | None
     cancel: CancelToken | None
     scores: ScoresWanted | None
@@ -92,6 +94,13 @@ class RankOptions:
         max_usd: the highest cost of this ranking. Documents beyond it follow the judged ones, in first-stage order.
         on_exhausted: what happens when a cap is reached: "partial" returns the best order so far, "raise" raises
             `BudgetExceeded`, which holds it. None for the judge's own.
+        on_suspicious: what happens with documents a part of which seems written for the judge ("rate this 10/10", "this
+            page answers: …", hidden text). `integrity.suspicious` lists the parts and `warnings` of each result has its
+            own. "flag" does nothing else; it inspects the documents that an LLM or an API is asked about. "recheck"
+            asks about such a document alone once more without the part, and the lower score holds; where several
+            documents share a question, they are shown without such parts. "demote" puts such documents after all
+            others that were judged, "drop" shows them to nobody and leaves them out (`integrity.cut`), "ignore"
+            inspects nothing. None for the judge's own.
         progress: called after every call, in another thread.
         cancel: ends the ranking early when its `cancel()` is called, from any thread.
         scores: "rank" gives documents scores by their rank where the strategy gives only an order: from 1 for the
@@ -123,6 +132,7 @@ class RankOptions:
     deadline_s: float | None = None
     max_usd: Amount | None = None
     on_exhausted: OnExhausted | None = None
+    on_suspicious: OnSuspicious | None = None
     progress: Callable[[Progress], None] | None = None
     cancel: CancelToken | None = None
     scores: ScoresWanted | None = None
@@ -145,6 +155,8 @@ class RankOptions:
                 raise InputError(f"min_score is {self.min_score}; it must be from 0 to 1.")
         if self.on_exhausted not in (None, "partial", "raise"):
             raise InputError(f"on_exhausted is {self.on_exhausted!r}; expected 'partial' or 'raise'.")
+        if self.on_suspicious not in (None, *POLICIES):
+            raise InputError(f"on_suspicious is {self.on_suspicious!r}; expected one of {', '.join(POLICIES)}.")
         if self.scores not in (None, "rank"):
             raise InputError(f"scores is {self.scores!r}; expected 'rank', or None for the strategy's own.")
         if self.keep not in (None, "relevant"):
@@ -187,6 +199,7 @@ class Job:
         options: what else is asked for.
         caps: what caps it beside the judge's budget.
         on_exhausted: what happens when one is reached.
+        on_suspicious: what happens with suspicious documents.
         spec: the strategy's spec string.
         shown: by document, the metadata that is shown of it.
 
@@ -200,6 +213,7 @@ class Job:
     options: RankOptions = field(default_factory=RankOptions)
     caps: tuple[Cap, ...] = ()
     on_exhausted: OnExhausted = "partial"
+    on_suspicious: OnSuspicious = "flag"
     spec: str = field(init=False)
     shown: Sequence[ShownFields] = field(init=False)
 

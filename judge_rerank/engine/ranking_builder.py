@@ -12,6 +12,7 @@ from judge_rerank.core import (
     BudgetExceeded,
     Candidate,
     Candidates,
+    Finding,
     Integrity,
     Judgment,
     LedgerError,
@@ -131,8 +132,10 @@ class RankingBuilder:
         scored = (j for judgments in self._judgments.values() for j in judgments if j.score is not None)
         return {judgment.prompt_hash for judgment in scored if judgment.prompt_hash}
 
-    def integrity(self, candidates: Candidates, cut: Sequence[int] = ()) -> Integrity:
-        """How the replies were read, and which documents were left out."""
+    def integrity(
+        self, candidates: Candidates, cut: Sequence[int] = (), suspicious: Sequence[Finding] = ()
+    ) -> Integrity:
+        """How the replies were read, which documents were left out, and which are suspicious."""
         read = [o for o in self._outcomes if o.failure is None]
         failed = Counter(str(o.failure) for o in self._outcomes if o.failure is not None)
         return Integrity(
@@ -145,6 +148,7 @@ class RankingBuilder:
             unjudged=tuple([c.index for c in candidates if not self._was_judged(c.index)]),
             truncated=tuple([c.index for c in candidates if c.index in self._truncated or self._has_unread(c)]),
             cut=tuple(cut),
+            suspicious=tuple(suspicious),
         )
 
     def _was_judged(self, index: int) -> bool:
@@ -202,6 +206,8 @@ class RankingBuilder:
         if options.keep == "relevant":
             cut |= _irrelevant(ordering, answerable)
             ordering = ordering if len(cut) < len(documents) else _with_note(ordering, answerable)
+        if job.on_suspicious == "drop":
+            cut |= {finding.index for finding in ordering.suspicious}
         kept = [index for index in ordering.order if index not in cut]
         if options.scores == "rank" and not ordering.scores:
             ordering = self._by_rank(ordering)
@@ -215,6 +221,7 @@ class RankingBuilder:
                     judgments=tuple(self._judgments.get(index, ())),
                     confidence=ordering.confidence.get(index),
                     evidence=ordering.passages.get(index),
+                    warnings=tuple(each for each in ordering.suspicious if each.index == index),
                 )
                 for rank, index in enumerate(kept[: options.top_n], start=1)
             ],
@@ -224,7 +231,7 @@ class RankingBuilder:
             status="partial" if reasons else "complete",
             reasons=reasons,
             usage=self.usage(latency_s),
-            integrity=self.integrity(candidates, sorted(cut)),
+            integrity=self.integrity(candidates, sorted(cut), ordering.suspicious),
             notes=ordering.notes,
             kept=ordering.kept,
             tiers=ordering.tiers,

@@ -80,6 +80,10 @@ class RouteSpec(_Part):
     period: Annotated[Literal["day", "month"] | None, Field(description="The budget is for each of these.")] = None
     max_usd: Annotated[Amount | None, Field(description="The highest cost of one ranking.")] = None
     deadline_s: Annotated[Seconds, Field(description="A ranking that takes longer is sent as far as it is.")] = 60.0
+    on_suspicious: Annotated[
+        Literal["flag", "recheck", "demote", "drop", "ignore"] | None,
+        Field(description="What happens with documents that seem written for the judge."),
+    ] = None
     instruction: Annotated[str | None, Field(description="What the judge is to heed beside the query.")] = None
     trust: Annotated[
         Literal["trusted", "untrusted"], Field(description="Whether the documents may want to deceive the judge.")

@@ -139,5 +139,6 @@ def meta_of(ranking: Ranking, route: Route, documents: int) -> Meta:
         cost_usd=usage.cost_usd,
         latency_s=usage.latency_s,
         documents=documents,
+        suspicious=ranking.integrity.suspicious,
         unreadable=sum([ranking.integrity.failed.get(reason, 0) for reason in _UNUSABLE]),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, cast
+
+from judge_rerank.core import Finding
 
 _TEXT_KEYS = ("text", "content", "page_content", "passage", "body")
 
@@ -82,6 +84,7 @@ class Meta:
         calls, cached_calls, input_tokens, output_tokens, cost_usd, latency_s: as in `Usage`.
         documents: how many were ranked.
         unreadable: replies of the judge that could not be read.
+        suspicious: parts of documents that seem written for the judge.
     """
 
     route: str
@@ -99,6 +102,7 @@ class Meta:
     latency_s: float = 0.0
     documents: int = 0
     unreadable: int = 0
+    suspicious: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What clients see of it. Money is a string, so that no digit is lost."""
@@ -110,6 +114,7 @@ class Meta:
             "strategy": self.strategy,
             "judged": list(self.judged),
             "unjudged": list(self.unjudged),
+            "suspicious": [asdict(finding) for finding in self.suspicious],
             "calls": self.calls,
             "cached_calls": self.cached_calls,
             "cost_usd": cost,

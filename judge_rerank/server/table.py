@@ -144,6 +144,7 @@ def _judge(name: str, spec: RouteSpec, config: ServerConfig, budget: Budget | No
         concurrency=spec.concurrency,
         max_tokens_per_doc=spec.max_tokens_per_doc,
         timeout_s=spec.timeout_s,
+        on_suspicious=spec.on_suspicious,
         instruction=spec.instruction,
         criteria=spec.criteria,
         trust=spec.trust,

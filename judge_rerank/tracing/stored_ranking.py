@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from judge_rerank.core import (
     Document,
+    Finding,
     Integrity,
     Judgment,
     Kept,
@@ -59,6 +60,8 @@ def results_in(columns: Mapping[str, Any], documents: Sequence[Document]) -> lis
         tupled(call) | {"cost_usd": _decimal(call["cost_usd"])} for call in json.loads(columns["details"])["calls"]
     ]
 
+    suspicious = rest_of(columns)["integrity"].suspicious
+
     def result(rank: int, index: int, score: float | None, *rest: Any) -> RankedDocument:
         confidence, evidence, said = rest
         judgments: list[tuple[int, dict[str, Any]]] = said
@@ -70,6 +73,7 @@ def results_in(columns: Mapping[str, Any], documents: Sequence[Document]) -> lis
             judgments=tuple(_judgment_in(calls[call], own, index) for call, own in judgments),
             confidence=confidence,
             evidence=passage_in(evidence),
+            warnings=tuple(each for each in suspicious if each.index == index),
         )
 
     return [result(rank, *held) for rank, held in enumerate(json.loads(columns["results"]), start=1)]
@@ -85,7 +89,7 @@ def rest_of(columns: Mapping[str, Any]) -> dict[str, Any]:
         "usage": _usage(json.loads(columns["usage"])),
         "notes": details.get("notes", ()),
         "kept": [Kept(stage=stage, indices=tuple(indices)) for stage, indices in kept],
-        "integrity": Integrity(**tupled(details["integrity"])) if details else None,
+        "integrity": _integrity(details["integrity"]) if details else None,
         "answerable": details.get("answerable"),
         "tiers": None if details.get("tiers") is None else [Tier(**tupled(tier)) for tier in details["tiers"]],
     }
@@ -119,6 +123,12 @@ def tupled(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in values.items()
     }
+
+
+def _integrity(values: Mapping[str, Any]) -> Integrity:
+    held = tupled(values)
+    held["suspicious"] = tuple(Finding(**each) for each in values.get("suspicious", ()))
+    return Integrity(**held)
 
 
 def _usage(values: Mapping[str, Any]) -> Usage:

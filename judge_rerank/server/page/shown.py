@@ -51,6 +51,7 @@ def _document(ranked: RankedDocument, *, texts: bool) -> dict[str, Any]:
         "index": ranked.index,
         "score": ranked.relevance_score,
         "confidence": ranked.confidence,
+        "warnings": list(dict.fromkeys(warning.reason for warning in ranked.warnings)),
         "text": ranked.document.text if texts else None,
         "reason": _reason(ranked) if texts else None,
         "stages": [{"stage": stage, "said": _said(said, texts=texts)} for stage, said in stages],

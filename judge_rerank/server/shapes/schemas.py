@@ -33,6 +33,9 @@ META = objects(
         "strategy": TEXT,
         "judged": lists(WHOLE),
         "unjudged": lists(WHOLE),
+        "suspicious": lists(
+            objects({"index": WHOLE, "start": WHOLE, "end": WHOLE, "reason": TEXT, "score": SCORE, "part": TEXT})
+        ),
         "calls": WHOLE,
         "cached_calls": WHOLE,
         "cost_usd": {"type": ["string", "null"]},

@@ -1,0 +1,53 @@
+"""What is suspicious in a document: a part of it that seems written for the judge, not for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from judge_rerank.core.documents import Document
+
+ERASED = "N/A"
+"""What stands for a text of which nothing is left."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """A suspicious part of a document.
+
+    Attributes:
+        index: position of the document in the caller's list, from 0.
+        start, end: the characters of the part, `text[start:end]`.
+        reason: what is suspicious about it, in words; it quotes nothing of the document.
+        score: how suspicious it is, from the guard's threshold to 1.
+        part: where it stands: in the "text", in the "title", or in the metadata of this name, as it is shown.
+    """
+
+    index: int = 0
+    start: int
+    end: int
+    reason: str
+    score: float = 1.0
+    part: str = "text"
+
+
+def erased(document: Document, findings: Iterable[Finding]) -> Document:
+    """The document without its suspicious parts; where nothing of its text is left, it is `ERASED`."""
+    spans: dict[str, list[tuple[int, int]]] = {"text": [], "title": []}
+    for finding in findings:
+        if finding.part in spans:
+            spans[finding.part].append((finding.start, finding.end))
+    if not (spans["text"] or spans["title"]):
+        return document
+    text = _without(document.text, spans["text"]) if spans["text"] else document.text
+    title = _without(document.title, spans["title"]) if document.title and spans["title"] else document.title
+    return replace(document, text=text if text.strip() else ERASED, title=title if title and title.strip() else None)
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    kept: list[str] = []
+    at = 0
+    for start, end in sorted(spans):
+        kept.append(text[at : max(at, start)])
+        at = max(at, end)
+    return "".join([*kept, text[at:]])

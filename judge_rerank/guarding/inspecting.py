@@ -1,0 +1,148 @@
+"""Looks at a document for parts that are written for the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from judge_rerank.core import Document, Finding, Query, ShownFields
+from judge_rerank.guarding.disguises import Disguise, disguises
+from judge_rerank.guarding.features import NAMES, Asked, Text
+from judge_rerank.guarding.model import GuardModel, shipped
+from judge_rerank.guarding.normalising import mixed_words
+from judge_rerank.guarding.reasons import is_heading, reason_of
+from judge_rerank.guarding.segments import words_in
+
+_FEWEST_MIXED = 2
+_MASTER_KEYS = frozenset(
+    (
+        "",
+        "thought process",
+        "solution",
+        "let's solve this problem step by step",
+        "let's think step by step",
+        "step by step",
+    )
+)
+"""What makes judges of answers say yes where it is all that there is (arXiv:2507.08794); "" is marks without words."""
+_DEEPEST = 2
+"""How many times something decoded is looked at again: text in base64 in URL escapes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    start: int
+    end: int
+    reason: str
+    score: float
+
+
+def inspect(
+    query: str | Query, document: str | Document, *, index: int = 0, fields: ShownFields = (), half: bool = False
+) -> list[Finding]:
+    """The suspicious parts of a document, in the order in which they stand: title, fields, text.
+
+    Local and quick: no call, no network, well under two milliseconds for a passage. Parts are whole sentences or lines,
+    or what is disguised in them. Most attacks that nobody has seen before are not recognised for certain; see the
+    figures in `docs/security.md`.
+
+    Args:
+        query: what the document is to be judged for; a part may be suspicious since it only repeats the query.
+        document: the document, or its text.
+        index: its position in the caller's list, for the findings.
+        fields: its metadata that the judge is shown.
+        half: report also what is half as suspicious as it would have to be.
+    """
+    document = Document(text=document) if isinstance(document, str) else document
+    asked = _asked(query if isinstance(query, str) else query.text)
+    model = shipped(NAMES)
+    model = replace(model, threshold=model.beside) if half else model
+    shown = [("title", document.title or ""), *fields, ("text", document.text)]
+    return [
+        Finding(index=index, start=part.start, end=part.end, reason=part.reason, score=part.score, part=name)
+        for name, text in shown
+        for part in suspicious(text, asked, model)
+    ]
+
+
+def suspicious(text: str, asked: Asked, model: GuardModel) -> Sequence[_Part]:
+    """The suspicious parts of one text, in the order in which they stand, none overlapping another."""
+    if not text.strip():
+        return ()
+    if " ".join(words_in(text)) in _MASTER_KEYS and len(text) < 80:
+        start = len(text) - len(text.lstrip())
+        reason = "nothing but the beginning of an answer"
+        return (_Part(start=start, end=start + len(text.strip()), reason=reason, score=1.0),)
+    found = [*_sentences(text, asked, model), *_disguised(text, asked, model)]
+    return _merged(sorted(found, key=lambda part: (part.start, -part.end)))
+
+
+def scored(text: str, asked: Asked, model: GuardModel, *, disguised: bool = False) -> Iterator[tuple[Text, int, float]]:
+    """The sentences of a text that are worth a look, with their probability."""
+    looked = Text(text, asked)
+    for place in range(len(looked.segments)):
+        if looked.worth(place):
+            vector = looked.vector(place, disguised=disguised)
+            yield looked, place, 0.0 if is_heading(vector) else model.probability(vector)
+
+
+def _sentences(text: str, asked: Asked, model: GuardModel) -> Iterator[_Part]:
+    scores = {place: (looked, p) for looked, place, p in scored(text, asked, model)}
+    certain = {place for place, (_, p) in scores.items() if p >= model.threshold}
+    for place, (looked, p) in scores.items():
+        beside = p >= model.beside and (place - 1 in certain or place + 1 in certain)
+        if place in certain or beside:
+            segment = looked.segments[place]
+            reason = reason_of(looked.vector(place))
+            yield _Part(start=segment.start, end=segment.end, reason=reason, score=round(p, 4))
+    if not text.isascii():
+        yield from _look_alikes(text)
+
+
+def _look_alikes(text: str) -> Iterator[_Part]:
+    for line_start, line in _lines(text):
+        if mixed_words(line) >= _FEWEST_MIXED:
+            reason = "words spelled with look-alike letters of another script"
+            yield _Part(start=line_start, end=line_start + len(line), reason=reason, score=1.0)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    for line in text.splitlines(keepends=True):
+        shown = line.rstrip()
+        if shown:
+            yield start, shown
+        start += len(line)
+
+
+def _disguised(text: str, asked: Asked, model: GuardModel, depth: int = 1) -> Iterator[_Part]:
+    for disguise in disguises(text):
+        score = 1.0 if disguise.certain else _worst(disguise, asked, model, depth)
+        if score >= model.threshold:
+            yield _Part(start=disguise.start, end=disguise.end, reason=disguise.kind, score=round(score, 4))
+
+
+def _worst(disguise: Disguise, asked: Asked, model: GuardModel, depth: int) -> float:
+    """The probability of the most suspicious sentence in what a disguised part says."""
+    scores = [p for _, _, p in scored(disguise.text, asked, model, disguised=True)]
+    if depth < _DEEPEST:
+        scores += [part.score for part in _disguised(disguise.text, asked, model, depth + 1)]
+    return max(scores, default=0.0)
+
+
+def _merged(parts: Sequence[_Part]) -> Sequence[_Part]:
+    """The parts, those that overlap as one with the reason of the more suspicious."""
+    kept: list[_Part] = []
+    for part in parts:
+        if kept and part.start < kept[-1].end:
+            worse = max(kept[-1], part, key=lambda each: each.score)
+            last = kept.pop()
+            part = _Part(start=last.start, end=max(last.end, part.end), reason=worse.reason, score=worse.score)  # noqa: PLW2901
+        kept.append(part)
+    return kept
+
+
+@lru_cache(maxsize=64)
+def _asked(query: str) -> Asked:
+    return Asked.of(query)
