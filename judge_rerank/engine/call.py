@@ -34,7 +34,7 @@ from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of
 from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors, quote
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
-from judge_rerank.spending import Price, Reservation
+from judge_rerank.spending import Cap, Label, Ledger, Price, Reservation
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 _INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
@@ -76,6 +76,20 @@ class ModelChannel:
     def backends(self) -> tuple[Backend, ...]:
         """The model."""
         return (self.backend,)
+
+    async def reserve(
+        self,
+        ledger: Ledger,
+        request: ChatRequest,
+        micro_usd: int | None,
+        *,
+        tokens: int,
+        caps: tuple[Cap, ...],
+        label: Label,
+    ) -> Reservation:
+        """Room for one attempt at a request."""
+        del request  # which request it is makes no difference here
+        return await ledger.reserve(micro_usd, tokens=tokens, caps=caps, label=label)
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
@@ -261,11 +275,9 @@ class _CallUnderWay:
         if context.refusal is not None:
             raise context.refusal
         try:
-            reservation = await ledger.reserve(
-                worst,
-                tokens=tokens,
-                caps=context.caps,
-                label=replace(context.label, model=self._info.name, prompt=prepared.prompt or ""),
+            label = replace(context.label, model=self._info.name, prompt=prepared.prompt or "")
+            reservation = await self._channel.reserve(
+                ledger, prepared.request, worst, tokens=tokens, caps=context.caps, label=label
             )
         except BudgetExceeded as refusal:
             if self._number == self._attempt == 1:

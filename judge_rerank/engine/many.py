@@ -61,16 +61,20 @@ async def run_many(
             return known
         raise known from None if known is cause else cause
 
+    engine.pace.count("busy", 1)  # while it takes jobs in, more may come that ask in the round under way
     try:
         place = 0
         async for job in jobs:
             waiting.append((place, job if isinstance(job, RerankError) else submit(engine.run(job))))
             place += 1
             if isinstance(job, Job) and len(waiting) > ahead(job):
-                yield await first()
+                with engine.pace.resting:
+                    yield await first()
         while waiting:
-            yield await first()
+            with engine.pace.resting:
+                yield await first()
     finally:
+        engine.pace.count("busy", -1)
         for _, under_way in waiting:
             if isinstance(under_way, Future):
                 under_way.cancel()
