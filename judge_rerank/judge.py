@@ -265,8 +265,8 @@ class Judge:
                     raise job
 
         async def collect() -> list[Ranking | RerankError]:
-            many = self._ways.many(one_by_one(jobs), chosen, ahead=self._ahead, on_error=on_error)
-            return [made async for made in many]
+            made = self._ways.many(one_by_one(jobs), chosen, ahead=self._ahead, on_error=on_error)
+            return [ranking async for ranking in made]
 
         return cast("list[Ranking]", run(collect()))
 

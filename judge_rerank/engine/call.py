@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from judge_rerank.cache import ReplyCache, SingleFlight, request_key
 from judge_rerank.core import (
@@ -34,7 +35,7 @@ from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of
 from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors, quote
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
-from judge_rerank.spending import Cap, Label, Ledger, Price, Reservation
+from judge_rerank.spending import Price, Reservation
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 _INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
@@ -77,19 +78,9 @@ class ModelChannel:
         """The model."""
         return (self.backend,)
 
-    async def reserve(
-        self,
-        ledger: Ledger,
-        request: ChatRequest,
-        micro_usd: int | None,
-        *,
-        tokens: int,
-        caps: tuple[Cap, ...],
-        label: Label,
-    ) -> Reservation:
-        """Room for one attempt at a request."""
-        del request  # which request it is makes no difference here
-        return await ledger.reserve(micro_usd, tokens=tokens, caps=caps, label=label)
+    async def reserve(self, request: ChatRequest, reserve: Callable[..., Awaitable[Reservation]]) -> Reservation:  # noqa: ARG002
+        """Room for one attempt at a request: what `reserve` gives."""
+        return await reserve()
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
@@ -276,9 +267,8 @@ class _CallUnderWay:
             raise context.refusal
         try:
             label = replace(context.label, model=self._info.name, prompt=prepared.prompt or "")
-            reservation = await self._channel.reserve(
-                ledger, prepared.request, worst, tokens=tokens, caps=context.caps, label=label
-            )
+            reserve = partial(ledger.reserve, worst, tokens=tokens, caps=context.caps, label=label)
+            reservation = await self._channel.reserve(prepared.request, reserve)
         except BudgetExceeded as refusal:
             if self._number == self._attempt == 1:
                 context.refusal = refusal

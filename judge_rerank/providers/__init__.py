@@ -26,6 +26,7 @@ from judge_rerank.providers.batch import (
     job_failed,
     not_run,
     question_of,
+    reached,
     reply_lost,
 )
 from judge_rerank.providers.concurrency import ConcurrencyLimiter
@@ -78,5 +79,6 @@ __all__ = [
     "open_backend",
     "open_models",
     "question_of",
+    "reached",
     "reply_lost",
 ]

@@ -98,6 +98,11 @@ class BatchProvider:
         """The address without a path."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def uploads(self) -> list[bytes]:
+        """The files of requests so far."""
+        return [content for name, content in self._files.items() if name.startswith("file-")]
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
 
@@ -118,7 +123,9 @@ class BatchProvider:
         self._loop.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        key = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key") or request.headers.get("api-key")
+        key = (
+            request.headers.get("x-api-key") or request.headers.get("x-goog-api-key") or request.headers.get("api-key")
+        )
         key = key or request.headers.get("authorization", "").removeprefix("Bearer ")
         if self.keys is not None and key not in self.keys:
             return _error(401, f"Incorrect API key provided: {key}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from types import TracebackType
@@ -24,7 +25,7 @@ from judge_rerank.providers import (
     batch_api_of,
     question_of,
 )
-from judge_rerank.spending import Cap, Label, Ledger, Pricing, Reservation
+from judge_rerank.spending import Pricing, Reservation
 
 _UNLIMITED = 10**9
 
@@ -53,21 +54,10 @@ class BatchChannel(ModelChannel):
         other = self.direct.worst_case(prepared) if self.direct is not None else own
         return None if own is None or other is None else max(own, other)
 
-    async def reserve(
-        self,
-        ledger: Ledger,
-        request: ChatRequest,
-        micro_usd: int | None,
-        *,
-        tokens: int,
-        caps: tuple[Cap, ...],
-        label: Label,
-    ) -> Reservation:
+    async def reserve(self, request: ChatRequest, reserve: Callable[..., Awaitable[Reservation]]) -> Reservation:
         """Room for one request; that of a run that ended before the answer came is taken over."""
         question = question_of(request, self.info)
-        reservation = await ledger.reserve(
-            micro_usd, tokens=tokens, caps=caps, label=label, instead_of=self.batcher.receipt(question)
-        )
+        reservation = await reserve(instead_of=self.batcher.receipt(question))
         self.batcher.reserved(question, reservation)
         return reservation
 
