@@ -316,8 +316,9 @@ class Reservation:
 
     async def left(self) -> None:
         """Record that a deferred request is about to leave."""
-        self._deferred = False
-        await self.sent()
+        if self._deferred:
+            self._deferred = False
+            await self.sent()
 
     async def sent(self) -> None:
         """Record that the request is about to leave; send it only after this has returned."""

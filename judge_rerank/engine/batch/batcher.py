@@ -124,14 +124,16 @@ class Batcher:
             await _left([waiting])
             self._state.charged(name, waiting.asked.receipt)
             self._by_job.setdefault(found.job, []).append(waiting)
-            self._follow(found.job, api, backend.model)
+            self._follow(found.job, api, backend)
         else:
-            group = self._groups.setdefault(
-                api.address, _Group(provider=backend.provider, model=backend.model, api=api)
-            )
-            group.waiting.append(waiting)
-            self._collected.set()
+            self._collect(waiting, api, backend)
         return name, await self._waited(waiting)
+
+    def _collect(self, waiting: _Waiting, api: BatchApi, backend: _Asker) -> None:
+        """Have a request asked by the next job."""
+        group = self._groups.setdefault(api.address, _Group(provider=backend.provider, model=backend.model, api=api))
+        group.waiting.append(waiting)
+        self._collected.set()
 
     async def _waited(self, waiting: _Waiting) -> Answered:
         """The answer. Whoever gives it counts the one who waits as asking again."""
@@ -194,16 +196,21 @@ class Batcher:
         )
         await self._jobs.make(name, group.api, [each.item for each in part], partial(_left, part))
         self._by_job[name] = list(part)
-        return await self._waited_for(name, group.api, group.model)
+        again = await self._waited_for(name, group.api, group.model)
+        if again:
+            del self._by_job[name]
+        return again
 
-    def _follow(self, name: str, api: BatchApi, model: str) -> None:
+    def _follow(self, name: str, api: BatchApi, backend: _Asker) -> None:
         """Wait for a job that another run made, once."""
         if name not in self._following:
-            self._following[name] = asyncio.create_task(self._followed(name, api, model))
+            self._following[name] = asyncio.create_task(self._followed(name, api, backend))
 
-    async def _followed(self, name: str, api: BatchApi, model: str) -> None:
+    async def _followed(self, name: str, api: BatchApi, backend: _Asker) -> None:
         try:
-            await self._waited_for(name, api, model)
+            if await self._waited_for(name, api, backend.model):
+                for waiting in self._by_job.pop(name, ()):  # that job never was: they are asked by the next one
+                    self._collect(waiting, api, backend)
         except Exception as error:
             for waiting in self._by_job.pop(name, ()):
                 self._settle(waiting, _again(error))
@@ -211,15 +218,14 @@ class Batcher:
             self._following.pop(name, None)
 
     async def _waited_for(self, name: str, api: BatchApi, model: str) -> bool:
-        """Wait for a job and hand out its answers; whether the provider had no room for it."""
+        """Wait for a job and hand out its answers; whether its requests are to be asked by another one."""
         progress = await self._jobs.follow(name, api)
         self._ended.set()
         if progress.phase == "failed":
             self._state.void(name, progress.detail)
-            waiting = self._by_job.pop(name, [])
             if progress.full:
                 return True
-            for each in waiting:
+            for each in self._by_job.pop(name, []):
                 self._settle(each, job_failed(model, progress))
             return False
         for each in self._by_job.pop(name, []):

@@ -34,7 +34,7 @@ class JobProgress:
             none.
         succeeded, failed: how many of its requests, as far as the provider says.
         detail: why it failed.
-        full: whether it failed because too much is in the provider's queue: later there is room.
+        full: whether another job with the same requests may do: it was never made, or the provider's queue was full.
     """
 
     phase: Phase

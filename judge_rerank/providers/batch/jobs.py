@@ -95,7 +95,7 @@ class BatchJobs:
         while True:
             job = await self._known(name, api)
             if job is None or job.id is None:
-                return JobProgress(phase="failed", detail="it was never made")
+                return JobProgress(phase="failed", detail="it was never made", full=True)
             progress = await self._looked_at(job, api)
             if progress is not None and progress.phase != "running":
                 if progress.phase != "failed":
