@@ -34,16 +34,17 @@ from judge_rerank.engine import (
     ChannelSettings,
     Engine,
     Job,
+    Mode,
     ModelChannels,
     OnError,
     OnExhausted,
     RankKeywords,
     RankOptions,
+    Ways,
     in_thread,
     known_on_error,
     one_by_one,
     run,
-    run_many,
     submit,
     usual_latency_s,
 )
@@ -51,9 +52,10 @@ from judge_rerank.guarding import OnSuspicious
 from judge_rerank.jobs import JobMaker
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
-from judge_rerank.providers import Api, Retrier, Transport, listed, open_backend, open_models
+from judge_rerank.providers import WINDOW_S, Api, Retrier, Transport, listed, open_backend, open_models
 from judge_rerank.scorers import asks_only_a_scorer
 from judge_rerank.spending import Amount, Budget, Cap, Ledger, LimitKeywords, OpenLimits, Price, Pricing
+from judge_rerank.storage import cache_dir as user_cache_dir
 from judge_rerank.storage import store_of_environment
 from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace, opened_trace
@@ -181,6 +183,9 @@ class Judge:
             trace=self.trace,
             calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
         )
+        beside = None if self._cache is None else self._cache.folder
+        folder = beside if isinstance(beside, Path) else user_cache_dir()
+        self._ways = Ways(self._engine, self._channels, folder=folder)
 
     @property
     def model(self) -> str:
@@ -222,7 +227,7 @@ class Judge:
             BudgetExceeded: a cap was reached, and `on_exhausted` is "raise".
             ProviderError: there is no judgment, and no retry can help.
         """
-        return run(self._engine.run(self._jobs.job(query, docs, strategy, RankOptions.of(options))))
+        return run(self._ways.run(self._jobs.job(query, docs, strategy, RankOptions.of(options))))
 
     async def arerank(
         self,
@@ -236,7 +241,7 @@ class Judge:
         The first ranking loads what it needs in other threads; `awarm_up` loads it in advance.
         """
         job = await self._jobs.ajob(query, docs, strategy, RankOptions.of(options))
-        return await asyncio.wrap_future(submit(self._engine.run(job)))
+        return await asyncio.wrap_future(submit(self._ways.run(job)))
 
     def rerank_many(
         self,
@@ -257,7 +262,8 @@ class Judge:
                 holds the rankings made (`error.pair`, `error.rankings_made`); "return" puts the error in its place.
             **options: as in `rerank`; `deadline_s` counts for each query from its own start.
         """
-        jobs = list(self._jobs.jobs(pairs, strategy, RankOptions.of(options)))
+        chosen = RankOptions.of(options)
+        jobs = list(self._jobs.jobs(pairs, strategy, chosen))
         if known_on_error(on_error) == "raise":
             for place, job in enumerate(jobs):
                 if isinstance(job, RerankError):
@@ -265,8 +271,8 @@ class Judge:
                     raise job
 
         async def collect() -> list[Ranking | RerankError]:
-            many = run_many(self._engine, one_by_one(jobs), ahead=self._ahead, on_error=on_error)
-            return [made async for made in many]
+            made = self._ways.many(one_by_one(jobs), chosen, ahead=self._ahead, on_error=on_error)
+            return [ranking async for ranking in made]
 
         return cast("list[Ranking]", run(collect()))
 
@@ -283,8 +289,9 @@ class Judge:
         `pairs` may be a generator: only enough queries are open at once to use the concurrency limit or, for a scorer,
         to fill a batch. A pair is therefore checked when its turn comes.
         """
-        jobs = self._jobs.ajobs(pairs, strategy, RankOptions.of(options))
-        many = run_many(self._engine, jobs, ahead=self._ahead, on_error=known_on_error(on_error))
+        chosen = RankOptions.of(options)
+        jobs = self._jobs.ajobs(pairs, strategy, chosen)
+        many = self._ways.many(jobs, chosen, ahead=self._ahead, on_error=known_on_error(on_error))
         async with aclosing(jobs), aclosing(many):
             async for made in many:
                 yield cast("Ranking", made)
@@ -320,7 +327,7 @@ class Judge:
 
         The strategy itself runs against neutral replies on the real prompts. The arguments are those of `rerank`.
         """
-        return self._engine.estimate(self._jobs.job(query, docs, strategy, RankOptions.of(options)))
+        return self._ways.estimate(self._jobs.job(query, docs, strategy, RankOptions.of(options)))
 
     def plan(
         self,
@@ -330,6 +337,7 @@ class Judge:
         usd: Amount | None = None,
         latency_s: float | None = None,
         call_latency_s: float | None = None,
+        mode: Mode = "direct",
     ) -> Recommendation:
         """The recommended strategy for rankings of this size, and its cost. Nothing is sent.
 
@@ -344,6 +352,7 @@ class Judge:
             usd: the highest expected cost of a ranking. A cap reserves the worst case, so it may need to be higher.
             latency_s: the longest time of a ranking, with the judge's concurrency.
             call_latency_s: the duration of a call; None for two seconds, or one second with a local model.
+            mode: "batch" plans for batch jobs: their prices, up to 24 hours a round, and fewer rounds first.
 
         Returns:
             The strategy with the highest expected nDCG@10 (of equals, the one with the fewest tokens); all that fit.
@@ -355,9 +364,10 @@ class Judge:
         from judge_rerank.routing import Limits, recommend
 
         require_above_zero("call_latency_s", call_latency_s)
-        info = self._channels.own[0].info
-        limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s or usual_latency_s(info))
-        return recommend(self._engine, info, n_docs, tokens_per_doc, limits)
+        info, batch = self._channels.own[0].info, RankOptions(mode=mode).mode == "batch"
+        call_latency_s = call_latency_s or (WINDOW_S if batch else usual_latency_s(info))
+        limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s, batch=batch)
+        return recommend(self._ways.counting(mode), info, n_docs, tokens_per_doc, limits)
 
     def warm_up(self, *strategies: str | Strategy) -> None:
         """Load all that the first ranking would, so that it takes no longer than the next. Nothing is sent.

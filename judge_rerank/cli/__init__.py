@@ -42,6 +42,7 @@ def build() -> typer.Typer:
     from judge_rerank.cli import (
         agreement,
         attack,
+        batch,
         bias,
         bulk,
         cache,
@@ -94,7 +95,8 @@ def build() -> typer.Typer:
     app.command("agreement")(agreement.agreement)
     app.command("classify")(classify.classify)
     app.command("distill")(distill.distill)
-    for name, part in {"models": models.app, "prompts": prompts.app, "cache": cache.app}.items():
+    parts = {"models": models.app, "prompts": prompts.app, "cache": cache.app, "batch": batch.app}
+    for name, part in parts.items():
         app.add_typer(part, name=name)
     app.add_typer(logs.app)
     app.command("doctor")(doctor.doctor)

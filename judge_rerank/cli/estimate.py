@@ -23,6 +23,7 @@ def estimate(
     judging: JudgeOptions,
     prices: options.Prices = None,
     answerable: options.Answerable = False,
+    mode: options.Mode = "direct",
     style: Annotated[Literal["table", "json"], typer.Option("--format", "-f")] = "table",
 ) -> None:
     """Report what a ranking would cost in calls, rounds, tokens and dollars. Nothing is sent.
@@ -33,7 +34,9 @@ def estimate(
     """
     pairs = inputs.read()
     with open_judge(judging, unspent(prices)) as judge:
-        total = Estimate.together(judge.estimate(query, documents, answerable=answerable) for query, documents in pairs)
+        total = Estimate.together(
+            judge.estimate(query, documents, answerable=answerable, mode=mode) for query, documents in pairs
+        )
         model_name = judge.model
     documents = sum(len(documents) for _, documents in pairs)
     emit(
@@ -55,6 +58,7 @@ def _as_json(model: str, queries: int, documents: int, total: Estimate) -> str:
         "expected_output_tokens": total.expected_output_tokens,
         "cost_usd": None if total.cost_usd is None else str(total.cost_usd),
         "expected_cost_usd": None if total.expected_cost_usd is None else str(total.expected_cost_usd),
+        "longest_wait_s": total.longest_wait_s,
     }
     return json.dumps(record, indent=2) + "\n"
 
@@ -75,6 +79,8 @@ def _as_table(model: str, queries: int, documents: int, total: Estimate) -> str:
         "cost, probably": dollars(total.expected_cost_usd),
         "cost, at most": dollars(total.cost_usd),
     }
+    if total.longest_wait_s:
+        rows["hours of batch jobs, at most"] = f"{total.longest_wait_s / 3600:g}"
     for name, value in rows.items():
         table.add_row(name, value)
     return on_stdout(table)

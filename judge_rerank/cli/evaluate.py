@@ -33,6 +33,13 @@ _Answerable = Annotated[
     ),
 ]
 
+_Mode = Annotated[
+    Literal["direct", "batch"] | None,
+    typer.Option(
+        help="batch asks by batch jobs, at about half the price and up to 24 hours a round. The same as mode: in the "
+        "file. After an interruption, --resume goes on from there."
+    ),
+]
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
 _Race = Annotated[
     bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
@@ -58,6 +65,7 @@ def evaluate(
     resume: _Resume = False,
     race: _Race = False,
     answerable: _Answerable = False,
+    mode: _Mode = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Report the cost in calls, tokens and dollars. Nothing is sent.")
     ] = False,
@@ -89,6 +97,8 @@ def evaluate(
     experiment = Experiment.load(file)
     if answerable:
         experiment = experiment.model_copy(update={"answerable": True})
+    if mode is not None:
+        experiment = experiment.model_copy(update={"mode": mode})
     if dry_run:
         _forecast(experiment, limit, only or (), style)
         return

@@ -7,6 +7,9 @@ import logging
 _TOLD = ("readers", "providers", "spending", "cache", "tracing")
 """Rooms whose warnings the report of a ranking does not tell."""
 
+_PROGRESS = "judge_rerank.batch"
+"""What says how far batch jobs are, which may take hours."""
+
 
 def show_logs(level: int) -> None:
     """From this level on, records become notes; warnings of the engine are in the report already."""
@@ -17,6 +20,9 @@ def show_logs(level: int) -> None:
     for name in _TOLD:
         # Where the whole package is shown, a handler here would say everything twice.
         logging.getLogger(f"judge_rerank.{name}").handlers = [] if everything else [_Notes(level)]
+    jobs = logging.getLogger(_PROGRESS)
+    jobs.handlers = [] if everything else [_Notes(logging.INFO)]
+    jobs.setLevel(logging.INFO)
 
 
 class _Notes(logging.Handler):

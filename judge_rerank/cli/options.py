@@ -279,6 +279,14 @@ Scores = Annotated[
         rich_help_panel="Output",
     ),
 ]
+Mode = Annotated[
+    Literal["direct", "batch"],
+    typer.Option(
+        help="batch makes a batch job of each round: about half the price, up to 24 hours a round. Interrupted, the "
+        "same command goes on from there.",
+        rich_help_panel=_JUDGE,
+    ),
+]
 Answerable = Annotated[
     bool,
     typer.Option(

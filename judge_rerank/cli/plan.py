@@ -53,6 +53,7 @@ def plan(
         typer.Option("--from", metavar="RUN", help="Plan from the measurements of this run of judge-rerank eval."),
     ] = None,
     prices: options.Prices = None,
+    mode: options.Mode = "direct",
     style: options.TableOrJson = "table",
 ) -> None:
     """Recommend the best strategy within limits, with its cost and the alternatives. Nothing is sent.
@@ -72,7 +73,7 @@ def plan(
     if n_docs is None:
         raise InputError("Give the number of documents (judge-rerank plan 100) or --from RUN.")
     with open_judge(judging, unspent(prices)) as judge:
-        found = judge.plan(n_docs, tokens_per_doc, usd=usd, latency_s=latency, call_latency_s=call_latency)
+        found = judge.plan(n_docs, tokens_per_doc, usd=usd, latency_s=latency, call_latency_s=call_latency, mode=mode)
     if style == "json":
         emit(json.dumps(asdict(found), indent=2, default=str) + "\n")
         return

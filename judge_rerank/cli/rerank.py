@@ -63,6 +63,7 @@ def rerank(
     scores: options.Scores = None,
     answerable: options.Answerable = False,
     keep: options.Keep = None,
+    mode: options.Mode = "direct",
     style: Annotated[
         Format,
         typer.Option(
@@ -97,6 +98,7 @@ def rerank(
             "scores": scores,
             "answerable": answerable,
             "keep": keep,
+            "mode": mode,
         }
         code = _ranked(judge, pairs, printer, asked)
     if code:

@@ -22,6 +22,7 @@ class Estimate:
         cost_usd: the highest cost without retries; None if the price is not known, 0 for a local model. Caps reserve
             this amount.
         expected_cost_usd: the probable cost: the input tokens as counted, the output tokens as expected.
+        longest_wait_s: the most that batch jobs may take: a window of 24 hours for each round; 0 for single requests.
     """
 
     calls: int
@@ -32,6 +33,7 @@ class Estimate:
     scored_pairs: int = 0
     expected_output_tokens: int = 0
     expected_cost_usd: Decimal | None = None
+    longest_wait_s: float = 0.0
 
     @classmethod
     def together(cls, estimates: Iterable[Estimate]) -> Estimate:
@@ -46,6 +48,7 @@ class Estimate:
             scored_pairs=sum(one.scored_pairs for one in each),
             expected_output_tokens=sum(one.expected_output_tokens for one in each),
             expected_cost_usd=total_usd(one.expected_cost_usd for one in each),
+            longest_wait_s=max((one.longest_wait_s for one in each), default=0.0),
         )
 
 

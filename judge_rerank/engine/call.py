@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from judge_rerank.cache import ReplyCache, SingleFlight, request_key
 from judge_rerank.core import (
@@ -76,6 +77,10 @@ class ModelChannel:
     def backends(self) -> tuple[Backend, ...]:
         """The model."""
         return (self.backend,)
+
+    async def reserve(self, request: ChatRequest, reserve: Callable[..., Awaitable[Reservation]]) -> Reservation:  # noqa: ARG002
+        """Room for one attempt at a request: what `reserve` gives."""
+        return await reserve()
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""
@@ -261,12 +266,9 @@ class _CallUnderWay:
         if context.refusal is not None:
             raise context.refusal
         try:
-            reservation = await ledger.reserve(
-                worst,
-                tokens=tokens,
-                caps=context.caps,
-                label=replace(context.label, model=self._info.name, prompt=prepared.prompt or ""),
-            )
+            label = replace(context.label, model=self._info.name, prompt=prepared.prompt or "")
+            reserve = partial(ledger.reserve, worst, tokens=tokens, caps=context.caps, label=label)
+            reservation = await self._channel.reserve(prepared.request, reserve)
         except BudgetExceeded as refusal:
             if self._number == self._attempt == 1:
                 context.refusal = refusal

@@ -137,6 +137,7 @@ class ModelChannels:
         unavailable: why it has none, raised where one is needed.
         open_model: opens the backend of another model by its name.
         settings: what holds for every one.
+        adapt: makes another way of each; None leaves it as it is.
     """
 
     def __init__(
@@ -146,12 +147,23 @@ class ModelChannels:
         unavailable: SetupError | None,
         open_model: Callable[[str], Backend],
         settings: ChannelSettings,
+        adapt: Callable[[ModelChannel], ModelChannel] | None = None,
     ) -> None:
         self._own, self._unavailable, self._open_model = tuple(own), unavailable, open_model
-        self._settings = settings
+        self._settings, self._adapt = settings, adapt
         self._channels: dict[str | Endpoint | None, Channel] = {}
         self._opening = threading.RLock()
         self._limiters: dict[tuple[str, str | None, int], ConcurrencyLimiter] = {}
+
+    def adapted(self, adapt: Callable[[ModelChannel], ModelChannel]) -> ModelChannels:
+        """Ways to the same models and APIs, each made another."""
+        return ModelChannels(
+            self._own,
+            unavailable=self._unavailable,
+            open_model=self._open_model,
+            settings=self._settings,
+            adapt=adapt,
+        )
 
     @property
     def own(self) -> tuple[Backend, ...]:
@@ -163,6 +175,11 @@ class ModelChannels:
         if self._unavailable is not None:
             raise self._unavailable
         return self._own
+
+    @property
+    def pricing(self) -> Pricing:
+        """What models cost."""
+        return self._settings.pricing
 
     @property
     def info(self) -> ModelInfo | None:
@@ -232,7 +249,7 @@ class ModelChannels:
         settings, info = self._settings, backend.info
         decides = info.most_questions is not None
         make = ApiRenderer if api else partial(DecisionRenderer if decides else Renderer, library=settings.library)
-        return ModelChannel(
+        channel = ModelChannel(
             backend=backend,
             preparer=Preparer(
                 renderer=make(backend, max_tokens_per_doc=settings.max_tokens_per_doc, timeout_s=settings.timeout_s),
@@ -243,6 +260,7 @@ class ModelChannels:
             retrier=settings.retrier,
             cache=settings.cache,
         )
+        return channel if self._adapt is None else self._adapt(channel)
 
     def _limiter(self, info: ModelInfo) -> ConcurrencyLimiter:
         """One limiter for all models of a provider: they share its limits."""

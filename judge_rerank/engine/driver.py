@@ -42,6 +42,7 @@ from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.embedding import perform_embedding
 from judge_rerank.engine.estimates import estimated, requests_of, what_exceeds
 from judge_rerank.engine.job import Job, Progress
+from judge_rerank.engine.pace import Pace
 from judge_rerank.engine.ranking_builder import RankingBuilder
 from judge_rerank.engine.result import CallResult
 from judge_rerank.engine.scoring import ScoringExecutor, warmed_up
@@ -66,6 +67,9 @@ class Engine:
         ledger: where calls are paid from.
         trace: where they are written down, if they are.
         calibration: what makes probabilities of scores.
+
+    Attributes:
+        pace: what is at work in its rankings.
     """
 
     def __init__(
@@ -80,6 +84,13 @@ class Engine:
         self._scoring = ScoringExecutor()
         self._calibration = calibration
         self._warned: set[str] = set()
+        self.pace = Pace()
+
+    def over(self, channels: ModelChannels, pace: Pace) -> Engine:
+        """An engine with the same ledger, trace and calibration over other channels."""
+        other = Engine(channels, ledger=self._ledger, trace=self._trace, calibration=self._calibration)
+        other.pace = pace
+        return other
 
     def tokens(self, text: str) -> int:
         """How many tokens a text takes, as the judge's own model counts."""
@@ -92,6 +103,10 @@ class Engine:
             BudgetExceeded: a cap was reached and the job asks for the error; it holds the partial ranking.
             LedgerError: the spending cannot be recorded, and nothing was judged yet; else the ranking is partial.
         """
+        with self.pace.busy:
+            return await self._run(job)
+
+    async def _run(self, job: Job) -> Ranking:
         started = time.perf_counter()
         info = self._channels.info
         candidates, builder = self._candidates(job, info), RankingBuilder()
@@ -247,7 +262,8 @@ class Engine:
                 tasks.append(asyncio.create_task(performing))
                 tasks[-1].add_done_callback(note)
             everything = asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.wait({everything, ending}, return_when=asyncio.FIRST_COMPLETED)
+            with self.pace.resting:
+                await asyncio.wait({everything, ending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ending.cancel()
             for task in tasks:
@@ -263,10 +279,14 @@ class Engine:
     ) -> Coroutine[Any, Any, CallResult]:
         """One effect, by whoever performs its kind."""
         if isinstance(effect, ScorePairs):
-            return self._scoring.perform(effect, context, number=number, round_=round_)
+            return self._scored(effect, context, number, round_)
         if isinstance(effect, EmbedCall):
             return perform_embedding(self._channels, effect, context, number=number, round_=round_)
         return self._channels.of(effect).ask(effect, context, number=number, round_=round_)
+
+    async def _scored(self, effect: ScorePairs, context: RankingContext, number: int, round_: int) -> CallResult:
+        with self.pace.busy:
+            return await self._scoring.perform(effect, context, number=number, round_=round_)
 
 
 def _checked(ordering: Ordering, candidates: Candidates, strategy: str) -> Ordering:

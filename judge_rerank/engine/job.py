@@ -36,6 +36,12 @@ Keep = Literal["relevant"]
 ScoresWanted = Literal["rank"]
 """Scores for a ranking that has none of its own: by rank, from 1 at the top to 1/n for the last of n documents."""
 
+Mode = Literal["direct", "batch"]
+"""How a model is asked: request by request, or by batch jobs, at about half the price and within hours."""
+
+BatchFallback = Literal["batch", "direct"]
+"""Where what a batch job leaves unanswered is asked again: in the next job, or request by request."""
+
 OnExhausted = Literal["partial", "raise"]
 """What happens when a cap is reached: the best order so far, or an error that holds it."""
 
@@ -80,6 +86,8 @@ class RankKeywords(TypedDict, total=False):
     criteria: CriteriaLike | None
     fields: FieldsLike | None
     trust: Trust | None
+    mode: Mode
+    batch_fallback: BatchFallback
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +130,11 @@ class RankOptions:
         trust: "untrusted" for documents whose authors may want to deceive the judge: one document a question, and
             prompts that are made for such documents (see `Untrusted` for what it costs); "trusted" for others, None
             for the judge's own.
+        mode: "direct" asks request by request. "batch" makes a batch job of each round, of all queries of
+            `rerank_many` together: about half the price, and up to 24 hours a round. A run that ends early goes on
+            where it was when the same is asked again.
+        batch_fallback: where a batch job leaves requests unanswered, because it expired or they failed: "batch" asks
+            them again in the next job, "direct" request by request, at the full price.
 
     Raises:
         InputError: an option is out of range, or not what is expected.
@@ -142,6 +155,8 @@ class RankOptions:
     criteria: CriteriaLike | None = None
     fields: FieldsLike | None = None
     trust: Trust | None = None
+    mode: Mode = "direct"
+    batch_fallback: BatchFallback = "batch"
     wishes: Wishes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -163,6 +178,10 @@ class RankOptions:
             raise InputError(f"keep is {self.keep!r}; expected 'relevant', or None for all documents.")
         if self.trust is not None:
             require_one_of("trust", self.trust, TRUSTS)
+        if self.mode not in ("direct", "batch"):
+            raise InputError(f"mode is {self.mode!r}; expected 'direct' or 'batch'.")
+        if self.batch_fallback not in ("batch", "direct"):
+            raise InputError(f"batch_fallback is {self.batch_fallback!r}; expected 'batch' or 'direct'.")
         given: dict[str, Any] = {"progress": self.progress, "cancel": self.cancel, "answerable": self.answerable}
         if not isinstance(given["answerable"], bool):
             raise InputError(f"answerable is {self.answerable!r}; expected True or False.")

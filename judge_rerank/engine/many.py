@@ -70,6 +70,7 @@ async def run_many(
             return known
         raise known from None if known is cause else cause
 
+    engine.pace.count("busy", 1)  # while it takes jobs in, more may come that ask in the round under way
     try:
         place = 0
         async for job in jobs:
@@ -77,13 +78,16 @@ async def run_many(
             place += 1
             most = ahead(job) if isinstance(job, Job) else under_way.count
             while waiting and (_ready(waiting[0][1]) or len(waiting) > _HELD * most or under_way.count > most):
-                if _ready(waiting[0][1]) or len(waiting) > _HELD * most:
-                    yield await first()
-                else:
-                    await under_way.fewer()
+                with engine.pace.resting:
+                    if _ready(waiting[0][1]) or len(waiting) > _HELD * most:
+                        yield await first()
+                    else:
+                        await under_way.fewer()
         while waiting:
-            yield await first()
+            with engine.pace.resting:
+                yield await first()
     finally:
+        engine.pace.count("busy", -1)
         for _, each in waiting:
             if isinstance(each, Future):
                 each.cancel()

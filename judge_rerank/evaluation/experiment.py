@@ -80,6 +80,7 @@ class PriceSpec(_Part):
     output_usd_per_mtok: float | str = 0.0
     cached_input_usd_per_mtok: float | str | None = None
     per_call_usd: float | str = 0.0
+    batch_share: float | str = 0.5
 
 
 def _criteria(given: object) -> object:
@@ -246,6 +247,15 @@ class Experiment(_Part):
             )
         ),
     ] = False
+    mode: Annotated[
+        Literal["direct", "batch"],
+        Field(
+            description=(
+                "batch asks by batch jobs, at about half the price: each round of all queries and variants at once, "
+                "up to 24 hours a round."
+            )
+        ),
+    ] = "direct"
     budget_usd: Annotated[float | str, AfterValidator(_amount)] | None = None
     fail_under: Annotated[
         float | dict[Annotated[str, AfterValidator(_metric)], float] | None,

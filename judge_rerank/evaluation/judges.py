@@ -162,7 +162,7 @@ def _forecast(plan: PreparedExperiment, judges: Judges, planned: Planned, prepar
         twins = [(topic.query, prepared.without_relevant(topic, seed)) for topic, seed in topics]
         lists += [pair for pair in twins if pair[1]]
     estimates = [
-        judge.estimate(query, documents, planned.strategy, answerable=answerable, **planned.variant.wishes)
+        judge.estimate(query, documents, planned.strategy, **planned.options(plan.experiment, answerable=answerable))
         for query, documents in lists
     ]
     return Forecast(

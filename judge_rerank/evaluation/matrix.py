@@ -115,6 +115,11 @@ class Planned:
         """Whether each query is asked about without its relevant documents too: where a judge can say of it."""
         return experiment.answerable and self.model is not None
 
+    def options(self, experiment: Experiment, *, answerable: bool) -> dict[str, Any]:
+        """What its rankings are asked for: what it is to heed, and how its model is asked."""
+        mode = "direct" if self.model is None else experiment.mode
+        return {**self.variant.wishes, "answerable": answerable, "mode": mode}
+
 
 REFERENCES = tuple(Planned(variant=Variant(name=name, reference=name)) for name in (FIRST_STAGE, IDEAL))
 """The rows that no judge makes, and that are always there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -86,7 +87,7 @@ class RunOptions(TypedDict, total=False):
         only: only variants whose name holds one of these, or that a pattern such as "score*" describes.
         resume: go on with the run that is in the folder.
         race: stop variants as soon as it is certain that they lose by the first metric (`evaluation.racing`), and save
-            their remaining calls. The baseline is never stopped.
+            their remaining calls. The baseline is never stopped. Not with batch jobs, which ask everything at once.
     """
 
     limit: int | None
@@ -127,6 +128,8 @@ def evaluate(
         ProviderError: no judgment could be had, and no retry can help. What is finished stays.
     """
     plan = prepare(_read(experiment), limit=options.get("limit"), only=options.get("only", ()))
+    if options.get("race") and plan.experiment.mode == "batch":
+        raise InputError("A race stops variants on the way, and batch jobs ask everything at once: leave out one.")
     folder = RunFolder(output)
     before = folder.info() if folder.exists() else None
     if before is not None and not options.get("resume"):
@@ -222,6 +225,9 @@ class _Runner:
         """Every query under every variant that has no result yet."""
         real = [each for each in self._plan.variants if each.variant.reference is None]
         try:
+            if self._plan.experiment.mode == "batch":
+                await self._at_once(real)
+                return
             for prepared in self._plan.datasets:
                 topics = prepared.dataset.topics
                 for start in range(0, len(topics), _BATCH):
@@ -235,6 +241,15 @@ class _Runner:
                     self._bet(prepared, topics[start : start + _BATCH])
         except BudgetExceeded as error:
             self.unfinished.append(f"The run ended early: {error}")
+
+    async def _at_once(self, variants: Sequence[Planned]) -> None:
+        """All queries under all variants side by side: a round of batch jobs takes as long for many as for one."""
+        async with asyncio.TaskGroup() as group:
+            for prepared in self._plan.datasets:
+                for planned in variants:
+                    for seed in self._plan.experiment.seeds:
+                        pending = self._pending(planned, prepared, seed, prepared.dataset.topics)
+                        group.create_task(self._batch(planned, prepared, seed, pending))
 
     async def _batch(self, planned: Planned, prepared: Prepared, seed: int, topics: Sequence[Topic]) -> bool:
         """Rank for a few queries; whether there is any point in going on."""
@@ -272,9 +287,8 @@ class _Runner:
             group = topics[start : start + together]
             pairs = [(topic.query, prepared.candidates(topic, seed)) for topic in group]
             made: list[Ranking] = []
-            async for ranking in judge.arerank_many(
-                pairs, planned.strategy, cancel=self._cancel, answerable=answerable, **planned.variant.wishes
-            ):
+            options = planned.options(self._plan.experiment, answerable=answerable)
+            async for ranking in judge.arerank_many(pairs, planned.strategy, cancel=self._cancel, **options):
                 made.append(ranking)
                 if not answerable:
                     yield group[len(made) - 1], ranking, None
@@ -289,8 +303,8 @@ class _Runner:
         """By query, the ranking of its list without the relevant documents, where something is left of it."""
         pairs = [(topic.query, left) for topic in topics if (left := prepared.without_relevant(topic, seed))]
         judge = self._judges.of(planned.model, seed)
-        wishes = planned.variant.wishes
-        many = judge.arerank_many(pairs, planned.strategy, cancel=self._cancel, answerable=True, **wishes)
+        options = planned.options(self._plan.experiment, answerable=True)
+        many = judge.arerank_many(pairs, planned.strategy, cancel=self._cancel, **options)
         return {ranking.query.id or "": ranking async for ranking in many}
 
     def _bet(self, prepared: Prepared, topics: Sequence[Topic]) -> None:

@@ -134,6 +134,11 @@ class ChatBackend(Connection):
             params=request_shape.merged(self._quiet, self._params),
         )
 
+    @property
+    def provider(self) -> str:
+        """LiteLLM's name for the provider."""
+        return self._route.provider
+
     def count_tokens(self, text: str) -> int:
         """Tokens in `text`: exact for OpenAI's models, for others a little above."""
         return self._counter(text)

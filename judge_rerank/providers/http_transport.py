@@ -50,6 +50,21 @@ class Exchange:
 
 _current: ContextVar[Exchange | None] = ContextVar("judge_rerank_exchange", default=None)
 
+Diversion = Callable[["ClientRequest"], Awaitable["ClientResponse"]]
+"""What answers a request in place of the network."""
+
+_diversion: ContextVar[Diversion | None] = ContextVar("judge_rerank_diversion", default=None)
+
+
+@contextlib.contextmanager
+def diverted(diversion: Diversion) -> Generator[None]:
+    """Let `diversion` answer what is sent inside the block, in this task or one started from it."""
+    token = _diversion.set(diversion)
+    try:
+        yield
+    finally:
+        _diversion.reset(token)
+
 
 @contextlib.contextmanager
 def watched() -> Generator[Exchange]:
@@ -75,7 +90,7 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         raise ServerDisconnectedError("the connection was lost, and this attempt has had its request")
     exchange.sent, exchange.path = True, request.url.path
     try:
-        response = await handler(request)
+        response = await (_diversion.get() or handler)(request)
     except ClientConnectorError as error:
         exchange.sent, exchange.unreachable = False, True
         raise ServerDisconnectedError(f"cannot connect to {error.host}:{error.port}") from error

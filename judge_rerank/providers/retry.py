@@ -60,6 +60,10 @@ class Retrier:
         self._jitter, self._sleep = jitter, sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
 
+    def once(self) -> Retrier:
+        """One that makes no second attempt."""
+        return Retrier(max_attempts=1)
+
     async def run(
         self,
         attempt: Callable[[int], Awaitable[T]],

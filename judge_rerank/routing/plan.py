@@ -47,11 +47,15 @@ _QUERY = "what is asked for, in a query of about ten words"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What a ranking may take, and how long one call of the model does. Dollars are compared with what is expected."""
+    """What a ranking may take, and how long one call of the model does. Dollars are compared with what is expected.
+
+    With `batch`, all calls of a round take that long together, and fewer rounds come first.
+    """
 
     usd: Amount | None
     latency_s: float | None
     call_latency_s: float
+    batch: bool = False
 
 
 class Forecaster(Protocol):
@@ -152,15 +156,20 @@ def recommend(judge: Forecaster, info: ModelInfo, n_docs: int, tokens_per_doc: i
     fitting = [forecast for forecast in forecasts if _fits(forecast, limits)]
     if not fitting:
         raise InputError(_nothing_fits(forecasts, n_docs, limits))
-    enough = max(forecast.ndcg for forecast in fitting) - table().tolerance
-    fitting.sort(key=lambda forecast: (forecast.ndcg < enough, _weight(forecast, enough)))
-    ranked = _ranked(fitting)
+    rounds = sorted({forecast.rounds for forecast in fitting}) if limits.batch else [0]
+    groups = [[each for each in fitting if not limits.batch or each.rounds == n] for n in rounds]
+    ranked = _ranked([forecast for group in groups for forecast in _best_first(group)])
     return Recommendation(
         best=ranked[0],
         alternatives=tuple(ranked[1:]),
         call_latency_s=limits.call_latency_s,
         tolerance=table().tolerance,
     )
+
+
+def _best_first(forecasts: Sequence[Forecast]) -> list[Forecast]:
+    enough = max(forecast.ndcg for forecast in forecasts) - table().tolerance
+    return sorted(forecasts, key=lambda forecast: (forecast.ndcg < enough, _weight(forecast, enough)))
 
 
 def _ranked(forecasts: Sequence[Forecast]) -> list[Forecast]:
@@ -199,7 +208,7 @@ def _forecast(
 ) -> Forecast:
     strategy = parse(curve.spec(len(documents)))
     estimate = judge.forecast(Query(text=_QUERY), documents, strategy, answer=_erring(len(documents)))
-    waits = max(estimate.rounds, estimate.calls / info.concurrency)
+    waits = estimate.rounds if limits.batch else max(estimate.rounds, estimate.calls / info.concurrency)
     return Forecast(
         strategy=spec_of(strategy),
         ndcg=curve.expected(len(documents)),

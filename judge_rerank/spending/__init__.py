@@ -13,7 +13,7 @@ from judge_rerank.spending.budget import (
     to_micro_usd,
 )
 from judge_rerank.spending.cost_map import bundled, chat_models, decision_models, entry_of, only_decides
-from judge_rerank.spending.ledger import Label, Ledger, LimitKeywords, Reservation, limit_cap
+from judge_rerank.spending.ledger import Label, Ledger, LimitKeywords, Receipt, Reservation, limit_cap
 from judge_rerank.spending.metering import Metered, metered, plausible_count, read_usage
 from judge_rerank.spending.open_limits import OpenLimits
 from judge_rerank.spending.price import Price, bill, worst_case
@@ -33,6 +33,7 @@ __all__ = [
     "Period",
     "Price",
     "Pricing",
+    "Receipt",
     "Reservation",
     "bill",
     "bundled",

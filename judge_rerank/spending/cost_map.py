@@ -37,15 +37,18 @@ _FROM_THRESHOLD_ON = ("xai",)
 
 
 def find_price(
-    model: str, entries: Mapping[str, Entry] | None = None, *, service_tier: str | None = None
+    model: str, entries: Mapping[str, Entry] | None = None, *, service_tier: str | None = None, batch: bool = False
 ) -> Price | None:
-    """The price of a model by its LiteLLM name.
+    """The price of a model by its LiteLLM name; `batch` is for requests of batch jobs, which cost half where the map
+    does not say what they cost.
 
     Returns None when there is no entry, when it has no price per token, call or search, and when all its prices are
     zero: there an entry is about something else than money.
     """
     found = entry_of(model, None if entries is None else _by_lower_name(entries))
-    return None if found is None else _price(found[1], service_tier)
+    if found is None:
+        return None
+    return _price(_batched(found[1]), None) if batch else _price(found[1], service_tier)
 
 
 def entry_of(model: str, entries: Mapping[str, Entry] | None = None) -> tuple[str, Entry] | None:
@@ -55,6 +58,23 @@ def entry_of(model: str, entries: Mapping[str, Entry] | None = None) -> tuple[st
         if name in entries and _is_of(entries[name], provider):
             return name, entries[name]
     return None
+
+
+_BATCHES = "_batches"
+_BATCH_SHARE = Decimal("0.5")
+
+
+def _batched(entry: Entry) -> Entry:
+    """The entry with the prices of batch jobs for those of single requests."""
+    found = dict(entry)
+    for name in _PER_TOKEN.values():
+        for key in [key for key in entry if key.startswith(name) and not key.endswith(_BATCHES)]:
+            above = key.removeprefix(name)
+            if above and not _ABOVE.fullmatch(above):
+                continue
+            told, usual = entry.get(key + _BATCHES), entry[key]
+            found[key] = told if told is not None else None if usual is None else str(_usd(usual) * _BATCH_SHARE)
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +37,7 @@ from judge_rerank.spending.ledger_store import LedgerStore
 from judge_rerank.spending.ledger_writer import LedgerWriter, ReservedCharge, Work
 from judge_rerank.storage import LEASE_S, StoreUrl, open_tables, place_of, require_driver
 
-__all__ = ["Label", "Ledger", "LedgerCap", "Reservation", "Spend", "SpendKey", "Totals"]
+__all__ = ["Label", "Ledger", "LedgerCap", "Receipt", "Reservation", "Spend", "SpendKey", "Totals"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +59,9 @@ class Ledger:
     A file belongs on a disk of this machine: SQLite cannot share it over a network file system. A process that is
     forked while such a ledger is open gets a `LedgerError` from it.
 
+    Attributes:
+        name: by which receipts name it; a ledger in memory has another in each process.
+
     Raises:
         InputError: the address cannot be read.
         MissingExtra: the driver of the database is not installed.
@@ -75,6 +80,7 @@ class Ledger:
         self.place = place.resolve() if isinstance(place, Path) else place
         self.account, self.budget = account, budget
         self._clock, self._lease_s = clock, lease_s
+        self.name = f"memory-{secrets.token_hex(8)}" if self.place is None else f"{self.place} {account}".rstrip()
         self._starting = threading.Lock()
         self._started: LedgerWriter | None = None
         if isinstance(place, StoreUrl):
@@ -99,7 +105,13 @@ class Ledger:
         return isinstance(self.place, StoreUrl)
 
     async def reserve(
-        self, micro_usd: int | None, *, tokens: int = 0, caps: Sequence[Cap] = (), label: Label = NO_LABEL
+        self,
+        micro_usd: int | None,
+        *,
+        tokens: int = 0,
+        caps: Sequence[Cap] = (),
+        label: Label = NO_LABEL,
+        instead_of: Receipt | None = None,
     ) -> Reservation:
         """Set aside the most that one attempt can take.
 
@@ -110,6 +122,8 @@ class Ledger:
             tokens: the most tokens it can take, input and output together.
             caps: what applies besides the budget.
             label: what the call is for.
+            instead_of: the same call, which was charged in full because nobody waited for its bill: it is charged here
+                from now on, and no more there.
 
         Raises:
             BudgetExceeded: the call does not fit, even if everything under way cost nothing.
@@ -123,16 +137,19 @@ class Ledger:
         try:
             # Everybody takes them in one order, so that no two calls wait for what the other holds.
             for ledger in sorted(ledgers, key=Ledger._order):
-                counted = here if ledger is self else ()
-                held[ledger] = await ledger._reserve(
-                    ReservedCharge(charge=charge, caps=counted, label=label, priced=micro_usd is not None)
+                own = ReservedCharge(
+                    charge=charge,
+                    caps=here if ledger is self else (),
+                    label=label,
+                    priced=micro_usd is not None,
+                    instead_of=instead_of.call if instead_of is not None and instead_of.ledger == ledger.name else 0,
                 )
+                held[ledger] = await ledger._reserve(own)
         except BaseException:
             for reservation in held.values():
                 reservation.release()
             raise
-        own = held.pop(self)
-        return own.beside(held.values())
+        return held.pop(self).beside(held.values())
 
     def _order(self) -> tuple[str, str, int]:
         """Where it stands among ledgers that one call is paid from, the same in every process."""
@@ -142,7 +159,7 @@ class Ledger:
         writer = self._writer()
         future = writer.reserve(own)
         try:
-            return Reservation(writer, await asyncio.wrap_future(future))
+            return Reservation(writer, await asyncio.wrap_future(future), ledger=self.name)
         except asyncio.CancelledError:
             # It may have been granted in the same moment, and nobody will send it.
             future.add_done_callback(lambda done: _give_back(writer, done))
@@ -251,6 +268,14 @@ class LedgerCap(Cap):
         self.ledger = ledger
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """Where a call stands: in the ledger of this name, under this number."""
+
+    ledger: str = ""
+    call: int = 0
+
+
 class LimitKeywords(TypedDict, total=False):
     """What `Judge.limit` takes; what it means is said there."""
 
@@ -279,14 +304,17 @@ class Reservation:
 
     Attributes:
         micro_usd: how much.
+        receipt: where it stands in the ledger.
     """
 
-    __slots__ = ("_others", "_reservation", "_state", "_writer", "micro_usd")
+    __slots__ = ("_deferred", "_others", "_reservation", "_state", "_writer", "micro_usd", "receipt")
 
-    def __init__(self, writer: LedgerWriter, reservation: ReservedCharge) -> None:
+    def __init__(self, writer: LedgerWriter, reservation: ReservedCharge, *, ledger: str = "") -> None:
         self._writer, self._reservation = writer, reservation
         self._others: tuple[Reservation, ...] = ()
         self._state: Literal["reserved", "sent", "done"] = "reserved"
+        self._deferred = False
+        self.receipt = Receipt(ledger=ledger, call=reservation.call)
         self.micro_usd = reservation.charge.micro_usd
 
     def beside(self, others: Iterable[Reservation]) -> Self:
@@ -294,8 +322,20 @@ class Reservation:
         self._others = tuple(others)
         return self
 
+    def defer(self) -> None:
+        """Have `sent` record nothing, for a request that waits for others and leaves with them; `left` does."""
+        self._deferred = True
+
+    async def left(self) -> None:
+        """Record that a deferred request is about to leave."""
+        if self._deferred:
+            self._deferred = False
+            await self.sent()
+
     async def sent(self) -> None:
         """Record that the request is about to leave; send it only after this has returned."""
+        if self._deferred:
+            return
         for other in self._others:
             await other.sent()
         move = partial(_sent, call=self._reservation.call)

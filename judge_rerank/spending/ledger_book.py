@@ -144,6 +144,17 @@ class LedgerBook(ABC):
         """Charge all that was reserved for a call, since what it was billed is not known."""
         self.move(call, state, self._find(call).reserved)
 
+    def give_back(self, call: int) -> bool:
+        """Charge nothing for a call that was charged in full because its bill was not known; whether it was so."""
+        try:
+            was = self._find(call)
+        except (LookupError, TypeError):  # the ledger is another one by now
+            return False
+        if was.state not in UNCONFIRMED:
+            return False
+        self.move(call, "settled")
+        return True
+
     def resume(self) -> None:
         """Let stopped models go on."""
         self._record(self._now_us(), None, "resumed", 0)

@@ -39,6 +39,7 @@ class ReservedCharge:
     caps: tuple[Cap, ...]
     label: Label
     priced: bool
+    instead_of: int = 0
     call: int = 0
     counted: Charge | None = None
 
@@ -262,6 +263,13 @@ class LedgerWriter:
 
     def _decide(self, book: LedgerBook, reservation: ReservedCharge) -> ReservedCharge | RerankError | None:
         """The reservation when there is room, an error when there will be none, None when there may be later."""
+        given_back = book.give_back(reservation.instead_of) if reservation.instead_of else False
+        outcome = self._granted(book, reservation)
+        if given_back and outcome is not reservation:
+            book.forfeit(reservation.instead_of)
+        return outcome
+
+    def _granted(self, book: LedgerBook, reservation: ReservedCharge) -> ReservedCharge | RerankError | None:
         caps = [*self._budget_cap(book), *reservation.caps]
         if not reservation.priced and any("usd" in cap.limits for cap in caps):
             return PricingUnknown(reservation.label.model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import ROUND_CEILING, Decimal
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from judge_rerank.core import InputError
 from judge_rerank.spending.budget import Amount, to_decimal
@@ -54,6 +54,7 @@ class Price:
         per_document_usd: for each document sent to a rerank API.
         tiers: what differs for long requests.
         regions: what everything is multiplied by in a region that the provider names in its reply.
+        batch_share: what a batch job costs of all that, "0.5" for half.
         source: who says so.
     """
 
@@ -68,10 +69,18 @@ class Price:
     per_document_usd: Amount = 0
     tiers: tuple[Tier, ...] = ()
     regions: Mapping[str, Amount] = field(default_factory=dict[str, Amount], hash=False)
+    batch_share: Amount = "0.5"
     source: PriceSource = "user"
 
     def __post_init__(self) -> None:
         _check_amounts(self)
+        if not 0 < to_decimal(self.batch_share, "batch_share") <= 1:
+            raise InputError(f"batch_share must be above 0 and at most 1, such as 0.5; got {self.batch_share!r}.")
+
+    def times(self, share: Amount) -> Price:
+        """The price with every amount multiplied."""
+        tiers = tuple(replace(tier, **_multiplied(tier, share)) for tier in self.tiers)
+        return replace(self, tiers=tiers, **_multiplied(self, share))
 
     @classmethod
     def free(cls) -> Price:
@@ -174,6 +183,11 @@ def _decimal(value: Amount | None, default: Decimal = Decimal(0)) -> Decimal:
 
 def _round_up(micro_usd: Decimal) -> int:
     return int(micro_usd.to_integral_value(ROUND_CEILING))
+
+
+def _multiplied(price: Price | Tier, share: Amount) -> dict[str, Any]:
+    amounts = {item.name: getattr(price, item.name) for item in fields(price) if "_usd" in item.name}
+    return {name: _decimal(value) * _decimal(share) for name, value in amounts.items() if value is not None}
 
 
 def _check_amounts(price: Price | Tier) -> None:

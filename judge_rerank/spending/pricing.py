@@ -36,18 +36,22 @@ class Pricing:
         self._prices = read_prices(prices) if isinstance(prices, (str, Path)) else dict(prices or {})
         self._cost_map = cost_map
 
-    def price(self, model: str, *, service_tier: str | None = None, decides: bool = False) -> Price | None:
+    def price(
+        self, model: str, *, service_tier: str | None = None, decides: bool = False, batch: bool = False
+    ) -> Price | None:
         """The price of a model by its LiteLLM name; None if it is unknown, which is not the same as free.
 
         `service_tier` is what the provider is asked for ("flex", "priority"), where it is asked for one; `decides` is
-        for a model that answers typed questions, for which some providers have another price than for words.
+        for a model that answers typed questions, for which some providers have another price than for words;
+        `batch` for requests of batch jobs: as the user's price says, else as the map does.
         """
         given = self._given(model)
         if given is not None:
-            return given
+            return given.times(given.batch_share) if batch else given
         if is_local(model):
             return Price.free()
-        return find_price(model, self._cost_map, service_tier="decisions" if decides else service_tier)
+        tier = "decisions" if decides else service_tier
+        return find_price(model, self._cost_map, service_tier=tier, batch=batch)
 
     def _given(self, model: str) -> Price | None:
         if model in self._prices:
