@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from judge_rerank.prompting.api_rendering import ApiRenderer
 from judge_rerank.prompting.decision_rendering import DecisionRenderer
+from judge_rerank.prompting.delimiters import weak_delimiters
 from judge_rerank.prompting.escaping import quote
 from judge_rerank.prompting.library import Library, load, prompt_folders, template_files
 from judge_rerank.prompting.rendering import COUNT_MARGIN, MARGIN_TOKENS, Prepared, Renderer
@@ -11,7 +12,6 @@ from judge_rerank.prompting.starting import start_prompt
 from judge_rerank.prompting.tasks import PARSER_VERSION, TASKS, compares, neutral, stating, task
 from judge_rerank.prompting.tasks.embedding import Vectors, compared, packed
 from judge_rerank.prompting.template import Shown, Template
-from judge_rerank.prompting.weak_delimiters import weak_delimiters
 
 __all__ = [
     "COUNT_MARGIN",

@@ -172,6 +172,7 @@ def test_a_job_that_is_not_accepted(tmp_path: Path) -> None:
     [
         ("typesafe/jev-latest", {}, "score", "decision endpoints have no batch jobs"),
         ("mistral/mistral-small-latest", {}, "score", "models of 'mistral'"),
+        ("azure/gpt-4.1-mini", {"api_base": "http://127.0.0.1:9"}, "score", "openai/DEPLOYMENT"),
         ("openai/gpt-4.1-mini", {}, "api('cohere/rerank-v3.5')", "rerank and embedding APIs have no batch jobs"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A provider with batch jobs on the loopback interface, in the shapes of OpenAI, Azure, Anthropic and Gemini."""
+"""A provider with batch jobs on the loopback interface, in the shapes of OpenAI, Anthropic and Gemini."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from judge_rerank.providers.batch.api import (
 )
 from judge_rerank.providers.batch.backend import BatchBackend, batch_api_of, question_of
 from judge_rerank.providers.batch.control import JobControl
+from judge_rerank.providers.batch.http_exchange import Answered, Posted, Unanswered, answering
 from judge_rerank.providers.batch.jobs import BatchJobs, BatchPauses
 from judge_rerank.providers.batch.reached import reached
 from judge_rerank.providers.batch.state import FILE, BatchJob, BatchState, RecordedRequest
-from judge_rerank.providers.batch.wire import Answered, Posted, Unanswered, answering
 
 __all__ = [
     "APIS",

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Protocol, TypeVar
 
 from judge_rerank.core import InputError, ProviderError, ProviderTimeout, RateLimited, RequestRejected
 from judge_rerank.providers.batch.control import JobControl
-from judge_rerank.providers.batch.wire import Answered, Posted
+from judge_rerank.providers.batch.http_exchange import Answered, Posted
 
 WINDOW_S = 24 * 3600.0
 """How long a job may take: every provider names 24 hours, and most jobs are done sooner."""
@@ -146,8 +146,14 @@ def api_of(provider: str) -> type[BatchApi]:
     Raises:
         InputError: this package knows none of it.
     """
-    for name in ("anthropic", "azure", "gemini", "openai"):
+    for name in ("anthropic", "gemini", "openai"):
         import_module(f"judge_rerank.providers.batch.{name}")  # which registers itself
+    if provider == "azure":
+        raise InputError(
+            "mode='batch' cannot be used with azure/ models, whose requests LiteLLM sends by a client of its own. Name "
+            "the deployment by Azure's API of OpenAI's shape: Judge('openai/DEPLOYMENT', "
+            "api_base='https://RESOURCE.openai.azure.com/openai/v1')."
+        )
     if provider not in APIS:
         raise InputError(
             f"mode='batch' cannot be used with models of {provider!r}: it has no batch jobs, or none that this package "

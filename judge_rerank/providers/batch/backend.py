@@ -10,7 +10,7 @@ from judge_rerank.cache import request_key
 from judge_rerank.core import Backend, ChatReply, ChatRequest, InputError, ModelInfo, ProviderError
 from judge_rerank.prompting import PARSER_VERSION
 from judge_rerank.providers.batch.api import BatchApi, api_of
-from judge_rerank.providers.batch.wire import Answered, Posted, Unanswered, answering
+from judge_rerank.providers.batch.http_exchange import Answered, Posted, Unanswered, answering
 
 _LOCAL_TIMEOUT_S = 600.0
 _AT_ONCE = 32

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from judge_rerank.providers.batch.api import BatchRequest, BatchResult, JobProgress, Phase, Sought, batch_api
 from judge_rerank.providers.batch.control import JobControl, number, table, tables
-from judge_rerank.providers.batch.wire import Answered, Posted
+from judge_rerank.providers.batch.http_exchange import Answered, Posted
 
 _CHAT = "/chat/completions"
 _PHASES: Mapping[str, Phase] = {

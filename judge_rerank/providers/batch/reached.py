@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from judge_rerank.core import Backend, ChatRequest, InputError, Message
 from judge_rerank.providers.batch.api import BatchApi, api_of
 from judge_rerank.providers.batch.control import JobControl
+from judge_rerank.providers.batch.http_exchange import Posted, Unanswered, answering
 from judge_rerank.providers.batch.state import BatchJob
-from judge_rerank.providers.batch.wire import Posted, Unanswered, answering
 
 _QUESTION = ChatRequest(messages=(Message(role="user", content="?"),), max_output_tokens=16)
 

@@ -20,7 +20,7 @@ from typing import Literal
 
 from judge_rerank.core import InputError
 from judge_rerank.providers.batch.api import BatchResult, JobProgress
-from judge_rerank.providers.batch.wire import Answered
+from judge_rerank.providers.batch.http_exchange import Answered
 from judge_rerank.spending import Receipt
 from judge_rerank.storage import Database, as_ours, claim_process_lock, open_database, owner_is_gone, private_folder
 
