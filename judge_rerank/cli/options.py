@@ -125,7 +125,7 @@ Transport = Annotated[
     Literal["direct", "litellm"] | None,
     typer.Option(
         help="What carries the requests: LiteLLM, or nothing in between, which is faster, for APIs like OpenAI's. "
-        "(default: direct for servers of your own, hosted_vllm/ and its like, else litellm)",
+        "(default: direct for servers of your own, such as hosted_vllm/, else litellm)",
         show_default=False,
         rich_help_panel=_JUDGE,
     ),

@@ -381,7 +381,7 @@ def _warnings(ranking: Ranking) -> list[str]:
         for warning in result.warnings
     ]
     left = len(told) - _WARNINGS
-    return told if left <= 1 else [*told[:_WARNINGS], f"suspicious: {left:,} more parts; --format json has them all"]
+    return told if left <= 1 else [*told[:_WARNINGS], f"suspicious: {left:,} more parts, all of them in --format json"]
 
 
 def findings(rankings: Sequence[Ranking], *, answerable: bool) -> None:

@@ -29,7 +29,7 @@ def open_backend(
 
     `api` says how a hosted model is asked: by "chat", or by "decisions" (typed questions, answered in probabilities).
     None is chat, but for models that only decide. `transport` says what carries a chat model's requests: "litellm", or
-    "direct" for APIs of OpenAI's shape. None is "direct" for servers of one's own (hosted_vllm/ and its like).
+    "direct" for APIs of OpenAI's shape. None is "direct" for servers of one's own (hosted_vllm/ and others).
 
     Raises:
         ModelUnavailable: no model is named, or its weights are not on this machine.
@@ -124,7 +124,7 @@ def known_transport(transport: str | None) -> None:
     if transport not in {None, "direct", "litellm"}:
         raise InputError(
             f"The transport is {transport!r}; expected 'direct' (APIs of OpenAI's shape, without LiteLLM) or "
-            "'litellm', or None for 'direct' with servers of your own (hosted_vllm/ and its like) and 'litellm' with "
+            "'litellm', or None for 'direct' with servers of your own (hosted_vllm/ and others) and 'litellm' with "
             "all others."
         )
 

@@ -192,7 +192,7 @@ class LedgerStore(LedgerBook):
             yield "The database does not sync its writes to the disk (fsync is off), so a power cut can lose them."
 
     def beat(self) -> None:
-        """Renew the lease, if calls are under way and it is time to."""
+        """Renew the lease, if there are open calls and it is time to."""
         if not self._calls or time.monotonic() - self._beaten_at < self._lease_s / 3:
             return
         self._beaten_at = time.monotonic()

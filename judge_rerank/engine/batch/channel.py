@@ -128,7 +128,7 @@ def checked(channel: ModelChannel) -> tuple[str, type[BatchApi]]:
     if isinstance(channel.renderer, ApiRenderer):
         raise InputError(
             f"mode='batch' cannot be used with {channel.info.name}: rerank and embedding APIs have no batch jobs here. "
-            "Use mode='direct', or leave that stage out: a scorer that runs here ('bm25') goes with batch jobs."
+            "Use mode='direct', or leave that stage out: a scorer that runs here ('bm25') can be used with batch jobs."
         )
     return batch_api_of(channel.backend)
 
