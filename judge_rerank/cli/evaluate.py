@@ -45,6 +45,14 @@ _Race = Annotated[
     bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
 ]
 
+_Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Only variants whose name contains this text or matches a pattern such as 'score*'. Repeatable.",
+    ),
+]
+
 
 def evaluate(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The experiment, as YAML.")] = None,
@@ -55,13 +63,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first queries of each dataset.")
     ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Only variants whose name contains this text or matches a pattern such as 'score*'. Repeatable.",
-        ),
-    ] = None,
+    only: _Only = None,
     resume: _Resume = False,
     race: _Race = False,
     answerable: _Answerable = False,

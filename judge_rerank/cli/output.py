@@ -16,20 +16,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from judge_rerank.cli.pages import page_about
 from judge_rerank.cli.terminal import head_box, json_text, slim_table
 from judge_rerank.core import (
     ENOUGH,
-    BudgetError,
     InputError,
     Judgment,
-    LedgerError,
-    ModelUnavailable,
     PricingUnknown,
-    PromptError,
     RankedDocument,
     Ranking,
     RerankError,
-    StrategyError,
     counted,
     integrity_text,
     said_of,
@@ -53,16 +49,6 @@ _FAILURES = {
     "deadline": "out of time",
     "cancelled": "cancelled",
 }
-
-_PAGES: tuple[tuple[type[RerankError], str], ...] = (
-    (ModelUnavailable, "models"),
-    (PromptError, "prompts"),
-    (StrategyError, "extending"),
-    (PricingUnknown, "spending"),
-    (BudgetError, "how-to/cap-spending"),
-    (LedgerError, "spending"),
-)
-"""The page of the manual that a kind of error is a subject of."""
 
 
 @contextmanager
@@ -130,10 +116,9 @@ def error_line(error: Exception) -> None:
             f"name that with --prices FILE: {error.model}: {{input_usd_per_mtok: ..., output_usd_per_mtok: ...}} "
             "(dollars per million tokens; 0 for a model of your own). Or leave out the cap."
         )
-    sys.stderr.write(f"error: {printable(message)}\n")
-    page = next((page for kind, page in _PAGES if isinstance(error, kind)), None)
-    if page is not None:
-        note(f"judge-rerank docs {page} has more.")
+    page = page_about(error)
+    more = f" More: judge-rerank docs {page}" if page is not None else ""
+    sys.stderr.write(f"error: {printable(message)}{more}\n")
 
 
 def be_quiet(quiet: bool) -> None:

@@ -29,6 +29,29 @@ _ROWS = 10
 _MOST_FORECAST = 500
 """Documents up to which the bar's total is forecast; beyond that the forecast would be a wait of its own."""
 
+_Top = Annotated[
+    int | None,
+    typer.Option(
+        "--top",
+        "-k",
+        min=1,
+        metavar="N",
+        help="Print only the best N documents. (default: 10 in a table, all in other formats)",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+_MinScore = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        metavar="SCORE",
+        help="Leave out documents below this score. Their number is reported on standard error.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+
 
 @with_options
 def rerank(
@@ -38,28 +61,8 @@ def rerank(
     calibration: options.CalibrationFile = None,
     deadline: options.Deadline = None,
     max_usd: options.MaxUsd = None,
-    top: Annotated[
-        int | None,
-        typer.Option(
-            "--top",
-            "-k",
-            min=1,
-            metavar="N",
-            help="Print only the best N documents. (default: 10 in a table, all in other formats)",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            metavar="SCORE",
-            help="Leave out documents below this score. Their number is reported on standard error.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
+    top: _Top = None,
+    min_score: _MinScore = None,
     scores: options.Scores = None,
     answerable: options.Answerable = False,
     keep: options.Keep = None,

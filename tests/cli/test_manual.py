@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from judge_rerank.cli.manual import manual
-from judge_rerank.cli.output import _PAGES
+from judge_rerank.cli.pages import PAGES
 from tests.cli.conftest import Command
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_what_is_not_there_is_said(command: Command) -> None:
 
 
 def test_the_pages_that_errors_name_are_there() -> None:
-    assert {page for _, page in _PAGES} <= set(manual())
+    assert {page for _, page in PAGES} <= set(manual())
 
 
 def test_help_and_errors_name_the_pages(command: Command) -> None:
@@ -51,4 +51,4 @@ def test_help_and_errors_name_the_pages(command: Command) -> None:
     shown = command(
         "rerank", "-q", "q", "-m", "openai/no-such-model", "--budget", "1", str(ROOT / "docs/examples/docs.jsonl")
     )
-    assert "judge-rerank docs spending has more." in shown.err
+    assert "More: judge-rerank docs spending" in shown.err
