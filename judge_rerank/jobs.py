@@ -1,11 +1,16 @@
-"""From what a caller asks for to a job: the query, the documents and the strategy, checked before anything is sent."""
+"""What a judge works with: the jobs that it makes of what a caller asks for, and what it holds open."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
 
+from judge_rerank.cache import ReplyCache, opened_cache
 from judge_rerank.core import (
+    Backend,
     Document,
     DocumentsLike,
     InputError,
@@ -13,19 +18,26 @@ from judge_rerank.core import (
     Query,
     RerankError,
     Strategy,
-    Trust,
-    Wishes,
     as_documents,
     as_pair,
     as_pairs,
     as_query,
     judge_kind,
+    secrets_in,
     with_wishes,
 )
-from judge_rerank.engine import Job, ModelChannels, OnExhausted, RankOptions, gives_scores, in_thread
+from judge_rerank.engine import Engine, Job, ModelChannels, RankOptions, Ways, gives_scores, in_thread, run
 from judge_rerank.guarding import OnSuspicious
-from judge_rerank.spending import Cap, OpenLimits
+from judge_rerank.learning import Calibration
+from judge_rerank.scorers import asks_only_a_scorer
+from judge_rerank.spending import Budget, Cap, Ledger, OpenLimits
+from judge_rerank.storage import cache_dir as user_cache_dir
+from judge_rerank.storage import store_of_environment
 from judge_rerank.strategies import Untrusted, fewest_kept, parse
+from judge_rerank.tracing import Trace, opened_trace
+
+_SCORED_AHEAD = 64
+"""How many queries are open at once where a scorer is all that is asked: they share its batches."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,11 +60,8 @@ class JobMaker:
         channels: the judge's models.
         strategy: the judge's own; None for that of its model.
         limits: the caps of `with` blocks.
-        on_exhausted: what happens when a cap is reached and the ranking does not say.
-        on_suspicious: what happens with suspicious documents where the ranking does not say.
+        usual: the judge's own options, which count where a ranking (and, for what is judged, its query) does not say.
         calibrated: whether scores are made probabilities.
-        wishes: the judge's instruction, criteria and fields, where the ranking and its query have none.
-        trust: the judge's own, where the ranking does not say.
     """
 
     def __init__(
@@ -61,18 +70,11 @@ class JobMaker:
         *,
         strategy: Strategy | None,
         limits: OpenLimits,
-        on_exhausted: OnExhausted,
-        on_suspicious: OnSuspicious | None = None,
+        usual: RankOptions,
         calibrated: bool = False,
-        wishes: Wishes | None = None,
-        trust: Trust = "trusted",
     ) -> None:
         self._channels, self._strategy, self._limits = channels, strategy, limits
-        self._on_exhausted: OnExhausted = on_exhausted
-        self._on_suspicious: OnSuspicious | None = on_suspicious
-        self._calibrated = calibrated
-        self._wishes = wishes or Wishes()
-        self._trust: Trust = trust
+        self._usual, self._calibrated = usual, calibrated
 
     def job(
         self, query: str | Query, docs: DocumentsLike, strategy: str | Strategy | None, options: RankOptions
@@ -122,7 +124,7 @@ class JobMaker:
     def _asked(self, query: str | Query, docs: DocumentsLike, options: RankOptions) -> _Asked:
         """In the caller's own thread, to which its documents and its open limits belong."""
         return _Asked(
-            query=with_wishes(as_query(query), options.wishes, self._wishes),
+            query=with_wishes(as_query(query), options.wishes, self._usual.wishes),
             documents=as_documents(docs),
             options=options,
             caps=self._limits.here() + options.own_caps(),
@@ -153,13 +155,13 @@ class JobMaker:
             strategy=(trusting := self._trusting(resolved, options)),
             options=options,
             caps=tuple(asked.caps),
-            on_exhausted=options.on_exhausted or self._on_exhausted,
-            on_suspicious=options.on_suspicious or self._on_suspicious or _usual(trusting),
+            on_exhausted=options.on_exhausted or self._usual.on_exhausted or "partial",
+            on_suspicious=options.on_suspicious or self._usual.on_suspicious or _usual(trusting),
         )
 
     def _trusting(self, strategy: Strategy, options: RankOptions) -> Strategy:
         """The strategy, one document a question where the documents are not trusted."""
-        if (options.trust or self._trust) == "trusted" or isinstance(strategy, Untrusted):
+        if (options.trust or self._usual.trust or "trusted") == "trusted" or isinstance(strategy, Untrusted):
             return strategy
         return Untrusted(strategy=strategy)
 
@@ -167,3 +169,139 @@ class JobMaker:
 def _usual(strategy: Strategy) -> OnSuspicious:
     """What happens with suspicious documents where nobody said: those that are not trusted are asked about again."""
     return "recheck" if isinstance(strategy, Untrusted) else "flag"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Records:
+    """What a judge writes down: what was spent, the replies that were paid for, and what happened."""
+
+    ledger: Ledger
+    cache: ReplyCache | None
+    trace: Trace | None
+
+    @classmethod
+    def opened(
+        cls,
+        *,
+        budget: Budget | None,
+        cache_dir: str | Path | ReplyCache | None,
+        trace: str | Path | Trace | None,
+        store: str | None,
+        models: Sequence[str | Backend | None],
+        secrets: Sequence[str],
+    ) -> Records:
+        """Each in the place that is named for it, else in the store, else where the environment says.
+
+        Args:
+            budget, cache_dir, trace, store: as in `Judge`.
+            models: who answers.
+            secrets: what must not be written to the trace.
+        """
+        everything = store or store_of_environment()
+        return cls(
+            ledger=Ledger.of(Budget.from_environment() if budget is None else budget, store=everything),
+            cache=opened_cache(cache_dir, models, store=store),
+            trace=opened_trace(trace, [*secrets, *secrets_in({}, everything)], store=everything),
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the replies, or the user's own for such files where they are in none."""
+        place = None if self.cache is None else self.cache.folder
+        return place if isinstance(place, Path) else user_cache_dir()
+
+    def close(self) -> None:
+        """Write what is left, and close the files."""
+        for keeper in (self.ledger, self.cache, self.trace):
+            if keeper is not None:
+                keeper.close()
+
+
+class JudgeResources:
+    """The base class of `Judge`: what it holds open, loaded in advance where that is asked for, and released.
+
+    Args:
+        channels: the judge's models.
+        records: where it writes.
+        strategy: its own; None for that of its model.
+        usual: its own options, as in `JobMaker`.
+        calibration: as in `Judge`.
+
+    Attributes:
+        trace: where every call is written; None where there is no trace.
+    """
+
+    def __init__(
+        self,
+        channels: ModelChannels,
+        records: Records,
+        *,
+        strategy: Strategy | None,
+        usual: RankOptions,
+        calibration: Calibration | str | Path | None,
+    ) -> None:
+        self.trace = records.trace
+        self._channels, self._records, self._limits = channels, records, OpenLimits()
+        self._jobs = JobMaker(
+            channels, strategy=strategy, limits=self._limits, usual=usual, calibrated=calibration is not None
+        )
+        self._engine = Engine(
+            channels,
+            ledger=records.ledger,
+            trace=records.trace,
+            calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
+        )
+        self._ways = Ways(self._engine, channels, folder=records.folder)
+
+    def warm_up(self, *strategies: str | Strategy) -> None:
+        """Load all that the first ranking would, so that it takes no longer than the next. Nothing is sent.
+
+        That is LiteLLM (about 4 s) or the model that runs here, the tokenizer, and the models of scorers.
+
+        Args:
+            strategies: as in `rerank`; none for the one that it uses when it is not told. Of "auto" and "cascade", all
+                that they may choose is loaded.
+
+        Raises:
+            InputError: a strategy or a model cannot be used.
+            SetupError: an extra or a model is missing.
+        """
+        from judge_rerank.routing import parts
+
+        for each in strategies or (None,):
+            for part in parts(self._jobs.chosen(each), judge_kind(self._channels.info)):
+                self._engine.warm_up(part)
+
+    async def awarm_up(self, *strategies: str | Strategy) -> None:
+        """`warm_up` for asynchronous code: the event loop goes on meanwhile."""
+        await in_thread(self.warm_up, *strategies)
+
+    def __reduce__(self) -> NoReturn:
+        """A judge holds connections, threads and open files, which no other process can have.
+
+        Raises:
+            InputError: what to do instead.
+        """
+        raise InputError(
+            "A Judge cannot be pickled: it holds connections and open files. Send its arguments to the other process, "
+            "and build it there: once a worker, as in an initializer. Judges share their cache and ledger by the files "
+            "that they name."
+        )
+
+    def close(self) -> None:
+        """Release connections and memory. The judge can be used again; it opens what it needs."""
+        run(self._channels.close())
+        self._engine.close()
+        self._records.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ahead(self, job: Job) -> int:
+        """How many queries are open at once with such a job under way."""
+        return _SCORED_AHEAD if asks_only_a_scorer(job.strategy) else 2 * self._channels.concurrency

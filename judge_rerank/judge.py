@@ -7,17 +7,15 @@ from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequenc
 from contextlib import aclosing, contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NoReturn, Self, Unpack, cast
+from typing import Any, Unpack, cast
 
-from judge_rerank.cache import DEFAULT_CACHE, ReplyCache, opened_cache
+from judge_rerank.cache import DEFAULT_CACHE, ReplyCache
 from judge_rerank.core import (
     Backend,
     CriteriaLike,
     DocumentsLike,
     Estimate,
     FieldsLike,
-    InputError,
     Pair,
     Query,
     Ranking,
@@ -25,23 +23,17 @@ from judge_rerank.core import (
     RerankError,
     Strategy,
     Trust,
-    Wishes,
-    judge_kind,
     require_above_zero,
     secrets_in,
 )
 from judge_rerank.engine import (
     ChannelSettings,
-    Engine,
-    Job,
     Mode,
     ModelChannels,
     OnError,
     OnExhausted,
     RankKeywords,
     RankOptions,
-    Ways,
-    in_thread,
     known_on_error,
     one_by_one,
     run,
@@ -49,22 +41,16 @@ from judge_rerank.engine import (
     usual_latency_s,
 )
 from judge_rerank.guarding import OnSuspicious
-from judge_rerank.jobs import JobMaker
+from judge_rerank.jobs import JudgeResources, Records
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import WINDOW_S, Api, Retrier, Transport, listed, open_backend, open_models
-from judge_rerank.scorers import asks_only_a_scorer
-from judge_rerank.spending import Amount, Budget, Cap, Ledger, LimitKeywords, OpenLimits, Price, Pricing
-from judge_rerank.storage import cache_dir as user_cache_dir
-from judge_rerank.storage import store_of_environment
+from judge_rerank.spending import Amount, Budget, Cap, LimitKeywords, Price, Pricing
 from judge_rerank.strategies import parse
-from judge_rerank.tracing import Trace, opened_trace
-
-_SCORED_AHEAD = 64
-"""How many queries are open at once where a scorer is all that is asked: they share its batches."""
+from judge_rerank.tracing import Trace
 
 
-class Judge:
+class Judge(JudgeResources):
     """An LLM that puts documents in order.
 
     Args:
@@ -104,8 +90,9 @@ class Judge:
         calibration: a `Calibration`, or the file of one (`judge-rerank calibrate`), which turns scores into the
             probability that a document is relevant. The order stays the same. A warning is logged if it was fitted on
             another model, prompt or strategy.
-        instruction, criteria, fields: for every ranking, unless its call or its `Query` has its own: what the judge is
-            to heed, what it is to weigh, and which metadata it is shown, as in `RankOptions`.
+        instruction: what the judge is to heed, as in `RankOptions`, unless the call or its `Query` has its own.
+        criteria: what the judge is to weigh, as in `RankOptions`, unless the call or its `Query` has its own.
+        fields: which metadata the judge is shown, as in `RankOptions`, unless the call or its `Query` has its own.
         trust: "untrusted" where the authors of documents may want to deceive the judge, as in `RankOptions`.
 
     `model` may be a list. The later models answer when the provider of the earlier ones fails. Each answer has the
@@ -148,44 +135,32 @@ class Judge:
         trust: Trust = "trusted",
     ) -> None:
         own = None if strategy is None else parse(strategy)
+        usual = RankOptions(
+            on_exhausted=on_exhausted,
+            on_suspicious=on_suspicious,
+            instruction=instruction,
+            criteria=criteria,
+            fields=fields,
+            trust=trust,
+        )
         way: Any = {"api": api, "transport": transport}
-        self._open = partial(open_backend, **way, api_base=api_base, api_key=api_key, params=params)
-        everything = store or store_of_environment()
-        self._ledger = Ledger.of(Budget.from_environment() if budget is None else budget, store=everything)
-        self._cache = opened_cache(cache_dir, listed(model), store=store)
-        hidden = [*secrets_in(params or {}, api_base), *secrets_in({}, everything), *([api_key] if api_key else [])]
-        self.trace = opened_trace(trace, hidden, store=everything)
-        self._limits = OpenLimits()
+        opened = partial(open_backend, **way, api_base=api_base, api_key=api_key, params=params)
+        secrets = [*secrets_in(params or {}, api_base), *([api_key] if api_key else [])]
+        records = Records.opened(
+            budget=budget, cache_dir=cache_dir, trace=trace, store=store, models=listed(model), secrets=secrets
+        )
         settings = ChannelSettings(
             library=Library(prompt_folders(prompts)),
             retrier=Retrier(max_attempts=max_attempts),
             pricing=Pricing(prices),
-            cache=self._cache,
+            cache=records.cache,
             concurrency=concurrency,
             max_tokens_per_doc=max_tokens_per_doc,
             timeout_s=timeout_s,
         )
-        backends, unavailable = open_models(listed(model), self._open)
-        self._channels = ModelChannels(backends, unavailable=unavailable, open_model=self._open, settings=settings)
-        self._jobs = JobMaker(
-            self._channels,
-            strategy=own,
-            limits=self._limits,
-            on_exhausted=RankOptions(on_exhausted=on_exhausted).on_exhausted or "partial",
-            on_suspicious=RankOptions(on_suspicious=on_suspicious).on_suspicious,
-            calibrated=calibration is not None,
-            wishes=Wishes.of(instruction=instruction, criteria=criteria, fields=fields),
-            trust=RankOptions(trust=trust).trust or "trusted",
-        )
-        self._engine = Engine(
-            self._channels,
-            ledger=self._ledger,
-            trace=self.trace,
-            calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
-        )
-        beside = None if self._cache is None else self._cache.folder
-        folder = beside if isinstance(beside, Path) else user_cache_dir()
-        self._ways = Ways(self._engine, self._channels, folder=folder)
+        backends, unavailable = open_models(listed(model), opened)
+        channels = ModelChannels(backends, unavailable=unavailable, open_model=opened, settings=settings)
+        super().__init__(channels, records, strategy=own, usual=usual, calibration=calibration)
 
     @property
     def model(self) -> str:
@@ -305,10 +280,9 @@ class Judge:
         `spent` is the amount used.
 
         Args:
-            usd: dollars. A model whose price is not known is then an error.
-            calls: the number of attempts that are sent.
-            tokens: input and output together; each call reserves its worst case.
-            ledger: instead, a ledger whose budget these rankings are charged to as well as to the judge's own.
+            **capped: one or more of `usd` (dollars; a model whose price is not known is then an error), `calls` (the
+                number of attempts that are sent) and `tokens` (input and output together; each call reserves its worst
+                case). Or `ledger`, whose budget these rankings are charged to as well as to the judge's own.
 
         Raises:
             InputError: nothing is capped, or a cap is not a positive number.
@@ -368,58 +342,3 @@ class Judge:
         call_latency_s = call_latency_s or (WINDOW_S if batch else usual_latency_s(info))
         limits = Limits(usd=usd, latency_s=latency_s, call_latency_s=call_latency_s, batch=batch)
         return recommend(self._ways.counting(mode), info, n_docs, tokens_per_doc, limits)
-
-    def warm_up(self, *strategies: str | Strategy) -> None:
-        """Load all that the first ranking would, so that it takes no longer than the next. Nothing is sent.
-
-        That is LiteLLM (about 4 s) or the model that runs here, the tokenizer, and the models of scorers.
-
-        Args:
-            strategies: as in `rerank`; none for the one that it uses when it is not told. Of "auto" and "cascade", all
-                that they may choose is loaded.
-
-        Raises:
-            InputError: a strategy or a model cannot be used.
-            SetupError: an extra or a model is missing.
-        """
-        from judge_rerank.routing import parts
-
-        for each in strategies or (None,):
-            for part in parts(self._jobs.chosen(each), judge_kind(self._channels.info)):
-                self._engine.warm_up(part)
-
-    async def awarm_up(self, *strategies: str | Strategy) -> None:
-        """`warm_up` for asynchronous code: the event loop goes on meanwhile."""
-        await in_thread(self.warm_up, *strategies)
-
-    def __reduce__(self) -> NoReturn:
-        """A judge holds connections, threads and open files, which no other process can have.
-
-        Raises:
-            InputError: what to do instead.
-        """
-        raise InputError(
-            "A Judge cannot be pickled: it holds connections and open files. Send its arguments to the other process, "
-            "and build it there: once a worker, as in an initializer. Judges share their cache and ledger by the files "
-            "that they name."
-        )
-
-    def close(self) -> None:
-        """Release connections and memory. The judge can be used again; it opens what it needs."""
-        run(self._channels.close())
-        self._engine.close()
-        for keeper in (self._ledger, self._cache, self.trace):
-            if keeper is not None:
-                keeper.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _ahead(self, job: Job) -> int:
-        """How many queries are open at once with such a job under way."""
-        return _SCORED_AHEAD if asks_only_a_scorer(job.strategy) else 2 * self._channels.concurrency

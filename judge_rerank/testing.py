@@ -44,11 +44,15 @@ class FakeBackend:
     Args:
         replies: one text for every request, a list to be used up in order (the last is repeated), or a function of
             the request. An exception among them is raised.
-        context_tokens, logprobs, concurrency, local: as in `ModelInfo`. A backend that is not local has no price but
-            what its replies say, or what `Judge(prices=...)` gives for "fake".
+        context_tokens: as in `ModelInfo`.
+        logprobs: as in `ModelInfo`.
+        concurrency: as in `ModelInfo`.
         latency_s: how long each answer takes.
-        most_questions, both_orders: for a decision model, as in `ModelInfo`; its replies are JSON lists of answers, as
+        local: as in `ModelInfo`. A backend that is not local has no price but what its replies say, or what
+            `Judge(prices=...)` gives for "fake".
+        most_questions: for a decision model, as in `ModelInfo`; its replies are JSON lists of answers, as
             `ChatReply.text` describes them.
+        both_orders: for a decision model, as in `ModelInfo`.
 
     Attributes:
         requests: every request, in the order of arrival.
@@ -139,7 +143,9 @@ class SimulatedJudge(FakeBackend):
         seed: of the noise.
         logprobs: whether one-word answers come with log-probabilities.
         top_grade: the highest grade there is; by default the highest in `qrels`.
-        latency_s, context_tokens, most_questions: as in `FakeBackend`.
+        latency_s: as in `FakeBackend`.
+        context_tokens: as in `FakeBackend`.
+        most_questions: as in `FakeBackend`.
     """
 
     def __init__(

@@ -61,7 +61,8 @@ def rerank_files(
             Columns: query_id, query, doc_id, text, perhaps title and score (one row a candidate, in first-stage
             order); or query_id, query and documents (one row a query).
         output: the folder for the results, a path or an address.
-        model, strategy: as in `Judge`.
+        model: as in `Judge`.
+        strategy: as in `Judge`.
         engine: where it is done: `Local()` on this machine, `OnRay()` on a cluster.
         watch: called after every part.
         cancel: ends the run when its `cancel()` is called; parts under way are not written.
@@ -101,8 +102,11 @@ def estimate_files(
     """What `rerank_files` would take. The input is read and checked as a whole; nothing is sent and nothing written.
 
     Args:
-        inputs, model, strategy: as in `rerank_files`.
-        rpm, tpm: the requests and the tokens that the provider allows a minute; None where that is not known.
+        inputs: as in `rerank_files`.
+        model: as in `Judge`.
+        strategy: as in `Judge`.
+        rpm: the requests that the provider allows a minute; None where that is not known.
+        tpm: the tokens that it allows a minute; None where that is not known.
         **options: as in `rerank_files`.
 
     Returns:

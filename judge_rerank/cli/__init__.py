@@ -36,38 +36,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def build() -> typer.Typer:
-    """The application with all its commands."""
+    """The application with all its commands, in the order in which the help lists them."""
     import typer
 
-    from judge_rerank.cli import (
-        agreement,
-        attack,
-        batch,
-        bias,
-        bulk,
-        cache,
-        calibrate,
-        classify,
-        data,
-        diff,
-        distill,
-        doctor,
-        estimate,
-        evaluate,
-        grade,
-        logs,
-        manual,
-        mcp,
-        models,
-        plan,
-        prompts,
-        report,
-        rerank,
-        routes,
-        serve,
-        tune,
-        version,
-    )
+    from judge_rerank.cli import version
 
     app = typer.Typer(
         epilog=f"{EXIT_CODES}\n\nThe manual: judge-rerank docs",
@@ -76,12 +48,42 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(version.root)
+    _add_ranking(app)
+    _add_evaluation(app)
+    _add_upkeep(app)
+    return app
+
+
+def _add_ranking(app: typer.Typer) -> None:
+    """What ranks, plans and serves."""
+    from judge_rerank.cli import bulk, estimate, mcp, plan, rerank, serve
+
     app.command("rerank", epilog=EXIT_CODES)(rerank.rerank)
     app.command("estimate")(estimate.estimate)
     app.command("plan")(plan.plan)
     app.command("bulk", epilog=EXIT_CODES)(bulk.bulk)
     app.command("serve")(serve.serve)
     app.command("mcp")(mcp.mcp)
+
+
+def _add_evaluation(app: typer.Typer) -> None:
+    """What measures a judge, and what learns from its judgments."""
+    from judge_rerank.cli import (
+        agreement,
+        attack,
+        bias,
+        calibrate,
+        classify,
+        data,
+        diff,
+        distill,
+        evaluate,
+        grade,
+        report,
+        routes,
+        tune,
+    )
+
     app.command("bias")(bias.bias)
     app.command("attack")(attack.attack)
     app.command("calibrate")(calibrate.calibrate)
@@ -95,13 +97,18 @@ def build() -> typer.Typer:
     app.command("agreement")(agreement.agreement)
     app.command("classify")(classify.classify)
     app.command("distill")(distill.distill)
+
+
+def _add_upkeep(app: typer.Typer) -> None:
+    """What looks after models, prompts, replies, jobs and traces."""
+    from judge_rerank.cli import batch, cache, doctor, logs, manual, models, prompts
+
     parts = {"models": models.app, "prompts": prompts.app, "cache": cache.app, "batch": batch.app}
     for name, part in parts.items():
         app.add_typer(part, name=name)
     app.add_typer(logs.app)
     app.command("doctor")(doctor.doctor)
     app.command("docs")(manual.docs)
-    return app
 
 
 def _call(app: typer.Typer, arguments: Sequence[str]) -> None:

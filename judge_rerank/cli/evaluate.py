@@ -40,6 +40,9 @@ _Mode = Annotated[
         "file. After an interruption, --resume goes on from there."
     ),
 ]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="DIR", help="The folder for the results. (default: runs/NAME)")
+]
 _Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")]
 _Race = Annotated[
     bool, typer.Option("--race", help="Stop variants that are certain to lose, which saves their remaining calls.")
@@ -56,10 +59,7 @@ _Only = Annotated[
 
 def evaluate(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="The experiment, as YAML.")] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="The folder for the results. (default: runs/NAME)"),
-    ] = None,
+    output: _Output = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first queries of each dataset.")
     ] = None,

@@ -35,8 +35,7 @@ from judge_rerank.core import (
 
 Format = Literal["table", "json", "jsonl", "trec"]
 
-_SHOWN = 2000
-_WARNINGS = 5
+_SHOWN, _WARNINGS = 2000, 5
 _quiet = False
 _WORD_START = re.compile(r"\s+\S{0,20}$")
 _FAILURES = {

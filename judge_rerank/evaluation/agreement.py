@@ -55,7 +55,8 @@ def measure_agreement(human: Qrels, model: Qrels, *, min_grade: float = 2.0) -> 
     """Compare the grades of the documents that both have.
 
     Args:
-        human, model: grades by query id and document id.
+        human: grades by query id and document id.
+        model: the same, by the model that is compared.
         min_grade: the lowest grade that counts as relevant; 2 in TREC's Deep Learning tracks.
 
     Raises:

@@ -49,7 +49,8 @@ def measured_plan(
     counts at what it took when it was bought.
 
     Args:
-        info, results: of the run.
+        info: what was run.
+        results: every result of the run.
         usd: the most that a ranking may cost.
         latency_s: the most that a ranking may take, in the median.
 

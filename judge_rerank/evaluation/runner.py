@@ -115,7 +115,7 @@ def evaluate(
         cache_dir: where replies are kept, as in `Judge`; it is what saves the calls of a query that was cut short.
         watch: called after every result, in another thread.
         cancel: ends the run early when its `cancel()` is called; what is finished stays.
-        options: which part of it is run, and how: see `RunOptions`.
+        **options: which part of it is run, and how: see `RunOptions`.
 
     Returns:
         The evaluation. A budget that is used up, a provider that is down and a cancellation end it early, with the

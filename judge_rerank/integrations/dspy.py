@@ -22,7 +22,7 @@ class Rerank(dspy.Module):
     notes and the usage. It has no parameters to be optimized. Copies of it share the judge.
 
     Args:
-        arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`. A `dspy.LM` as the
+        **arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`. A `dspy.LM` as the
             model is asked by its name, key, address and further settings; its temperature and length are the judge's.
     """
 

@@ -18,7 +18,7 @@ class JudgeReranker(CrossEncoderClient):
     status; the log has a warning of a partial ranking.
 
     Args:
-        arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`.
+        **arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`.
     """
 
     def __init__(self, **arguments: Unpack[Arguments]) -> None:

@@ -22,7 +22,7 @@ class JudgeRanker:
 
     Args:
         top_k: how many documents come back; None for all.
-        arguments: `judge` or `model`, `strategy` and the options of `Judge.rerank`. Live objects cannot be written.
+        **arguments: `judge` or `model`, `strategy` and the options of `Judge.rerank`. Live objects cannot be written.
     """
 
     def __init__(self, *, top_k: int | None = None, **arguments: Unpack[Arguments]) -> None:

@@ -16,7 +16,7 @@ def rerank_model_func(**arguments: Unpack[Arguments]) -> Callable[..., Awaitable
     status: a partial ranking is a warning in the log.
 
     Args:
-        arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`.
+        **arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`.
     """
     reranking = Reranking(**{"scores": "rank", **arguments}).built()  # LightRAG passes over what fails later
 

@@ -33,7 +33,7 @@ class JudgeReranker(BaseReranker):
     Args:
         config: what Mem0 makes of its configuration; it comes before the other arguments.
         top_k: how many memories come back; None for all, or as `search` says.
-        arguments: `judge` or `model`, `strategy` and the options of `Judge.rerank`.
+        **arguments: `judge` or `model`, `strategy` and the options of `Judge.rerank`.
     """
 
     def __init__(

@@ -21,8 +21,9 @@ class JudgeReranker(pt.Transformer):
     tie; `relevance_score` is the judge's own, NaN where it has none; `status` says whether the ranking is partial.
 
     Args:
-        text_field, title_field: the columns with the text, and with a title if there is one.
-        arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`.
+        text_field: the column with the text.
+        title_field: the column with a title; None where there is none.
+        **arguments: `judge` or `model`, `strategy`, `top_n` and the other options of `Judge.rerank`.
     """
 
     def __init__(

@@ -62,7 +62,8 @@ def serve_mcp(config: ServerConfig, *, http: bool = False, host: str = "127.0.0.
     Args:
         config: what to serve.
         http: whether over HTTP.
-        host, port: as in `serve`.
+        host: as in `serve`.
+        port: as in `serve`.
 
     Raises:
         InputError: the address is open to others, and there are no keys.

@@ -153,7 +153,8 @@ class Trace:
             run: a run's name, a beginning that only one run has, or "last".
             query: a query's id, or a part of its text.
             doc: a document's id, or its first-stage position where it has no id; calls that showed it.
-            model, stage: their names.
+            model: the name of the model that was asked.
+            stage: the name of the strategy that asked, as in `Judgment.stage`.
             failed: only calls that gave no judgment (True), or only those that did (False).
             limit: only the last so many.
         """

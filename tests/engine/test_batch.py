@@ -91,7 +91,7 @@ def test_what_failed_or_expired_is_asked_again(model: str, fallback: Any, tmp_pa
         assert sum(ranking.usage.retries for ranking in rankings) == (0 if fallback == "direct" else 5)
         assert asked_at_most_once(provider)
         billed = provider.bill.usd + provider.direct.usd
-        spent = Decimal(judge._ledger.totals().spent).scaleb(-6)  # pyright: ignore[reportPrivateUsage]
+        spent = Decimal(judge._records.ledger.totals().spent).scaleb(-6)  # pyright: ignore[reportPrivateUsage]
         assert billed <= spent <= 1
 
 
@@ -155,7 +155,7 @@ def test_a_key_that_is_refused_at_submission(model: str, tmp_path: Path) -> None
         with pytest.raises(AuthenticationError) as caught:
             judge.rerank_many(PAIRS, "score(batch_size=3)", mode="batch")
         assert "sk-loopback" not in str(caught.value)
-        assert judge._ledger.totals().spent == 0  # pyright: ignore[reportPrivateUsage]
+        assert judge._records.ledger.totals().spent == 0  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_job_that_is_not_accepted(tmp_path: Path) -> None:

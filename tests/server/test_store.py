@@ -28,7 +28,7 @@ def test_budgets_of_keys_and_routes_are_accounts_of_the_store(store: str) -> Non
         route = next(iter(machine.table))
         assert [ledger.account for ledger in ledgers if ledger] == ["key-shop"]
         assert [ledger.place for ledger in ledgers if ledger] == [StoreUrl.of(store)]
-        assert route.judge._ledger.account == "route-default"
+        assert route.judge._records.ledger.account == "route-default"
         assert route.judge.trace is not None
         machine.table.close()
 
