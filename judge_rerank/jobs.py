@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Self, Unpack
 
 from judge_rerank.cache import ReplyCache, opened_cache
 from judge_rerank.core import (
@@ -30,7 +31,7 @@ from judge_rerank.engine import Engine, Job, ModelChannels, RankOptions, Ways, g
 from judge_rerank.guarding import OnSuspicious
 from judge_rerank.learning import Calibration
 from judge_rerank.scorers import asks_only_a_scorer
-from judge_rerank.spending import Budget, Cap, Ledger, OpenLimits
+from judge_rerank.spending import Budget, Cap, Ledger, LimitKeywords, OpenLimits
 from judge_rerank.storage import cache_dir as user_cache_dir
 from judge_rerank.storage import store_of_environment
 from judge_rerank.strategies import Untrusted, fewest_kept, parse
@@ -218,7 +219,7 @@ class Records:
 
 
 class JudgeResources:
-    """The base class of `Judge`: what it holds open, loaded in advance where that is asked for, and released.
+    """The base class of `Judge`: what it holds open, loaded in advance and released, and the caps of `with` blocks.
 
     Args:
         channels: the judge's models.
@@ -252,6 +253,45 @@ class JudgeResources:
             calibration=Calibration.load(calibration) if isinstance(calibration, (str, Path)) else calibration,
         )
         self._ways = Ways(self._engine, channels, folder=records.folder)
+
+    @property
+    def model(self) -> str:
+        """The name of the judge's model.
+
+        Raises:
+            ModelUnavailable: it has none; it can only run scorers.
+        """
+        return self._channels.own[0].info.name
+
+    @contextmanager
+    def limit(self, **capped: Unpack[LimitKeywords]) -> Generator[Cap]:
+        """Cap the cost of all rankings that begin inside a `with` block: `with judge.limit(usd="0.10"):`.
+
+        Blocks nest, and the tightest cap applies. A block applies to this thread or task and to the tasks that it
+        starts, and to threads without a block of their own (those of a pool look alike). Yields the cap, whose
+        `spent` is the amount used.
+
+        Example:
+            ```python
+            from judge_rerank import Judge
+
+            judge = Judge("openai/gpt-6-luna")
+            docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+            with judge.limit(usd="0.10", calls=20) as cap:
+                judge.rerank("why do my brakes squeal?", docs, "listwise")
+            print(cap.spent.calls)  # 1
+            ```
+
+        Args:
+            **capped: one or more of `usd` (dollars; a model whose price is not known is then an error), `calls` (the
+                number of attempts that are sent) and `tokens` (input and output together; each call reserves its worst
+                case). Or `ledger`, whose budget these rankings are charged to as well as to the judge's own.
+
+        Raises:
+            InputError: nothing is capped, or a cap is not a positive number.
+        """
+        with self._limits.opened(**capped) as cap:
+            yield cap
 
     def warm_up(self, *strategies: str | Strategy) -> None:
         """Load all that the first ranking would, so that it takes no longer than the next. Nothing is sent.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -45,13 +45,29 @@ from judge_rerank.jobs import JudgeResources, Records
 from judge_rerank.learning import Calibration
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import WINDOW_S, Api, Retrier, Transport, listed, open_backend, open_models
-from judge_rerank.spending import Amount, Budget, Cap, LimitKeywords, Price, Pricing
+from judge_rerank.spending import Amount, Budget, Price, Pricing
 from judge_rerank.strategies import parse
 from judge_rerank.tracing import Trace
 
 
 class Judge(JudgeResources):
     """An LLM that puts documents in order.
+
+    `model` may be a list. The later models answer when the provider of the earlier ones fails. Each answer has the
+    price, the cache key and the trace of the model that gave it.
+
+    A `Judge` may be used from many threads and many event loops at once. Close it, or use it as a context manager, to
+    release connections and memory.
+
+    Example:
+        ```python
+        from judge_rerank import Judge
+
+        docs = ["A bell is required by law.", "Squealing brakes need clean rotors."]
+        judge = Judge("openai/gpt-6-luna")
+        ranking = judge.rerank("why do my brakes squeal?", docs)
+        print(ranking.results[0].document.text)  # Squealing brakes need clean rotors.
+        ```
 
     Args:
         model: a LiteLLM model name ("openai/gpt-6-luna", "anthropic/claude-haiku-5-5", "ollama/qwen3"), "local" or
@@ -94,12 +110,6 @@ class Judge(JudgeResources):
         criteria: what the judge is to weigh, as in `RankOptions`, unless the call or its `Query` has its own.
         fields: which metadata the judge is shown, as in `RankOptions`, unless the call or its `Query` has its own.
         trust: "untrusted" where the authors of documents may want to deceive the judge, as in `RankOptions`.
-
-    `model` may be a list. The later models answer when the provider of the earlier ones fails. Each answer has the
-    price, the cache key and the trace of the model that gave it.
-
-    A `Judge` may be used from many threads and many event loops at once. Close it, or use it as a context manager, to
-    release connections and memory.
 
     Raises:
         ModelUnavailable: the weights of the model that is named are not on this machine.
@@ -162,15 +172,6 @@ class Judge(JudgeResources):
         channels = ModelChannels(backends, unavailable=unavailable, open_model=opened, settings=settings)
         super().__init__(channels, records, strategy=own, usual=usual, calibration=calibration)
 
-    @property
-    def model(self) -> str:
-        """The name of the judge's model.
-
-        Raises:
-            ModelUnavailable: it has none; it can only run scorers.
-        """
-        return self._channels.own[0].info.name
-
     def rerank(
         self,
         query: str | Query,
@@ -179,6 +180,16 @@ class Judge(JudgeResources):
         **options: Unpack[RankKeywords],
     ) -> Ranking:
         """Put documents in order, best first.
+
+        Example:
+            ```python
+            from judge_rerank import Judge
+
+            judge = Judge("openai/gpt-6-luna")
+            docs = [{"text": "A bell is loud."}, {"id": "oil", "text": "Brakes squeal when oil has reached the rotor."}]
+            ranking = judge.rerank("why do my brakes squeal?", docs, "listwise", top_n=1)
+            print(ranking.results[0].document.id, ranking.results[0].index, ranking.usage.calls)  # oil 1 1
+            ```
 
         Args:
             query: the query that the documents are judged against.
@@ -214,6 +225,19 @@ class Judge(JudgeResources):
         """`rerank` for asynchronous code. Cancelling the task abandons the open calls and raises.
 
         The first ranking loads what it needs in other threads; `awarm_up` loads it in advance.
+
+        Example:
+            ```python
+            import asyncio
+
+            from judge_rerank import Judge
+
+            async def best(docs: list[str]) -> int:
+                ranking = await Judge("openai/gpt-6-luna").arerank("why do my brakes squeal?", docs)
+                return ranking.results[0].index
+
+            print(asyncio.run(best(["A bell is loud.", "Squealing brakes need clean rotors."])))  # 1
+            ```
         """
         job = await self._jobs.ajob(query, docs, strategy, RankOptions.of(options))
         return await asyncio.wrap_future(submit(self._ways.run(job)))
@@ -229,6 +253,16 @@ class Judge(JudgeResources):
         """Rerank for many queries side by side, under the judge's one concurrency limit; rankings in input order.
 
         All pairs are checked before anything is sent, so a pair that cannot be ranked costs nothing.
+
+        Example:
+            ```python
+            from judge_rerank import Judge
+
+            docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+            pairs = [("why do my brakes squeal?", docs), ("what do noisy brakes need?", docs)]
+            rankings = Judge("openai/gpt-6-luna").rerank_many(pairs, "score")
+            print([ranking.results[0].index for ranking in rankings])  # [1, 1]
+            ```
 
         Args:
             pairs: queries with their documents.
@@ -263,6 +297,19 @@ class Judge(JudgeResources):
 
         `pairs` may be a generator: only enough queries are open at once to use the concurrency limit or, for a scorer,
         to fill a batch. A pair is therefore checked when its turn comes.
+
+        Example:
+            ```python
+            import asyncio
+
+            from judge_rerank import Judge
+
+            async def show(queries: list[str], docs: list[str]) -> None:
+                async for ranking in Judge("openai/gpt-6-luna").arerank_many((query, docs) for query in queries):
+                    print(ranking.results[0].index)  # 1
+
+            asyncio.run(show(["why do my brakes squeal?"], ["A bell is loud.", "Squealing brakes need clean rotors."]))
+            ```
         """
         chosen = RankOptions.of(options)
         jobs = self._jobs.ajobs(pairs, strategy, chosen)
@@ -270,25 +317,6 @@ class Judge(JudgeResources):
         async with aclosing(jobs), aclosing(many):
             async for made in many:
                 yield cast("Ranking", made)
-
-    @contextmanager
-    def limit(self, **capped: Unpack[LimitKeywords]) -> Generator[Cap]:
-        """Cap the cost of all rankings that begin inside a `with` block: `with judge.limit(usd="0.10"):`.
-
-        Blocks nest, and the tightest cap applies. A block applies to this thread or task and to the tasks that it
-        starts, and to threads without a block of their own (those of a pool look alike). Yields the cap, whose
-        `spent` is the amount used.
-
-        Args:
-            **capped: one or more of `usd` (dollars; a model whose price is not known is then an error), `calls` (the
-                number of attempts that are sent) and `tokens` (input and output together; each call reserves its worst
-                case). Or `ledger`, whose budget these rankings are charged to as well as to the judge's own.
-
-        Raises:
-            InputError: nothing is capped, or a cap is not a positive number.
-        """
-        with self._limits.opened(**capped) as cap:
-            yield cap
 
     def estimate(
         self,
@@ -300,6 +328,15 @@ class Judge(JudgeResources):
         """Calls, rounds and tokens of a ranking, its probable cost and its highest cost, without sending anything.
 
         The strategy itself runs against neutral replies on the real prompts. The arguments are those of `rerank`.
+
+        Example:
+            ```python
+            from judge_rerank import Judge
+
+            docs = [f"chapter {number} is about bicycles" for number in range(40)]
+            cost = Judge("openai/gpt-6-luna").estimate("why do my brakes squeal?", docs, "listwise")
+            print(cost.calls, cost.rounds, cost.expected_cost_usd < cost.cost_usd)  # 3 3 True
+            ```
         """
         return self._ways.estimate(self._jobs.job(query, docs, strategy, RankOptions.of(options)))
 
@@ -319,6 +356,14 @@ class Judge(JudgeResources):
         it orders the strategies. Each forecast has the ranks that it is likely to reach, because the order on other
         collections was different (Kendall's tau .33). Small models are better at judging documents one at a time
         ("score", "binary").
+
+        Example:
+            ```python
+            from judge_rerank import Judge
+
+            plan = Judge("openai/gpt-6-luna").plan(n_docs=100, usd="0.02", latency_s=20)
+            print(plan.strategy, plan.best.calls, plan.best.cost_usd)
+            ```
 
         Args:
             n_docs: documents a ranking, at least 1.

@@ -41,6 +41,17 @@ Qrels = Mapping[str, Mapping[str, float]]
 class FakeBackend:
     """A backend that answers what it is told and remembers what it was asked.
 
+    Example:
+        ```python
+        from judge_rerank import Judge
+        from judge_rerank.testing import FakeBackend
+
+        backend = FakeBackend('{"ranking": [2, 1]}')
+        docs = ["A bell is loud.", "Clean the rotor."]
+        ranking = Judge(backend).rerank("why do my brakes squeal?", docs, "listwise")
+        print([result.index for result in ranking], len(backend.requests))  # [1, 0] 1
+        ```
+
     Args:
         replies: one text for every request, a list to be used up in order (the last is repeated), or a function of
             the request. An exception among them is raised.
@@ -135,6 +146,16 @@ class SimulatedJudge(FakeBackend):
     """A judge that knows the grades and errs as much as it is told; its replies pass through the real parsers.
 
     Documents are known by `(query.id, document.id)`; without a query id, by document id under the query's text.
+
+    Example:
+        ```python
+        from judge_rerank import Document, Judge, Query
+        from judge_rerank.testing import SimulatedJudge
+
+        docs = [Document(text="A bell is loud.", id="bell"), Document(text="Oil on the rotor.", id="oil")]
+        judge = Judge(SimulatedJudge({"q1": {"oil": 3}}, noise=0.5, seed=1))
+        print([result.document.id for result in judge.rerank(Query(text="why do my brakes squeal?", id="q1"), docs)])
+        ```
 
     Args:
         qrels: grades by query id and document id; a pair that is not there has grade 0.

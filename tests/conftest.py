@@ -14,12 +14,13 @@ import pytest
 from hypothesis import settings
 
 from judge_rerank.storage import cache_dir
+from tests.examples_root import root
 from tests.postgres import postgres, proxy, store
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-__all__ = ["postgres", "proxy", "store"]  # fixtures of every test
+__all__ = ["postgres", "proxy", "root", "store"]  # fixtures of every test
 
 # Frameworks that would report their use, and one that would keep a cache in the user's home.
 os.environ.update(

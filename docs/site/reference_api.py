@@ -72,7 +72,16 @@ def _submodules(module: str) -> list[str]:
 
 def _page(title: str, names: list[str]) -> str:
     ordered = sorted(names, key=lambda name: (not name.endswith(".Judge"), name.casefold()))
-    return "\n\n".join([f"# {title}", *(f"::: {name}" for name in ordered)]) + "\n"
+    return "\n\n".join([f"# {title}", *(_entry(name) for name in ordered)]) + "\n"
+
+
+def _entry(name: str) -> str:
+    """A name with its docstring; of a judge, its own methods and then those of its base class."""
+    if name != "judge_rerank.Judge":
+        return f"::: {name}"
+    kinds = [kind for kind in judge_rerank.Judge.__mro__ if kind is not object]
+    members = [member for kind in kinds for member in vars(kind) if not member.startswith("_")]
+    return f"::: {name}\n    options:\n      inherited_members: true\n      members: {members}"
 
 
 def _index(names: dict[tuple[str, str], list[str]]) -> str:

@@ -56,6 +56,15 @@ def rerank_files(
     copied into OUTPUT/_input, in parts of whole queries. A part is ranked by one worker and written at once; a run
     that was killed goes on with the parts that are not there. What the cache holds is not paid for again.
 
+    Example:
+        ```python
+        from judge_rerank import Budget
+        from judge_rerank.bulk import rerank_files
+
+        run = rerank_files("docs/examples/collection", "ranked", model="openai/gpt-6-luna", budget=Budget(usd="2.00"))
+        print(run.status, run.totals.queries)  # complete 15
+        ```
+
     Args:
         inputs: Parquet, JSONL, CSV or TSV files, folders of them, or folders with a TREC run; paths, s3:// or gs://.
             Columns: query_id, query, doc_id, text, perhaps title and score (one row a candidate, in first-stage

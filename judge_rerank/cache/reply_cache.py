@@ -32,6 +32,16 @@ class ReplyCache:
     database that cannot be reached. Entries are written to `folder/replies`, which only this user can enter. At the
     size limit, the oldest go first.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, ReplyCache
+
+        cache = ReplyCache("replies", size_limit_bytes=2**28, expire_s=7 * 24 * 3600)
+        judge = Judge("openai/gpt-6-luna", cache_dir=cache)
+        first, again = (judge.rerank("why do my brakes squeal?", ["A bell is loud."], "score") for _ in range(2))
+        print(first.usage.calls, again.usage.calls, again.usage.cached_calls)  # 1 0 1
+        ```
+
     Args:
         folder: the folder of the cache, which is created if needed, or the address of a database (postgresql://...).
         size_limit_bytes: the highest size of the cache. By default a GiB for a folder, and none for a database.

@@ -16,6 +16,15 @@ ShownFields: TypeAlias = tuple[tuple[str, str], ...]
 class Query:
     """What is searched for, and what documents are judged by.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, Query
+
+        query = Query(text="why do my brakes squeal?", id="q1", instruction="prefer advice that needs no tools")
+        ranking = Judge("openai/gpt-6-luna").rerank(query, ["A bell is loud.", "Squealing brakes need clean rotors."])
+        print(ranking.query.id)  # q1
+        ```
+
     Attributes:
         text: the query.
         id: its name in TREC output and in reports.
@@ -34,6 +43,17 @@ class Query:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Document:
     """One retrieved text.
+
+    Example:
+        ```python
+        from judge_rerank import Document, Judge
+
+        bell = Document(text="A bell is loud.", id="bell", metadata={"year": 2024})
+        oil = Document(text="Squealing brakes need clean rotors.", id="oil", title="Squealing")
+        docs = [bell, oil]
+        ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs)
+        print([result.document.id for result in ranking])  # ['oil', 'bell']
+        ```
 
     Attributes:
         text: what the judge reads.

@@ -108,6 +108,15 @@ def evaluate(
 ) -> Evaluation:
     """Run an experiment and keep its results in a folder, each as soon as it is there.
 
+    Example:
+        ```python
+        from judge_rerank.evaluation import evaluate
+
+        found = evaluate("docs/examples/experiment.yaml", output="runs/brakes", limit=2)
+        for row in found.summary.rows:
+            print(row.variant.name, row.metrics, row.calls)
+        ```
+
     Args:
         experiment: one that was read, a mapping of the same keys, or its YAML file.
         output: the folder. What it holds already is not asked for again.

@@ -100,6 +100,15 @@ class BM25(LocalScorer):
     (`scorers/words.py`). Raw scores are 0 without a word in common and have no bound; as relevance, s / (s + 8). Where
     all are 0, `ranking.notes` says so. One round, no calls.
 
+    Example:
+        ```python
+        from judge_rerank import BM25, Judge
+
+        docs = ["A bell is loud.", "Clean the rotor.", "Brakes squeal when oil has reached the rotor."]
+        ranking = Judge().rerank("why do my brakes squeal?", docs, BM25())
+        print([result.index for result in ranking], ranking.usage.calls)  # [2, 0, 1] 0
+        ```
+
     Attributes:
         k1: how soon a repeated word stops counting.
         b: how much long documents are penalised, from 0 to 1.

@@ -62,6 +62,15 @@ class Budget:
     Processes that name the same file share what is spent, and machines that name the same store. With neither, the
     record is in memory, so the cap holds for the life of the judge; or it is in the judge's own store.
 
+    Example:
+        ```python
+        from judge_rerank import Budget, Judge
+
+        budget = Budget(usd="2.00", path="spend.db", period="day")
+        ranking = Judge("openai/gpt-6-luna", budget=budget).rerank("why do my brakes squeal?", ["A bell is loud."])
+        print(ranking.status)  # complete
+        ```
+
     Attributes:
         usd: the cap in dollars.
         path: the ledger file.

@@ -43,6 +43,15 @@ class Tier:
 class Price:
     """What a model costs: `Price(input_usd_per_mtok="0.10", output_usd_per_mtok="0.50")`.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, Price
+
+        prices = {"hosted_vllm/our-model": Price(input_usd_per_mtok="0.10", output_usd_per_mtok="0.50")}
+        judge = Judge("hosted_vllm/our-model", prices=prices)
+        print(judge.estimate("why do my brakes squeal?", ["A bell is loud."]).cost_usd)
+        ```
+
     Attributes:
         input_usd_per_mtok, output_usd_per_mtok: dollars per million tokens.
         cached_input_usd_per_mtok: of input that the provider's prompt cache held; None: as other input.

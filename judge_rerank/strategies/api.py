@@ -49,6 +49,15 @@ class RerankAPI(Composable):
     that is too long, with half of its text, five times at most. What it still refuses is unjudged. Refused requests are
     not billed, and the others' scores count.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, RerankAPI
+
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        ranking = Judge().rerank("why do my brakes squeal?", docs, RerankAPI("hosted_vllm/bge-reranker-v2-m3"))
+        print([result.index for result in ranking], ranking.usage.calls)  # [1, 0] 1
+        ```
+
     Attributes:
         model: LiteLLM's name, "cohere/rerank-v3.5"; for your own server "hosted_vllm/NAME", "infinity/NAME" or
             "huggingface/NAME" (TEI) with `api_base`.

@@ -19,6 +19,16 @@ class Binary(Pointwise):
     from the word: 1 for yes, 0 for no. Scores are in [0, 1]; ties keep first-stage order.
 
     ⌈n / batch_size⌉ calls in one round.
+
+    Example:
+        ```python
+        from judge_rerank import Binary, Judge
+
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        judge = Judge("openai/gpt-6-luna")
+        ranking = judge.rerank("why do my brakes squeal?", docs, Binary())
+        print([(result.index, round(result.relevance_score)) for result in ranking])  # [(1, 1), (0, 0)]
+        ```
     """
 
     task: ClassVar[str] = "binary"

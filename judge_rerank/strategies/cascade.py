@@ -108,6 +108,16 @@ class Stage(Composable):
 
     Calls and rounds are those of the strategy, or none where it is skipped.
 
+    Example:
+        ```python
+        from judge_rerank import BM25, Judge, Listwise, Stage, Unsure
+
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        strategy = BM25() % 20 >> Stage(strategy=Listwise(), when=Unsure(margin=0.01))
+        ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, strategy)
+        print(ranking.notes)  # ('listwise was skipped, because not unsure of the top 1 by a margin of 0.01',)
+        ```
+
     Attributes:
         strategy: what orders the candidates.
         keep: how many of the best go on to the next stage; None for all. The others follow at the end, in this
@@ -190,6 +200,16 @@ class Cascade(Composable):
     is the same as its stages. `tiers` are those of the last stage, for the documents that it ordered and kept.
 
     Calls and rounds: the sum over the stages, each for as many candidates as it gets.
+
+    Example:
+        ```python
+        from judge_rerank import BM25, Judge, Listwise, Score
+
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        cascade = BM25() % 50 >> Score() % 20 >> Listwise()
+        print(cascade.spec)  # bm25 % 50 >> score % 20 >> listwise
+        print(Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, cascade).usage.rounds)  # 3
+        ```
 
     Attributes:
         stages: at least one.

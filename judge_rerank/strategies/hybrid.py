@@ -75,6 +75,16 @@ class Hybrid(Composable):
     Scores are in [0, 1]: the weighted mean, after a logistic function for z-scores, divided by the best possible sum
     for reciprocal ranks (Cormack et al., doi:10.1145/1571941.1572114).
 
+    Example:
+        ```python
+        from judge_rerank import BM25, Hybrid, Judge, Score
+
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        strategy = Hybrid({BM25(): 0.3, Score(): 0.7})
+        ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, strategy)
+        print([result.index for result in ranking], ranking.usage.rounds)  # [1, 0] 1
+        ```
+
     Attributes:
         weights: by signal; at least 0, and not all 0. Only their ratios count. None for those of what is installed.
         norm: "zscore", "minmax", "rank" (equal steps from 1 to 0), or "rrf", 1 / (60 + rank).

@@ -24,6 +24,16 @@ class Listwise(Comparing):
     with it. An order has no scores: `relevance_score` is None. A window without a readable reply stays as it was, and
     documents that a reply leaves out keep their order behind those that it names.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, Listwise
+
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        judge = Judge("openai/gpt-6-luna")
+        ranking = judge.rerank("why do my brakes squeal?", docs, Listwise(window_size=10, stride=5))
+        print([(result.index, result.relevance_score) for result in ranking])  # [(1, None), (0, None)]
+        ```
+
     Attributes:
         window_size: documents per call, at least 2.
         stride: how far the window moves, from 1 to `window_size`.

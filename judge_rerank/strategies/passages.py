@@ -46,6 +46,16 @@ class Passages(Composable):
     of the top of its list alone finds the best passages, which may all be of a few documents: for many long documents
     one with scores is the better choice. There is no `confidence` where a document was cut.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, Passages, Score
+
+        docs = ["Bicycles are quiet. " * 200 + "Squealing brakes need clean rotors.", "Wash the frame with soap."]
+        strategy = Passages(strategy=Score(), max_tokens=300)
+        ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, strategy)
+        print(ranking.results[0].index, ranking.results[0].evidence)
+        ```
+
     Attributes:
         strategy: what judges the passages.
         aggregate: "max", the best passage; "top2", the mean of the best two (of one, where there is one); "first",

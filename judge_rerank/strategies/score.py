@@ -23,6 +23,16 @@ class Score(Pointwise):
 
     ⌈n / batch_size⌉ calls in one round.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, Score
+
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        judge = Judge("openai/gpt-6-luna")
+        ranking = judge.rerank("why do my brakes squeal?", docs, Score(batch_size=10))
+        print([(result.index, result.relevance_score) for result in ranking])  # [(1, 1.0), (0, 0.0)]
+        ```
+
     Attributes:
         criteria: judge by these, with a grade for each in one reply, and score by their weighted mean: names with
             weights or `Criterion`s, or text, "relevance:0.7,recency:0.3"; "" for those of the query, if it has some.

@@ -70,6 +70,16 @@ class Trace:
 
     Writing never raises: what cannot be written is lost, with one warning. Reading raises.
 
+    Example:
+        ```python
+        from judge_rerank import Judge, Trace
+
+        with Judge("openai/gpt-6-luna", trace="trace.db") as judge:
+            judge.rerank("why do my brakes squeal?", ["A bell is loud."], "score")
+        for call in Trace("trace.db").calls(run="last"):
+            print(call.stage, call.model)  # score openai/gpt-6-luna
+        ```
+
     Args:
         file: the file to write to, or the address of a database (postgresql://...); it is created if needed. None
             writes nothing.
