@@ -14,7 +14,7 @@ import pytest
 from tests.examples import ROOT
 from tests.provider import Answer, Asked, Provider, QrelsJudge
 
-ABOUT_BRAKES = {
+ABOUT_BRAKES: dict[str, float] = {
     "Disc brakes squeal when oil has reached the rotor. Clean the rotor with alcohol.": 3,
     "Rim brakes stop squealing when the front of each pad touches the rim first.": 2,
     "Brakes squeal when oil has reached the rotor.": 3,
@@ -33,7 +33,7 @@ def grades() -> dict[str, float]:
     """The provider's opinion of every text in the examples; documents on brakes are the good ones."""
     corpus = (ROOT / "docs" / "examples" / "collection" / "corpus.jsonl").read_text("utf-8").splitlines()
     documents = [json.loads(line) for line in corpus]
-    good = {"squeal-oil": 3, "squeal-toe": 2, "pads": 1}
+    good: dict[str, float] = {"squeal-oil": 3, "squeal-toe": 2, "pads": 1}
     return {document["text"]: good.get(document["_id"], 0) for document in documents} | ABOUT_BRAKES
 
 

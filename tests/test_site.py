@@ -26,6 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "site"
     done = in_folder(SITE / "build.py", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "griffe:" not in done.stdout + done.stderr  # a docstring says something that is not so
     return folder
 
 
@@ -40,6 +41,18 @@ def test_every_public_name_has_an_entry(site: Path) -> None:
     pages = "".join(page.read_text("utf-8") for page in (site / "reference" / "api").glob("*.html"))
     missing = [name for name in judge_rerank.__all__ if f'id="judge_rerank.{name}"' not in pages]
     assert not missing
+
+
+@pytest.mark.slow
+def test_every_attribute_has_an_entry_also_those_of_base_classes(site: Path) -> None:
+    api = site / "reference" / "api"
+    pages = "".join(page.read_text("utf-8") for page in api.glob("*.html"))
+    assert not re.search(r"<b><code>(<[^>]+>)*\w+,<", pages)
+    strategies = (api / "strategies.html").read_text("utf-8")
+    of_binary = strategies.partition('id="judge_rerank.Binary"')[2].partition('id="judge_rerank.Blitz"')[0]
+    assert all(f">{name}</" in of_binary for name in ("batch_size", "explain", "model"))
+    judge = (api / "judge.html").read_text("utf-8")
+    assert judge.index('id="judge_rerank.Judge.rerank"') < judge.index('id="judge_rerank.Judge.limit"')
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ class Query:
         ```
 
     Attributes:
-        text: the query.
+        text: the query; it must not be empty.
         id: its name in TREC output and in reports.
         instruction: what the judge is to heed beside the query; None where nobody said, "" for none.
         criteria: what the judge is to weigh; empty for relevance alone.

@@ -61,7 +61,8 @@ class ABTest:
     be looked up. What happened is kept in an SQLite file, units as hashes; threads and processes may share it.
 
     Args:
-        control, treatment: an `Arm` to rerank with, or only a name, where the service does that itself.
+        control: an `Arm` to rerank with, or only a name, where the service does that itself.
+        treatment: the arm that is compared with it, given in the same way.
         split: the share of units that get the treatment.
         salt: names the test. Another salt deals the units anew.
         path: the file of the outcomes; several tests may share it.

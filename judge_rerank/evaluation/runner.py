@@ -111,10 +111,8 @@ def evaluate(
     Example:
         ```python
         from judge_rerank.evaluation import evaluate
-
         found = evaluate("docs/examples/experiment.yaml", output="runs/brakes", limit=2)
-        for row in found.summary.rows:
-            print(row.variant.name, row.metrics, row.calls)
+        print([(row.variant.name, row.calls) for row in found.summary.rows])
         ```
 
     Args:

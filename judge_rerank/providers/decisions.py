@@ -53,7 +53,8 @@ class LiteLLMDecisions(LiteLLMApi):
 
     Args:
         model: LiteLLM's name ("typesafe/jev-latest", "openai/gpt-6-luna", "hosted_vllm/NAME").
-        api_base, api_key: as in `LiteLLMBackend`.
+        api_base: as in `LiteLLMBackend`.
+        api_key: as in `LiteLLMBackend`.
         params: `both_orders` (ask each choice twice, the second time with the labels reversed, and average),
             `most_questions` (of one request), `context_tokens`, `concurrency`; and what LiteLLM sends: `extra_headers`,
             `safety_identifier`, and the settings of AWS and Azure.

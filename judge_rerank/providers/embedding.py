@@ -30,7 +30,9 @@ class LiteLLMEmbedder(LiteLLMApi):
 
     Args:
         model: LiteLLM's name ("openai/text-embedding-3-small", "cohere/embed-v4.0", "hosted_vllm/BAAI/bge-m3").
-        api_base, api_key, params: as in `LiteLLMBackend`.
+        api_base: as in `LiteLLMBackend`.
+        api_key: as in `LiteLLMBackend`.
+        params: as in `LiteLLMBackend`.
     """
 
     strategy = "embedding-api"

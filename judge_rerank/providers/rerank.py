@@ -23,7 +23,9 @@ class LiteLLMReranker(LiteLLMApi):
     Args:
         model: LiteLLM's name ("cohere/rerank-v3.5", "jina_ai/jina-reranker-v2-base-multilingual", "voyage/rerank-2.5",
             "hosted_vllm/BAAI/bge-reranker-v2-m3", "infinity/NAME", "huggingface/NAME" for TEI).
-        api_base, api_key, params: as in `LiteLLMBackend`.
+        api_base: as in `LiteLLMBackend`.
+        api_key: as in `LiteLLMBackend`.
+        params: as in `LiteLLMBackend`.
     """
 
     strategy = "api"

@@ -88,7 +88,8 @@ class JudgeClassifier:
         prompt: a template's name or path; None for the task's default.
         explain: whether a reason is wanted.
         model: ask another model than the judge's own.
-        fallback: as in `asked`.
+        fallback: who answers instead; None for the trained classifier, or for the first label where the labels are
+            others than its own.
 
     Raises:
         InputError: there are fewer than two labels, or one appears twice.

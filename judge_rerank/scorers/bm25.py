@@ -110,7 +110,7 @@ class BM25(LocalScorer):
         ```
 
     Attributes:
-        k1: how soon a repeated word stops counting.
+        k1: how soon a repeated word stops counting, at least 0; the higher, the later.
         b: how much long documents are penalised, from 0 to 1.
         method: the variant of bm25s; "lucene" has no negative scores.
         statistics: of the collection, or a file of them; None for those of the candidates themselves. Only "lucene"

@@ -78,6 +78,10 @@ class Budget:
         account: which of the ledgers in the store; one for each customer, say.
         period: "day" or "month" (by UTC) start afresh at each; None counts everything the ledger holds.
         source: what the cap is called in messages.
+
+    Raises:
+        InputError: `usd` is no amount from a micro-dollar to a billion dollars, `period` is something else, the address
+            of the store cannot be read, or both `path` and `store` are given.
     """
 
     usd: Amount

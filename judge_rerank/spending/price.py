@@ -65,6 +65,9 @@ class Price:
         regions: what everything is multiplied by in a region that the provider names in its reply.
         batch_share: what a batch job costs of all that, "0.5" for half.
         source: who says so.
+
+    Raises:
+        InputError: an amount is negative, or no number.
     """
 
     input_usd_per_mtok: Amount = 0

@@ -59,8 +59,8 @@ class Adaptive(Comparing):
 
     Attributes:
         window_size: documents per call, at least 2.
-        top: how many places count.
-        calls: the highest number of calls.
+        top: how many places count, at least 1.
+        calls: the highest number of calls, at least 0; None for no limit, as for the next two.
         docs: the highest number of documents read, each counted every time.
         tokens: the most tokens read, estimated as one for every four characters of title and text, plus 150 per call.
         seed: the seed of the groups, and of the order in which documents are shown after the first round.

@@ -64,7 +64,7 @@ class RerankAPI(Composable):
         api_base: another address than the provider's own.
         api_key: the key; None for the provider's environment variable. It is not part of the strategy's identity.
         params: LiteLLM's further parameters for every call.
-        batch_size: the most documents per call, where the API does not say that it takes fewer.
+        batch_size: the most documents per call, at least 1, where the API does not say that it takes fewer.
         instruct: where an instruction goes (and criteria, as a sentence): into the "field" `instruction` of the
             request, before the "query", or nowhere ("none"), which a note of the ranking says. "auto" is what the API
             is known to take: the field for `hosted_vllm` and `deepinfra`, the query for `voyage/rerank-2.5` and the

@@ -30,7 +30,7 @@ class Blitz(Comparing):
 
     Attributes:
         group_size: documents per call, the paper's k, at least 2.
-        top: how many places must be certain.
+        top: how many places must be certain, at least 1.
     """
 
     group_size: int = 10

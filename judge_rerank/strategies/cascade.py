@@ -78,7 +78,7 @@ class Unsure:
     Attributes:
         margin: the gap, in [0, 1], between the scores at places `top` and `top` + 1 from which on the top is sure.
             Without scores it is never sure.
-        top: how many places matter.
+        top: how many places matter, at least 1.
     """
 
     margin: float = 0.1
@@ -120,8 +120,8 @@ class Stage(Composable):
 
     Attributes:
         strategy: what orders the candidates.
-        keep: how many of the best go on to the next stage; None for all. The others follow at the end, in this
-            stage's order, without a score.
+        keep: how many of the best go on to the next stage, at least 1; None for all. The others follow at the end, in
+            this stage's order, without a score.
         fuse: the weight, above 0 and below 1, of this stage's scores in their sum with those of the stage before,
             both as z-scores, so that a judge adds to an earlier scorer and need not overrule it. A stage that gives
             only an order, or comes after one, counts by ranks. None for this stage alone.

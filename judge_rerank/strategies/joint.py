@@ -31,10 +31,10 @@ class Joint(Comparing):
 
     Attributes:
         window_size: documents per block, at least 2.
-        replicas: how many blocks each document is in.
+        replicas: how many blocks each document is in, at least 1.
         aggregate: "winrate" or "pagerank".
         refine: continue until the best `top` are certain; False for the paper's single round.
-        top: how many places must be certain.
+        top: how many places must be certain, at least 1.
         seed: the seed of the blocks.
     """
 

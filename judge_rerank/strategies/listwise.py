@@ -37,9 +37,12 @@ class Listwise(Comparing):
     Attributes:
         window_size: documents per call, at least 2.
         stride: how far the window moves, from 1 to `window_size`.
-        passes: how often to go over the whole list.
+        passes: how often to go over the whole list, at least 1.
         first_stage_scores: show the judge the score that each document has from the stage before, else the document's
             own, from 0 for the lowest to 100 for the highest (InsertRank, arXiv:2506.14086). Every document needs one.
+
+    Raises:
+        InputError: an option is out of range.
     """
 
     window_size: int = 20

@@ -46,7 +46,7 @@ class Pairwise(Lettered):
 
     Attributes:
         method: "allpair", "heapsort" or "sliding".
-        k: how many places at the top are to be right; "allpair" gets all of them right.
+        k: how many places at the top are to be right, at least 1; "allpair" gets all of them right.
         shuffle: must be None, because both orders are asked.
     """
 

@@ -32,7 +32,7 @@ class Partition(Comparing):
 
     Attributes:
         window_size: documents per call, more than `top`.
-        top: how many places must be right; the pivot's place.
+        top: how many places must be right, at least 1; the pivot's place.
     """
 
     window_size: int = 20

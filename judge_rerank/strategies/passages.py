@@ -60,9 +60,10 @@ class Passages(Composable):
         strategy: what judges the passages.
         aggregate: "max", the best passage; "top2", the mean of the best two (of one, where there is one); "first",
             the beginning of each document, without reading the rest, which counts as truncated.
-        max_tokens: the most tokens of a passage, title included (up to half of them); None for the most that the judge
-            is shown of a document (`max_tokens_per_doc`), which is also the bound of any other value.
-        overlap_tokens: how much of a passage may be repeated at the beginning of the next.
+        max_tokens: the most tokens of a passage, at least 16, title included (up to half of them); None for the most
+            that the judge is shown of a document (`max_tokens_per_doc`), which is also the bound of any other value.
+        overlap_tokens: the most tokens of a passage that are repeated at the beginning of the next, at least 0, and at
+            most half of its text.
     """
 
     strategy: Strategy = field(default_factory=Score)

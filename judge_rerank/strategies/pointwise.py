@@ -26,8 +26,9 @@ class Pointwise(Asking):
     without a score follow all that have one.
 
     Attributes:
-        batch_size: the most documents a call. More share the instructions' tokens, and a judge reads each less well.
-            None for one from a model that answers in words, and as many as it takes from a decision model.
+        batch_size: the most documents a call, at least 1, or 2 with an anchor. More share the instructions' tokens,
+            and a judge reads each less well. None for one from a model that answers in words, and as many as it takes
+            from a decision model.
         shuffle: a seed: it and the query draw which documents are in a group and in which order they are shown. Every
             group gets its share of the first and of the last, and none is a slice of the first stage, in which a judge
             that compares would grade the best ones against each other. None for slices in first-stage order.

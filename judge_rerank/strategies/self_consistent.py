@@ -46,7 +46,7 @@ class SelfConsistent(Composable):
     Attributes:
         strategy: what is run; it has to show several documents per call, or there is no order to vary.
         n: how many shuffled runs, at least 1; three to five give most of the gain.
-        head: how many documents are ranked again; None for all of them, without a first pass.
+        head: how many documents are ranked again, at least 2; None for all of them, without a first pass.
         aggregate: "kemeny", the order with the fewest disagreements with the runs, or "reciprocal", by the sum of
             reciprocal ranks.
         seed: the seed of the shuffles.

@@ -35,7 +35,7 @@ class Setwise(Lettered):
     Attributes:
         method: "heapsort" or "insertion".
         c: how many documents are compared with the one at hand, from 2 to 25.
-        k: how many places at the top are to be right.
+        k: how many places at the top are to be right, at least 1.
     """
 
     task: ClassVar[str] = "setwise"

@@ -68,7 +68,8 @@ _Job = Callable[[Writer], None]
 class Trace:
     """A log of calls; safe to use from several threads, and several processes may write to one file.
 
-    Writing never raises: what cannot be written is lost, with one warning. Reading raises.
+    Writing never raises: what cannot be written is lost, with one warning. Reading raises `DataError` where there is no
+    trace or it cannot be read, and `UnknownName` for a run, a query or a document that is not in it.
 
     Example:
         ```python
