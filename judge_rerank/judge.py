@@ -72,7 +72,7 @@ class Judge(JudgeResources):
     Args:
         model: a LiteLLM model name ("openai/gpt-6-luna", "anthropic/claude-haiku-5-5", "ollama/qwen3"), "local" or
             "local/NAME" for a model that runs in this process, "local:/path/to/model.gguf", or any object that
-            satisfies `judge_rerank.core.backend.Backend`. None means the environment variable JUDGE_RERANK_MODEL, else
+            satisfies `judge_rerank.Backend`. None means the environment variable JUDGE_RERANK_MODEL, else
             the local model if it has been downloaded. Without a model, only scorers can rank.
         api: how a hosted model is asked: "chat", or "decisions" (typed questions, answered in probabilities). None is
             "decisions" for models that do nothing else (typesafe/jev-latest), else "chat"; openai/gpt-6-luna does both.
@@ -337,6 +337,11 @@ class Judge(JudgeResources):
             cost = Judge("openai/gpt-6-luna").estimate("why do my brakes squeal?", docs, "listwise")
             print(cost.calls, cost.rounds, cost.expected_cost_usd < cost.cost_usd)  # 3 3 True
             ```
+
+        Raises:
+            InputError: as in `rerank`.
+            UnknownName: as in `rerank`.
+            SetupError: as in `rerank`.
         """
         return self._ways.estimate(self._jobs.job(query, docs, strategy, RankOptions.of(options)))
 

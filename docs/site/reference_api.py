@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 
 import judge_rerank
@@ -76,12 +77,19 @@ def _page(title: str, names: list[str]) -> str:
 
 
 def _entry(name: str) -> str:
-    """A name with its docstring; of a judge, its own methods and then those of its base class."""
-    if name != "judge_rerank.Judge":
-        return f"::: {name}"
-    kinds = [kind for kind in judge_rerank.Judge.__mro__ if kind is not object]
-    members = [member for kind in kinds for member in vars(kind) if not member.startswith("_")]
-    return f"::: {name}\n    options:\n      inherited_members: true\n      members: {members}"
+    """A name with its docstring."""
+    lines = [f"      {option}: {value}" for option, value in _options(name).items()]
+    return "\n".join([f"::: {name}", *(["    options:", *lines] if lines else [])])
+
+
+def _options(name: str) -> Mapping[str, str]:
+    """What differs for it: a judge is shown with what it has from its base class, an error with its base class."""
+    if name == "judge_rerank.Judge":
+        kinds = [kind for kind in judge_rerank.Judge.__mro__ if kind is not object]
+        members = [member for kind in kinds for member in vars(kind) if not member.startswith("_")]
+        return {"inherited_members": "true", "members": str(members)}
+    value = getattr(judge_rerank, name.removeprefix("judge_rerank."), None)
+    return {"show_bases": "true"} if isinstance(value, type) and issubclass(value, judge_rerank.RerankError) else {}
 
 
 def _index(names: dict[tuple[str, str], list[str]]) -> str:

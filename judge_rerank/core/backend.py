@@ -190,7 +190,7 @@ class Backend(Protocol):
     """A model. Anything with these four members can be a judge: `Judge(my_backend)`.
 
     `info` and `count_tokens` must not need a network. `complete` makes exactly one attempt and raises
-    `judge_rerank.core.errors.ProviderError` or a subclass when it fails; retrying is the engine's business.
+    `judge_rerank.ProviderError` or a subclass when it fails; retrying is the engine's business.
     """
 
     @property

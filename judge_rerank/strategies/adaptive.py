@@ -57,6 +57,9 @@ class Adaptive(Comparing):
     there is better than each of the others with a probability of at least 95 %, pair by pair. Documents between two
     such places are open, or tied where the judge put them above each other.
 
+    Documents that the judge's statements leave open are ordered by their ratings; ties keep the order in which they
+    came.
+
     Attributes:
         window_size: documents per call, at least 2.
         top: how many places count, at least 1.

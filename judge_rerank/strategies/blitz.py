@@ -28,6 +28,9 @@ class Blitz(Comparing):
     `tiers`: a place is certain where each document before it is known to be above all others, by what the judge stated
     and all that follows from it (transitive closure). A tier of documents that are above each other is tied.
 
+    Documents that the judge's statements leave open are ordered by their share of comparisons won, a half where there
+    was none; ties keep the order in which they came.
+
     Attributes:
         group_size: documents per call, the paper's k, at least 2.
         top: how many places must be certain, at least 1.

@@ -20,8 +20,8 @@ class First(Lettered, Listwise):
 
     The judge is asked for the letter of the most relevant document, and the log-probabilities of all letters give the
     order: one output token per call instead of four per document. Documents whose letter is not among the tokens that
-        the provider lists follow in the order shown and count as missing. Where the backend has no log-probabilities
-        the same calls are ordinary listwise ones.
+    the provider lists follow in the order shown and count as missing. Where the backend has no log-probabilities
+    the same calls are ordinary listwise ones. There are no scores.
 
     Calls and rounds as in `Listwise`: 1 + ⌈max(0, n − w) / s⌉ calls per pass, one per round.
 

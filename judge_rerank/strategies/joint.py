@@ -29,6 +29,9 @@ class Joint(Comparing):
     meet. With `refine`, the documents that fewer than `top` others are known to beat are therefore ranked once more,
     in as many further calls, one per round, as they need (rarely more than one or two with a judge that errs).
 
+    What the judge stated holds where it did not contradict itself. Ties keep the order in which documents came. There
+    are no scores.
+
     Attributes:
         window_size: documents per block, at least 2.
         replicas: how many blocks each document is in, at least 1.

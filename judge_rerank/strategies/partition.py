@@ -30,6 +30,8 @@ class Partition(Comparing):
     `tiers` are as in "blitz", from the orders of the windows and blocks: with a judge that does not contradict itself,
     the best `top` are certain, and all documents below the pivot are one block, whose order is open.
 
+    Documents that a reply leaves out follow those that it names. There are no scores.
+
     Attributes:
         window_size: documents per call, more than `top`.
         top: how many places must be right, at least 1; the pivot's place.

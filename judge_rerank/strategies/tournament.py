@@ -36,6 +36,9 @@ class Tournament(Comparing):
 
     A group whose reply cannot be read passes on those that come first in the first stage.
 
+    Documents that the judge's statements leave open are ordered by their points; ties keep the order in which they
+    came. There are no scores.
+
     Attributes:
         window_size: documents per call, at least 2 and at least 2 · `top`.
         replicas: how many tournaments, the paper's r.
