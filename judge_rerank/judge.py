@@ -186,7 +186,7 @@ class Judge(JudgeResources):
             from judge_rerank import Judge
 
             judge = Judge("openai/gpt-6-luna")
-            docs = [{"text": "A bell is loud."}, {"id": "oil", "text": "Brakes squeal when oil has reached the rotor."}]
+            docs = ["A bell is loud.", {"id": "oil", "text": "Squealing brakes need clean rotors."}]
             ranking = judge.rerank("why do my brakes squeal?", docs, "listwise", top_n=1)
             print(ranking.results[0].document.id, ranking.results[0].index, ranking.usage.calls)  # oil 1 1
             ```
@@ -304,11 +304,12 @@ class Judge(JudgeResources):
 
             from judge_rerank import Judge
 
-            async def show(queries: list[str], docs: list[str]) -> None:
-                async for ranking in Judge("openai/gpt-6-luna").arerank_many((query, docs) for query in queries):
-                    print(ranking.results[0].index)  # 1
+            async def show(pairs: list[tuple[str, list[str]]]) -> None:
+                async for ranking in Judge("openai/gpt-6-luna").arerank_many(pairs):
+                    print(ranking.results[0].index)
 
-            asyncio.run(show(["why do my brakes squeal?"], ["A bell is loud.", "Squealing brakes need clean rotors."]))
+            docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+            asyncio.run(show([("why do my brakes squeal?", docs), ("what do noisy brakes need?", docs)]))
             ```
         """
         chosen = RankOptions.of(options)

@@ -152,9 +152,10 @@ class SimulatedJudge(FakeBackend):
         from judge_rerank import Document, Judge, Query
         from judge_rerank.testing import SimulatedJudge
 
-        docs = [Document(text="A bell is loud.", id="bell"), Document(text="Oil on the rotor.", id="oil")]
+        docs = [Document(text="A bell is loud.", id="bell"), Document(text="Oil it.", id="oil")]
         judge = Judge(SimulatedJudge({"q1": {"oil": 3}}, noise=0.5, seed=1))
-        print([result.document.id for result in judge.rerank(Query(text="why do my brakes squeal?", id="q1"), docs)])
+        ranking = judge.rerank(Query(text="why do my brakes squeal?", id="q1"), docs)
+        print([result.document.id for result in ranking])  # ['oil', 'bell']
         ```
 
     Args:

@@ -51,3 +51,4 @@ def test_examples_are_short() -> None:
     for example in EXAMPLES:
         lines = [line for line in example.source.splitlines() if line and not line.startswith(("import", "from"))]
         assert len(lines) <= 6, example.name
+        assert max(map(len, lines)) <= 100, example.name  # a line of the reference, on a desk

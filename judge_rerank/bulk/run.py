@@ -61,7 +61,8 @@ def rerank_files(
         from judge_rerank import Budget
         from judge_rerank.bulk import rerank_files
 
-        run = rerank_files("docs/examples/collection", "ranked", model="openai/gpt-6-luna", budget=Budget(usd="2.00"))
+        budget = Budget(usd="2.00")
+        run = rerank_files("docs/examples/collection", "ranked", model="openai/gpt-6-luna", budget=budget)
         print(run.status, run.totals.queries)  # complete 15
         ```
 

@@ -38,7 +38,8 @@ class ReplyCache:
 
         cache = ReplyCache("replies", size_limit_bytes=2**28, expire_s=7 * 24 * 3600)
         judge = Judge("openai/gpt-6-luna", cache_dir=cache)
-        first, again = (judge.rerank("why do my brakes squeal?", ["A bell is loud."], "score") for _ in range(2))
+        ask = ("why do my brakes squeal?", ["A bell is loud."], "score")
+        first, again = judge.rerank(*ask), judge.rerank(*ask)
         print(first.usage.calls, again.usage.calls, again.usage.cached_calls)  # 1 0 1
         ```
 

@@ -20,8 +20,9 @@ class Query:
         ```python
         from judge_rerank import Judge, Query
 
-        query = Query(text="why do my brakes squeal?", id="q1", instruction="prefer advice that needs no tools")
-        ranking = Judge("openai/gpt-6-luna").rerank(query, ["A bell is loud.", "Squealing brakes need clean rotors."])
+        query = Query(text="why do my brakes squeal?", id="q1", instruction="prefer quick remedies")
+        docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
+        ranking = Judge("openai/gpt-6-luna").rerank(query, docs)
         print(ranking.query.id)  # q1
         ```
 

@@ -67,8 +67,8 @@ class Budget:
         from judge_rerank import Budget, Judge
 
         budget = Budget(usd="2.00", path="spend.db", period="day")
-        ranking = Judge("openai/gpt-6-luna", budget=budget).rerank("why do my brakes squeal?", ["A bell is loud."])
-        print(ranking.status)  # complete
+        judge = Judge("openai/gpt-6-luna", budget=budget)
+        print(judge.rerank("why do my brakes squeal?", ["A bell is loud."]).status)  # complete
         ```
 
     Attributes:

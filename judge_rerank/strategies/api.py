@@ -54,7 +54,8 @@ class RerankAPI(Composable):
         from judge_rerank import Judge, RerankAPI
 
         docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
-        ranking = Judge().rerank("why do my brakes squeal?", docs, RerankAPI("hosted_vllm/bge-reranker-v2-m3"))
+        api = RerankAPI("hosted_vllm/bge-reranker-v2-m3")
+        ranking = Judge().rerank("why do my brakes squeal?", docs, api)
         print([result.index for result in ranking], ranking.usage.calls)  # [1, 0] 1
         ```
 

@@ -115,7 +115,7 @@ class Stage(Composable):
         docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
         strategy = BM25() % 20 >> Stage(strategy=Listwise(), when=Unsure(margin=0.01))
         ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, strategy)
-        print(ranking.notes)  # ('listwise was skipped, because not unsure of the top 1 by a margin of 0.01',)
+        print(ranking.usage.calls, len(ranking.notes))  # 0 1
         ```
 
     Attributes:
@@ -208,7 +208,8 @@ class Cascade(Composable):
         docs = ["A bell is loud.", "Squealing brakes need clean rotors."]
         cascade = BM25() % 50 >> Score() % 20 >> Listwise()
         print(cascade.spec)  # bm25 % 50 >> score % 20 >> listwise
-        print(Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, cascade).usage.rounds)  # 3
+        ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, cascade)
+        print(ranking.usage.rounds)  # 3
         ```
 
     Attributes:

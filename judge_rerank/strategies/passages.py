@@ -50,9 +50,9 @@ class Passages(Composable):
         ```python
         from judge_rerank import Judge, Passages, Score
 
-        docs = ["Bicycles are quiet. " * 200 + "Squealing brakes need clean rotors.", "Wash the frame with soap."]
+        long = "Bicycles are quiet. " * 200 + "Squealing brakes need clean rotors."
         strategy = Passages(strategy=Score(), max_tokens=300)
-        ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", docs, strategy)
+        ranking = Judge("openai/gpt-6-luna").rerank("why do my brakes squeal?", ["A bell.", long], strategy)
         print(ranking.results[0].index, ranking.results[0].evidence)
         ```
 
