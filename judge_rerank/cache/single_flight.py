@@ -6,6 +6,7 @@ Within a process they wait for futures; across processes they look at a row that
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import threading
 from collections import deque
@@ -27,8 +28,14 @@ class Turns:
     """Who leads and who waits within this process, by key. Safe to use from several threads and event loops."""
 
     def __init__(self) -> None:
+        # Random once: asking the system for it gives the interpreter away, and a busy program gets it back late.
+        self._name, self._numbers = secrets.token_hex(8), itertools.count()
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[Turn]] = {}
+
+    def new_token(self) -> str:
+        """What no other turn has, of this process or of another."""
+        return f"{self._name}-{next(self._numbers)}"
 
     def join(self, key: str) -> Turn | None:
         """None if the caller leads, else what to wait for."""
@@ -89,7 +96,7 @@ class SingleFlight:
         self.reply: ChatReply | None = None
         self.source: Literal["cache", "shared"] | None = None
         self._key, self._turns, self._queue = key, turns, queue
-        self._token = secrets.token_hex(8)
+        self._token = turns.new_token()
         self._leads = False
         self._completed = False
         self._to_store: ChatReply | None = None
