@@ -13,6 +13,7 @@ from zlib import crc32
 from judge_rerank.cache.shared_replies import SharedReplies
 from judge_rerank.cache.single_flight import SingleFlight, Turns
 from judge_rerank.cache.store import CacheInfo, Replies, ReplyStore, Verification
+from judge_rerank.cache.store_queue import StoreQueue
 from judge_rerank.core import ChatReply
 from judge_rerank.storage import StoreUrl, place_of, require_driver
 
@@ -88,11 +89,7 @@ class ReplyCache:
 
     def single_flight(self, key: str) -> SingleFlight:
         """One turn at a request, for `async with`; see `SingleFlight`."""
-
-        def submit(job: Callable[[Replies], T], /) -> Future[T]:
-            return self._submit(job, key)
-
-        return SingleFlight(key, self._turns, submit)
+        return SingleFlight(key, self._turns, lambda: self._queue(key))
 
     def info(self) -> CacheInfo:
         """Entries, bytes and hits."""
@@ -112,10 +109,10 @@ class ReplyCache:
         """Finish what is under way and close the files. A closed cache opens again when it is used."""
         if self._pid != os.getpid():
             return
-        for worker, store in self._lanes:
-            worker.submit(store.close).result()
+        for executor, queue in self._lanes:
+            queue.close()
             if self._executor is None:
-                worker.shutdown()
+                executor.shutdown()
         if self._executor is None:
             self._pid = 0
 
@@ -128,14 +125,13 @@ class ReplyCache:
     def _begin(self) -> None:
         self._pid = os.getpid()
         lanes = _CONNECTIONS if isinstance(self.folder, StoreUrl) and self._executor is None else 1
-        self._lanes: list[tuple[Executor, Replies]] = [
-            (self._executor or ThreadPoolExecutor(1, "judge-rerank-cache"), self._opened()) for _ in range(lanes)
-        ]
+        executors = [self._executor or ThreadPoolExecutor(1, "judge-rerank-cache") for _ in range(lanes)]
+        self._lanes = [(executor, StoreQueue(self._opened(), executor)) for executor in executors]
 
     def _write_counts(self) -> None:
-        self._submit(lambda _: None)  # it may have been closed
-        for worker, store in self._lanes:
-            worker.submit(store.write_counts).result()
+        self._queue()  # it may have been closed
+        for _, queue in self._lanes:
+            queue.submit(lambda store: store.write_counts()).result()
 
     def _opened(self) -> Replies:
         if isinstance(self.folder, StoreUrl):
@@ -144,10 +140,12 @@ class ReplyCache:
         return ReplyStore(self.folder, size_limit_bytes=most, expire_s=self._expire_s)
 
     def _submit(self, job: Callable[[Replies], T], key: str = "") -> Future[T]:
-        """Do a job on the store; jobs of one key come one after the other."""
+        return self._queue(key).submit(job)
+
+    def _queue(self, key: str = "") -> StoreQueue:
+        """Who does what is asked about a key, one thing after the other."""
         if self._pid != os.getpid():  # closed before, or in a child process, which must not touch the parent's files
             if self._pid:
                 self._turns, self._of_parent = Turns(), self._lanes
             self._begin()
-        worker, store = self._lanes[crc32(key.encode()) % len(self._lanes)]
-        return worker.submit(job, store)
+        return self._lanes[crc32(key.encode()) % len(self._lanes)][1]

@@ -13,13 +13,14 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import diskcache
 
+from judge_rerank.cache.cache_rows import find_rows, keep_rows
 from judge_rerank.storage import claimed_folder
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ _METADATA = ("count", "size", "hits", "misses")
 _ATTEMPTS = 3
 _FAILURES_ALLOWED = 3
 _BUSY_S = 5
+_CULL_EVERY = 64
 
 # Every setting is given at every open: diskcache otherwise takes it from the file. Memory-mapping is off because a file
 # that another process truncates while it is mapped kills this process.
@@ -120,7 +122,11 @@ class Store:
     def __init__(self, folder: Path, *, size_limit_bytes: int) -> None:
         self.folder = folder
         self._settings = _SETTINGS | {"size_limit": size_limit_bytes}
+        self._disk = SafeDisk(str(folder))
         self._cache: diskcache.Cache | None = None
+        self._rows: sqlite3.Connection | None = None
+        # Whether there is too much is looked up for many values at once, and for the first: most programs are short.
+        self._cull_at, self._uncounted = size_limit_bytes // _CULL_EVERY, size_limit_bytes
         self._inode: int | None = None
         self._failures = 0
         self._warned = False
@@ -137,24 +143,40 @@ class Store:
 
     def get(self, key: str) -> Any | None:
         """The value, or None. A bad row is removed."""
-        try:
-            return self._run(lambda cache: cast("Any", cache.get(key)), None)
-        except BadRow as error:
-            self.warn(f"An entry of the cache was deleted: {error}.")
-            self.delete(key)
-            return None
+        return self.get_all([key]).get(key)
 
-    def set(self, key: str, value: object, *, expire_s: float | None = None) -> bool:
-        """Keep a value; False if it could not be kept."""
-        return self._run(lambda cache: bool(cache.set(key, value, expire=expire_s)), default=False)
+    def get_all(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values that are there, by key. Bad rows are removed."""
+        found: dict[str, Any] = {}
+        for key, mode, filename, value in self._run(lambda _, rows: find_rows(rows, keys), []):
+            try:
+                found[key] = self._disk.fetch(mode, filename, value, read=False)
+            except BadRow as error:
+                self.warn(f"An entry of the cache was deleted: {error}.")
+                self.delete(key)
+        return found
+
+    def set_all(self, values: Mapping[str, object], *, expire_s: float | None = None) -> bool:
+        """Keep values, by key; False if they could not be kept."""
+        stored = {key: self._disk.store(value, read=False)[-1] for key, value in values.items()}
+
+        def write(cache: diskcache.Cache, rows: sqlite3.Connection) -> bool:
+            keep_rows(rows, _RAW, stored, expire_s)
+            self._uncounted += sum(max(len(value), self._cull_at // _CULL_EVERY) for value in stored.values())
+            if self._uncounted >= self._cull_at:
+                cache.cull()
+                self._uncounted = 0
+            return True
+
+        return self._run(write, default=False)
 
     def delete(self, key: str) -> bool:
         """Forget a value; False if there was none."""
-        return self._run(lambda cache: bool(cache.delete(key)), default=False)
+        return self._run(lambda cache, _: bool(cache.delete(key)), default=False)
 
     def clear(self) -> int:
         """Forget every value and every damaged file that was set aside; returns how many values there were."""
-        removed = self._run(lambda cache: int(cache.clear()), 0)
+        removed = self._run(lambda cache, _: int(cache.clear()), 0)
         for path in self.set_aside():
             with suppress(OSError):
                 path.unlink()
@@ -162,7 +184,7 @@ class Store:
 
     def size(self) -> tuple[int, int]:
         """Entries, and bytes on disk."""
-        entries = self._run(lambda _: self._rows("SELECT COUNT(*) FROM Cache")[0][0], 0)
+        entries = self._run(lambda _, rows: rows.execute("SELECT COUNT(*) FROM Cache").fetchone()[0], 0)
         return entries, sum(path.stat().st_size for path in self.folder.glob(f"{DATABASE}*") if path.is_file())
 
     def set_aside(self) -> list[Path]:
@@ -171,44 +193,43 @@ class Store:
 
     def entries(self) -> Iterator[tuple[int, str | None, Any]]:
         """Every row as `(row id, key, value)`; key and value are None where the row is bad."""
-        disk = SafeDisk(str(self.folder))
         statement = "SELECT rowid, key, raw, mode, filename, value FROM Cache"
-        for rowid, key, raw, mode, filename, value in self._run(lambda _: self._rows(statement), []):
+        for rowid, key, raw, mode, filename, value in self._run(lambda _, rows: rows.execute(statement).fetchall(), []):
             try:
-                yield rowid, disk.get(key, raw), disk.fetch(mode, filename, value, read=False)
+                yield rowid, self._disk.get(key, raw), self._disk.fetch(mode, filename, value, read=False)
             except BadRow:
                 yield rowid, None, None
 
     def drop_rows(self, rowids: list[int]) -> None:
         """Delete rows by number, whatever is in them."""
 
-        def delete(_: diskcache.Cache) -> None:
-            with closing(self._connect()) as connection, connection:
-                connection.executemany("DELETE FROM Cache WHERE rowid = ?", [(rowid,) for rowid in rowids])
+        def delete(_: diskcache.Cache, rows: sqlite3.Connection) -> None:
+            with rows:
+                rows.execute("BEGIN IMMEDIATE")
+                rows.executemany("DELETE FROM Cache WHERE rowid = ?", [(rowid,) for rowid in rowids])
 
         self._run(delete, None)
 
     def close(self) -> None:
         """Close the file."""
         cache, self._cache = self._cache, None
-        if cache is not None:
-            with suppress(Exception):  # closing is the answer to every failure, so it must not add one
-                cache.close()
+        rows, self._rows = self._rows, None
+        for opened in (cache, rows):
+            if opened is not None:
+                with suppress(Exception):  # closing is the answer to every failure, so it must not add one
+                    opened.close()
 
     def warn(self, message: str) -> None:
         """Log at warning level the first time, at debug level after that."""
         _log.log(logging.DEBUG if self._warned else logging.WARNING, "%s", message)
         self._warned = True
 
-    def _run(self, operation: Callable[[diskcache.Cache], T], default: T) -> T:
+    def _run(self, operation: Callable[[diskcache.Cache, sqlite3.Connection], T], default: T) -> T:
         for attempt in range(_ATTEMPTS):
             if not self.usable:
                 break
             try:
-                # An empty cache counts as false.
-                return operation(self._cache if self._cache is not None else self._open())
-            except BadRow:
-                raise
+                return operation(*self._opened())
             except diskcache.Timeout:  # locked for too long, or no longer writable: opening it again tells which
                 self.close()
                 _log.debug("The cache in %s was busy.", self.folder)
@@ -217,12 +238,21 @@ class Store:
                 self._recover(error, certain=attempt > 0)
         return default
 
+    def _opened(self) -> tuple[diskcache.Cache, sqlite3.Connection]:
+        if self._cache is None or self._rows is None:
+            self._cache = self._open()
+            self._rows = self._connect()
+            self._rows.isolation_level = None
+            self._rows.execute("PRAGMA mmap_size = 0")
+            self._rows.execute("PRAGMA synchronous = NORMAL")
+        return self._cache, self._rows
+
     def _open(self) -> diskcache.Cache:
         claimed_folder(self.folder)
         if self.database.exists():
             self._distrust_settings()
         cache = diskcache.Cache(str(self.folder), timeout=_BUSY_S, disk=SafeDisk, **self._settings)
-        self._cache, self._inode = cache, self.database.stat().st_ino
+        self._inode = self.database.stat().st_ino
         return cache
 
     def _distrust_settings(self) -> None:
@@ -275,13 +305,9 @@ class Store:
                     path.rename(self.folder / f"{DATABASE}.corrupt-{when}{suffix}")
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.database, timeout=_BUSY_S)
+        connection = sqlite3.connect(self.database, timeout=_BUSY_S, check_same_thread=False)
         connection.text_factory = _lenient
         return connection
-
-    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(self._connect()) as connection:
-            return connection.execute(statement).fetchall()
 
 
 def _lenient(text: bytes) -> str:

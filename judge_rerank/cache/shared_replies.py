@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from judge_rerank.cache.serialisation import Entry, read_entry, write_entry
-from judge_rerank.cache.store import CacheInfo, Verification
+from judge_rerank.cache.store import CacheInfo, Ended, Verification, looked_up
 from judge_rerank.core import ChatReply, DataError, RerankError
 from judge_rerank.storage import LEASE_S, PostgresSql, StoreUrl, Tables, is_lost, open_tables
 
@@ -39,20 +39,28 @@ CACHE_TABLES = Tables(
 )
 
 _FIND = """
-SELECT body FROM cache_replies
-WHERE key = ? AND (?::float8 IS NULL OR stored > clock_timestamp() - make_interval(secs => ?::float8))
+SELECT key, body FROM cache_replies
+WHERE key = ANY(?) AND (?::float8 IS NULL OR stored > clock_timestamp() - make_interval(secs => ?::float8))
 """
+# Everybody locks rows in the order of their keys, so that no two wait for each other.
 _KEEP = """
-INSERT INTO cache_replies VALUES (?, clock_timestamp(), ?)
+INSERT INTO cache_replies
+SELECT key, clock_timestamp(), body FROM unnest(?::text[], ?::text[]) AS kept (key, body) ORDER BY key
 ON CONFLICT (key) DO UPDATE SET stored = excluded.stored, body = excluded.body
 """
 _CLAIM = """
-INSERT INTO cache_claims AS held VALUES (?, ?, clock_timestamp() + make_interval(secs => ?))
+INSERT INTO cache_claims AS held
+SELECT key, token, clock_timestamp() + make_interval(secs => ?)
+FROM unnest(?::text[], ?::text[]) AS asked (key, token) ORDER BY key
 ON CONFLICT (key) DO UPDATE SET token = excluded.token, expires = excluded.expires
 WHERE held.expires < clock_timestamp() OR held.token = excluded.token RETURNING key
 """
+_RELEASE = """
+WITH ended AS (
+    SELECT key FROM cache_claims WHERE key = ANY(?) AND token = ANY(?) ORDER BY key FOR UPDATE)
+DELETE FROM cache_claims USING ended WHERE cache_claims.key = ended.key
+"""
 _RENEW = "UPDATE cache_claims SET expires = clock_timestamp() + make_interval(secs => ?) WHERE key = ? AND token = ?"
-_RELEASE = "DELETE FROM cache_claims WHERE key = ? AND token = ?"
 _COUNT = """
 INSERT INTO cache_counters AS old VALUES (1, ?, ?)
 ON CONFLICT (id) DO UPDATE SET hits = old.hits + excluded.hits, misses = old.misses + excluded.misses
@@ -89,33 +97,34 @@ class SharedReplies:
 
     def get(self, key: str) -> ChatReply | None:
         """The reply, with what it cost when it was bought; None if there is none."""
-        reply = self._run(lambda sql: self._find(sql, key), None)
-        self._count(reply)
+        reply = self._run(lambda sql: self._find(sql, [key]), {}).get(key)
+        self._count([reply])
         return reply
 
     def keep(self, key: str, reply: ChatReply) -> None:
         """Store a reply."""
-        self._run(lambda sql: self._keep(sql, key, reply), None)
+        self._run(lambda sql: self._keep(sql, {key: reply}), None)
 
-    def claim(self, key: str, token: str) -> ChatReply | bool:
-        """The reply if it is there, else whether the caller is the one to ask."""
-        found = self._run(lambda sql: self._claim(sql, key, token), default=True)
-        if found is not False:
-            self._count(found if isinstance(found, ChatReply) else None)
+    def claim_all(self, tokens: Mapping[str, str]) -> Mapping[str, ChatReply | bool]:
+        """By key, the reply if it is there, else whether the caller, with its token, is the one to ask."""
+        nothing: dict[str, ChatReply | bool] = dict.fromkeys(tokens, True)
+        found = self._run(lambda sql: self._claim(sql, tokens), nothing)
+        self._count(found.values())
         return found
 
     def renew(self, key: str, token: str) -> None:
         """The caller is still asking."""
         self._run(lambda sql: sql.execute(_RENEW, (self._lease_s, key, token)), None)
 
-    def complete(self, key: str, token: str, reply: ChatReply | None) -> None:
-        """The caller has done with asking; `reply` is what it leaves here, if anything."""
+    def complete_all(self, ended: Sequence[Ended]) -> None:
+        """These callers have done with asking."""
+        kept = {key: reply for key, _, reply in ended if reply is not None}
 
         def complete(sql: PostgresSql) -> None:
             with sql.raw.pipeline():
-                if reply is not None:
-                    self._keep(sql, key, reply)
-                sql.execute(_RELEASE, (key, token))
+                if kept:
+                    self._keep(sql, kept)
+                _release(sql, {key: token for key, token, _ in ended})
 
         self._run(complete, None)
 
@@ -165,27 +174,31 @@ class SharedReplies:
             self.write_counts()
         self._disconnect()
 
-    def _find(self, sql: PostgresSql, key: str) -> ChatReply | None:
-        row = sql.execute(_FIND, (key, self._expire_s, self._expire_s)).fetchone()
-        return None if row is None else _read(key, row["body"])
+    def _find(self, sql: PostgresSql, keys: Iterable[str]) -> dict[str, ChatReply]:
+        rows = sql.execute(_FIND, (list(keys), self._expire_s, self._expire_s)).fetchall()
+        read = {row["key"]: _read(row["key"], row["body"]) for row in rows}
+        return {key: reply for key, reply in read.items() if reply is not None}
 
-    def _keep(self, sql: PostgresSql, key: str, reply: ChatReply) -> None:
-        entry = write_entry(key, Entry(reply=reply, stored=time.time()))
-        sql.execute(_KEEP, (key, json.dumps(entry, separators=(",", ":"))))
-        self._kept += 1
-        if self._size_limit_bytes is not None and self._kept % _CULL_EVERY == 0:
+    def _keep(self, sql: PostgresSql, replies: Mapping[str, ChatReply]) -> None:
+        now = time.time()
+        entries = [write_entry(key, Entry(reply=reply, stored=now)) for key, reply in replies.items()]
+        sql.execute(_KEEP, (list(replies), [json.dumps(entry, separators=(",", ":")) for entry in entries]))
+        self._kept += len(entries)
+        if self._size_limit_bytes is not None and self._kept >= _CULL_EVERY:
             sql.execute(_CULL, (self._size_limit_bytes,))
+            self._kept = 0
 
-    def _claim(self, sql: PostgresSql, key: str, token: str) -> ChatReply | bool:
-        reply = self._find(sql, key)
-        if reply is not None:
-            return reply
-        if sql.execute(_CLAIM, (key, token, self._lease_s)).fetchone() is None:
-            return False
-        reply = self._find(sql, key)  # it may have come while somebody else held the claim
-        if reply is not None:
-            sql.execute(_RELEASE, (key, token))
-        return reply or True
+    def _claim(self, sql: PostgresSql, tokens: Mapping[str, str]) -> dict[str, ChatReply | bool]:
+        found: dict[str, ChatReply | bool] = {**self._find(sql, tokens)}
+        missing = {key: token for key, token in tokens.items() if key not in found}
+        if not missing:
+            return found
+        claimed = sql.execute(_CLAIM, (self._lease_s, list(missing), list(missing.values()))).fetchall()
+        held = {row["key"] for row in claimed}
+        late = self._find(sql, held) if held else {}  # what came while somebody else held the claim
+        if late:
+            _release(sql, {key: missing[key] for key in late})
+        return found | {key: key in held for key in missing} | late
 
     def _bodies(self) -> Iterator[tuple[str, str]]:
         page, after = "SELECT key, body FROM cache_replies WHERE key > ? ORDER BY key LIMIT ?", ""
@@ -196,8 +209,9 @@ class SharedReplies:
             yield from ((row["key"], row["body"]) for row in rows)
             after = rows[-1]["key"]
 
-    def _count(self, reply: ChatReply | None) -> None:
-        self._hits, self._misses = self._hits + (reply is not None), self._misses + (reply is None)
+    def _count(self, found: Iterable[ChatReply | bool | None]) -> None:
+        hits, misses = looked_up(found)
+        self._hits, self._misses = self._hits + hits, self._misses + misses
         if self._hits + self._misses >= _COUNT_EVERY:
             self.write_counts()
 
@@ -231,6 +245,10 @@ class SharedReplies:
     def _warn(self, error: Exception) -> None:
         level, self._warned = (logging.DEBUG if self._warned else logging.WARNING), True
         _log.log(level, "The cache in %s cannot be used (%s); continuing without it.", self._store, error)
+
+
+def _release(sql: PostgresSql, tokens: Mapping[str, str]) -> None:
+    sql.execute(_RELEASE, (list(tokens), list(tokens.values())))
 
 
 def _read(key: str, body: str) -> ChatReply | None:

@@ -6,18 +6,17 @@ Within a process they wait for futures; across processes they look at a row that
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Literal, Protocol, TypeVar
+from typing import Literal
 
-from judge_rerank.cache.store import Replies
+from judge_rerank.cache.store_queue import StoreQueue
 from judge_rerank.core import ChatReply
 from judge_rerank.storage import LEASE_S
-
-T = TypeVar("T")
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.1
 
@@ -29,8 +28,14 @@ class Turns:
     """Who leads and who waits within this process, by key. Safe to use from several threads and event loops."""
 
     def __init__(self) -> None:
+        # Random once: asking the system for it gives the interpreter away, and a busy program gets it back late.
+        self._name, self._numbers = secrets.token_hex(8), itertools.count()
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[Turn]] = {}
+
+    def new_token(self) -> str:
+        """What no other turn has, of this process or of another."""
+        return f"{self._name}-{next(self._numbers)}"
 
     def join(self, key: str) -> Turn | None:
         """None if the caller leads, else what to wait for."""
@@ -70,14 +75,6 @@ class Turns:
             self.hand_over(key)
 
 
-class Submit(Protocol):
-    """Runs a job on the store, in one thread for each key, first come first served."""
-
-    def __call__(self, job: Callable[[Replies], T], /) -> Future[T]:
-        """The job's result, when it is done."""
-        ...
-
-
 class SingleFlight:
     """One turn at a request: the reply is here already, or the caller is the one to fetch it.
 
@@ -95,11 +92,11 @@ class SingleFlight:
         source: "cache" for a stored reply, "shared" for one that somebody else was fetching; None with no reply.
     """
 
-    def __init__(self, key: str, turns: Turns, submit: Submit) -> None:
+    def __init__(self, key: str, turns: Turns, queue: Callable[[], StoreQueue]) -> None:
         self.reply: ChatReply | None = None
         self.source: Literal["cache", "shared"] | None = None
-        self._key, self._turns, self._submit = key, turns, submit
-        self._token = secrets.token_hex(8)
+        self._key, self._turns, self._queue = key, turns, queue
+        self._token = turns.new_token()
         self._leads = False
         self._completed = False
         self._to_store: ChatReply | None = None
@@ -127,7 +124,7 @@ class SingleFlight:
         if self._leads:
             self._leads = False
             # Shielded: a cancelled caller still keeps what it has paid for.
-            await asyncio.shield(asyncio.wrap_future(self._leave()))
+            await asyncio.shield(self._leave())
 
     def complete(self, reply: ChatReply, *, store: bool) -> None:
         """Give the reply to those who wait, and keep it under the key if `store` is true.
@@ -144,11 +141,11 @@ class SingleFlight:
         """Give the reply to those who wait, and end the turn when it is stored, also where the caller is cancelled."""
         self.complete(reply, store=True)
         self._leads = False
-        await asyncio.shield(asyncio.wrap_future(self._leave()))
+        await asyncio.shield(self._leave())
 
     async def _claim(self) -> None:
         wait_s = _FIRST_WAIT_S
-        while (found := await asyncio.wrap_future(self._submit(self._try_claim))) is False:
+        while (found := await self._queue().claim(self._key, self._token)) is False:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
         if isinstance(found, ChatReply):
@@ -158,14 +155,11 @@ class SingleFlight:
             self._leads = True
             self._renew_later()
 
-    def _try_claim(self, store: Replies) -> ChatReply | bool:
-        return store.claim(self._key, self._token)
-
-    def _leave(self) -> Future[None]:
+    def _leave(self) -> asyncio.Future[None]:
         if self._renewal is not None:
             self._renewal.cancel()
         # First come first served: this runs after a claim that a cancelled caller left under way.
-        left = self._submit(lambda store: store.complete(self._key, self._token, self._to_store))
+        left = self._queue().complete(self._key, self._token, self._to_store)
         if not self._completed:
             self._turns.hand_over(self._key)
         return left
@@ -174,5 +168,5 @@ class SingleFlight:
         self._renewal = asyncio.get_running_loop().call_later(LEASE_S / 3, self._renew)
 
     def _renew(self) -> None:
-        self._submit(lambda store: store.renew(self._key, self._token))
+        self._queue().submit(lambda store: store.renew(self._key, self._token))
         self._renew_later()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from judge_rerank.cache.safe_diskcache import Store
 from judge_rerank.cache.serialisation import Entry, read_entry, write_entry
@@ -52,6 +53,10 @@ class Verification:
     set_aside: tuple[Path, ...] = ()
 
 
+Ended: TypeAlias = tuple[str, str, ChatReply | None]
+"""A key that is asked no more, under which token it was, and what that leaves here, if anything."""
+
+
 class Replies(Protocol):
     """Replies by key, for use from one thread. Nothing here raises for what is wrong with the place."""
 
@@ -63,16 +68,16 @@ class Replies(Protocol):
         """Store a reply."""
         ...
 
-    def claim(self, key: str, token: str) -> ChatReply | bool:
-        """The reply if it is there, else whether the caller is the one to ask."""
+    def claim_all(self, tokens: Mapping[str, str]) -> Mapping[str, ChatReply | bool]:
+        """By key, the reply if it is there, else whether the caller, with its token, is the one to ask."""
         ...
 
     def renew(self, key: str, token: str) -> None:
         """The caller is still asking."""
         ...
 
-    def complete(self, key: str, token: str, reply: ChatReply | None) -> None:
-        """The caller has done with asking; `reply` is what it leaves here, if anything."""
+    def complete_all(self, ended: Sequence[Ended]) -> None:
+        """These callers have done with asking."""
         ...
 
     def write_counts(self) -> None:
@@ -107,36 +112,36 @@ class ReplyStore:
 
     def get(self, key: str) -> ChatReply | None:
         """The reply, with what it cost when it was bought; None if there is none."""
-        reply = self._find(key)
-        self._count(reply)
+        reply = self._find([key]).get(key)
+        self._count([reply])
         return reply
 
     def keep(self, key: str, reply: ChatReply) -> None:
         """Store a reply."""
-        self._store.set(key, write_entry(key, Entry(reply=reply, stored=time.time())), expire_s=self._expire_s)
+        self._keep({key: reply})
 
-    def claim(self, key: str, token: str) -> ChatReply | bool:
-        """The reply if it is there, else whether the caller is the one to ask."""
-        reply = self._find(key)
-        if reply is None and self._store.usable:
-            if not self._leases.acquire(key, token):
-                return False
-            reply = self._find(key)  # it may have come while the row was still held
-            if reply is not None:
-                self._leases.release(key, token)
-        self._count(reply)
-        return reply or True
+    def claim_all(self, tokens: Mapping[str, str]) -> Mapping[str, ChatReply | bool]:
+        """By key, the reply if it is there, else whether the caller, with its token, is the one to ask."""
+        found: dict[str, ChatReply | bool] = {**self._find(tokens)}
+        missing = {key: token for key, token in tokens.items() if key not in found}
+        found |= dict.fromkeys(missing, True)
+        if missing and self._store.usable:
+            held = self._leases.acquire_all(missing)
+            late = self._find(held)  # what came while its row was still held
+            self._leases.release_all({key: missing[key] for key in late})
+            found |= {key: key in held for key in missing} | late
+        self._count(found.values())
+        return found
 
     def renew(self, key: str, token: str) -> None:
         """The caller is still asking."""
         self._leases.renew(key, token)
 
-    def complete(self, key: str, token: str, reply: ChatReply | None) -> None:
-        """The caller has done with asking; `reply` is what it leaves here, if anything."""
-        if reply is not None:
-            self.keep(key, reply)
+    def complete_all(self, ended: Sequence[Ended]) -> None:
+        """These callers have done with asking."""
+        self._keep({key: reply for key, _, reply in ended if reply is not None})
         if self._store.usable:
-            self._leases.release(key, token)
+            self._leases.release_all({key: token for key, token, _ in ended})
 
     def info(self) -> CacheInfo:
         """What there is."""
@@ -170,14 +175,23 @@ class ReplyStore:
         self._store.close()
         self._leases.close()
 
-    def _find(self, key: str) -> ChatReply | None:
-        entry = read_entry(key, self._store.get(key))
-        if entry is None or (self._expire_s is not None and time.time() - entry.stored > self._expire_s):
-            return None
-        return entry.reply
+    def _find(self, keys: Collection[str]) -> dict[str, ChatReply]:
+        found: dict[str, ChatReply] = {}
+        for key, value in self._store.get_all(keys).items() if keys else ():
+            entry = read_entry(key, value)
+            if entry is not None and (self._expire_s is None or time.time() - entry.stored <= self._expire_s):
+                found[key] = entry.reply
+        return found
 
-    def _count(self, reply: ChatReply | None) -> None:
-        self._hits, self._misses = self._hits + (reply is not None), self._misses + (reply is None)
+    def _keep(self, replies: Mapping[str, ChatReply]) -> None:
+        if replies:
+            now = time.time()
+            entries = {key: write_entry(key, Entry(reply=reply, stored=now)) for key, reply in replies.items()}
+            self._store.set_all(entries, expire_s=self._expire_s)
+
+    def _count(self, found: Iterable[ChatReply | bool | None]) -> None:
+        hits, misses = looked_up(found)
+        self._hits, self._misses = self._hits + hits, self._misses + misses
         if self._hits + self._misses >= _COUNT_EVERY:
             self.write_counts()
 
@@ -186,3 +200,9 @@ class ReplyStore:
         if self._store.usable and (self._hits or self._misses):
             self._leases.count(hits=self._hits, misses=self._misses)
             self._hits = self._misses = 0
+
+
+def looked_up(found: Iterable[ChatReply | bool | None]) -> tuple[int, int]:
+    """How many hits and misses these look-ups are; one that has to wait, False, is made again and is neither."""
+    each = list(found)
+    return sum(isinstance(one, ChatReply) for one in each), sum(one is None or one is True for one in each)

@@ -79,8 +79,8 @@ class ModelChannel:
         return (self.backend,)
 
     async def reserve(self, request: ChatRequest, reserve: Callable[..., Awaitable[Reservation]]) -> Reservation:  # noqa: ARG002
-        """Room for one attempt at a request: what `reserve` gives."""
-        return await reserve()
+        """Room for one attempt at a request, which leaves at once: what `reserve` gives."""
+        return await reserve(leaves=True)
 
     def worst_case(self, prepared: Prepared) -> int | None:
         """The most that the call can cost in micro-dollars, without a retry; None where the price is not known."""

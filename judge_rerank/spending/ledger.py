@@ -112,6 +112,7 @@ class Ledger:
         caps: Sequence[Cap] = (),
         label: Label = NO_LABEL,
         instead_of: Receipt | None = None,
+        leaves: bool = False,
     ) -> Reservation:
         """Set aside the most that one attempt can take.
 
@@ -124,6 +125,8 @@ class Ledger:
             label: what the call is for.
             instead_of: the same call, which was charged in full because nobody waited for its bill: it is charged here
                 from now on, and no more there.
+            leaves: whether the request is sent as soon as there is room. Where one ledger pays, that is recorded with
+                the reservation, in one write, and `Reservation.sent` has nothing left to do.
 
         Raises:
             BudgetExceeded: the call does not fit, even if everything under way cost nothing.
@@ -133,6 +136,7 @@ class Ledger:
         charge = Charge(micro_usd=micro_usd or 0, calls=1, tokens=tokens)
         here = tuple(cap for cap in caps if not isinstance(cap, LedgerCap))
         ledgers = {self, *(cap.ledger for cap in caps if isinstance(cap, LedgerCap))}
+        leaves = leaves and len(ledgers) == 1  # with others it may have to wait for them
         held: dict[Ledger, Reservation] = {}
         try:
             # Everybody takes them in one order, so that no two calls wait for what the other holds.
@@ -142,6 +146,7 @@ class Ledger:
                     caps=here if ledger is self else (),
                     label=label,
                     priced=micro_usd is not None,
+                    leaves=leaves,
                     instead_of=instead_of.call if instead_of is not None and instead_of.ledger == ledger.name else 0,
                 )
                 held[ledger] = await ledger._reserve(own)
@@ -312,7 +317,7 @@ class Reservation:
     def __init__(self, writer: LedgerWriter, reservation: ReservedCharge, *, ledger: str = "") -> None:
         self._writer, self._reservation = writer, reservation
         self._others: tuple[Reservation, ...] = ()
-        self._state: Literal["reserved", "sent", "done"] = "reserved"
+        self._state: Literal["reserved", "sent", "done"] = "sent" if reservation.leaves else "reserved"
         self._deferred = False
         self.receipt = Receipt(ledger=ledger, call=reservation.call)
         self.micro_usd = reservation.charge.micro_usd
@@ -334,7 +339,7 @@ class Reservation:
 
     async def sent(self) -> None:
         """Record that the request is about to leave; send it only after this has returned."""
-        if self._deferred:
+        if self._deferred or self._state == "sent":
             return
         for other in self._others:
             await other.sent()

@@ -113,12 +113,14 @@ class LedgerBook(ABC):
         day = day_of(self._now_us())
         return {None: "ever", "month": day[:7], "day": day}[period]
 
-    def reserve(self, micro_usd: int, label: Label, *, priced: bool) -> int:
-        """Set `micro_usd` aside for a call; returns the call's id."""
+    def reserve(self, micro_usd: int, label: Label, *, priced: bool, sent: bool = False) -> int:
+        """Set `micro_usd` aside for a call, which is then `sent` at once or not yet; returns the call's id."""
         now_us = self._now_us()
         day = day_of(now_us)
-        call = self._insert(now_us, day, micro_usd, label, priced=priced)
+        call = self._insert(now_us, day, micro_usd, label, priced=priced, state="sent" if sent else "reserved")
         self._record(now_us, call, "reserved", micro_usd)
+        if sent:
+            self._record(now_us, call, "sent", 0)
         self._add(day, spent=0, held=micro_usd)
         return call
 
@@ -190,8 +192,8 @@ class LedgerBook(ABC):
         """Microseconds since the epoch."""
 
     @abstractmethod
-    def _insert(self, now_us: int, day: str, micro_usd: int, label: Label, *, priced: bool) -> int:
-        """Note a new call, reserved; returns its id."""
+    def _insert(self, now_us: int, day: str, micro_usd: int, label: Label, *, priced: bool, state: State) -> int:
+        """Note a new call; returns its id."""
 
     @abstractmethod
     def _find(self, call: int) -> CallState:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,33 @@ STALE_S = 3600.0
 _open_files: Counter[tuple[int, Path | None]] = Counter()
 
 
+_ADD_TOTALS = """
+INSERT INTO totals (period, spent, held) VALUES (?, ?, ?)
+ON CONFLICT (period) DO UPDATE SET spent = spent + excluded.spent, held = held + excluded.held
+"""
+_ADD_EVENTS = """
+INSERT INTO events (time_us, call, state, micro_usd) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'), json_extract(value, '$[3]') FROM json_each(?)
+"""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Moment:
+    """What one transaction has read, and what it writes at its end, so that many calls take few statements.
+
+    Attributes:
+        totals: by period, the sums as they were.
+        stopped: the models that are stopped; None where that was not read yet.
+        added: by period, what is added to spent, and to held.
+        events: what is appended: when, which call, which state, how much.
+    """
+
+    totals: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    stopped: frozenset[str] | None = None
+    added: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    events: list[tuple[int, int | None, str, int]] = field(default_factory=list[Any])
+
+
 class LedgerFile(LedgerBook):
     """One connection to a ledger in SQLite.
 
@@ -36,6 +65,7 @@ class LedgerFile(LedgerBook):
         self.path, self._clock = path, clock or time.time
         self._lock_file = Path(f"{path}.lock") if path is not None else None
         self._session = secrets.randbits(48)
+        self._at = _Moment()
         _refuse_after_fork(path)
         with as_ours(LEDGER, path):
             self.connection = open_database(LEDGER, path)
@@ -50,8 +80,10 @@ class LedgerFile(LedgerBook):
         """What `work` gives, which is alone with the file."""
         try:
             self.connection.execute("BEGIN IMMEDIATE")
+            self._at = _Moment()
             try:
                 result = work()
+                self._write()
                 self.connection.execute("COMMIT")
             except BaseException:
                 if self.connection.in_transaction:
@@ -65,10 +97,14 @@ class LedgerFile(LedgerBook):
 
     def totals(self, period: str) -> Totals:
         """The sums of a period; zero where it has none."""
-        row = self.connection.execute("SELECT spent, held FROM totals WHERE period = ?", (period,)).fetchone()
-        stopped = frozenset(model for (model,) in self.connection.execute("SELECT model FROM stopped"))
-        spent, held = row or (0, 0)
-        return Totals(spent=spent, held=held, stopped=stopped)
+        at = self._at
+        if period not in at.totals:
+            row = self.connection.execute("SELECT spent, held FROM totals WHERE period = ?", (period,)).fetchone()
+            at.totals[period] = row or (0, 0)
+        if at.stopped is None:
+            at.stopped = frozenset(model for (model,) in self.connection.execute("SELECT model FROM stopped"))
+        (spent, held), (more_spent, more_held) = at.totals[period], at.added.get(period, (0, 0))
+        return Totals(spent=spent + more_spent, held=held + more_held, stopped=at.stopped)
 
     def others_wrote(self) -> int:
         """A number that changes when another connection has written; outside a transaction, without a lock."""
@@ -77,6 +113,7 @@ class LedgerFile(LedgerBook):
 
     def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
         """What a statement reads."""
+        self._write()
         return self.connection.execute(statement).fetchall()
 
     def damage(self) -> Iterator[str]:
@@ -105,11 +142,30 @@ class LedgerFile(LedgerBook):
     def _now_us(self) -> int:
         return int(self._clock() * 1e6)
 
-    def _insert(self, now_us: int, day: str, micro_usd: int, label: Label, *, priced: bool) -> int:
+    def _write(self) -> None:
+        """Write what was noted so far."""
+        at, self._at = self._at, _Moment()
+        if at.events:
+            self.connection.execute(_ADD_EVENTS, (json.dumps(at.events),))
+        if at.added:
+            self.connection.executemany(_ADD_TOTALS, [(period, *sums) for period, sums in at.added.items()])
+
+    def _insert(self, now_us: int, day: str, micro_usd: int, label: Label, *, priced: bool, state: State) -> int:
         cursor = self.connection.execute(
             "INSERT INTO calls (session, time_us, day, run, model, strategy, prompt, priced, state, reserved, charged)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'reserved', ?, 0)",
-            (self._session, now_us, day, label.run, label.model, label.strategy, label.prompt, priced, micro_usd),
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            (
+                self._session,
+                now_us,
+                day,
+                label.run,
+                label.model,
+                label.strategy,
+                label.prompt,
+                priced,
+                state,
+                micro_usd,
+            ),
         )
         return cursor.lastrowid or 0
 
@@ -127,24 +183,22 @@ class LedgerFile(LedgerBook):
         )
 
     def _record(self, now_us: int, call: int | None, state: str, micro_usd: int) -> None:
-        self.connection.execute(
-            "INSERT INTO events (time_us, call, state, micro_usd) VALUES (?, ?, ?, ?)", (now_us, call, state, micro_usd)
-        )
+        self._at.events.append((now_us, call, state, micro_usd))
 
     def _add(self, day: str, *, spent: int, held: int) -> None:
         if not (spent or held):
             return
-        self.connection.executemany(
-            "INSERT INTO totals (period, spent, held) VALUES (?, ?, ?) ON CONFLICT (period) DO UPDATE SET"
-            " spent = spent + excluded.spent, held = held + excluded.held",
-            [(period, spent, held) for period in periods_of(day)],
-        )
+        for period in periods_of(day):
+            more_spent, more_held = self._at.added.get(period, (0, 0))
+            self._at.added[period] = (more_spent + spent, more_held + held)
 
     def _stop(self, model: str) -> None:
         self.connection.execute("INSERT OR IGNORE INTO stopped VALUES (?)", (model,))
+        self._at.stopped = None
 
     def _unstop(self) -> None:
         self.connection.execute("DELETE FROM stopped")
+        self._at.stopped = None
 
     def _abandoned(self) -> Iterable[tuple[int, Literal["released", "orphaned"]]]:
         stale_us = self._now_us() - int(STALE_S * 1e6)

@@ -327,11 +327,11 @@ class LedgerStore(LedgerBook):
     def _now_us(self) -> int:
         return self._at.now_us
 
-    def _insert(self, now_us: int, day: str, micro_usd: int, label: Label, *, priced: bool) -> int:
+    def _insert(self, now_us: int, day: str, micro_usd: int, label: Label, *, priced: bool, state: State) -> int:
         self._calls_made += 1
         call = (self._writer << 32) + self._calls_made
         self._at.changes.made[call] = (now_us, day, label, int(priced), micro_usd)
-        self._at.changes.states[call] = CallState(day=day, model=label.model, state="reserved", reserved=micro_usd)
+        self._at.changes.states[call] = CallState(day=day, model=label.model, state=state, reserved=micro_usd)
         return call
 
     def _find(self, call: int) -> CallState:

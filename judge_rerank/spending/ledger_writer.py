@@ -40,6 +40,8 @@ class ReservedCharge:
     label: Label
     priced: bool
     instead_of: int = 0
+    leaves: bool = False
+    """Whether it is recorded as sent in the same moment."""
     call: int = 0
     counted: Charge | None = None
 
@@ -279,7 +281,9 @@ class LedgerWriter:
             return caps[verdicts.index("refuse")].refusal(reservation.charge, model)
         if "wait" in verdicts:
             return None
-        reservation.call = book.reserve(reservation.charge.micro_usd, reservation.label, priced=reservation.priced)
+        reservation.call = book.reserve(
+            reservation.charge.micro_usd, reservation.label, priced=reservation.priced, sent=reservation.leaves
+        )
         for cap in reservation.caps:
             cap.move(held=reservation.charge)
         return reservation

@@ -5,9 +5,11 @@ A lease lasts `LEASE_S` unless it is renewed. Where the process that holds it is
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,16 @@ _LEASES = Database(
 )
 
 
+_INSERT_ALL = (
+    "INSERT OR IGNORE INTO leases (key, token, owner, lock_identity, expires)"
+    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ?, ?, ? FROM json_each(?)"
+)
+_FIND_ALL = "SELECT key, token FROM leases WHERE key IN (SELECT value FROM json_each(?))"
+_DELETE_ALL = (
+    "DELETE FROM leases WHERE key IN (SELECT value FROM json_each(?)) AND token IN (SELECT value FROM json_each(?))"
+)
+
+
 class Leases:
     """One row for each request that some process is making, and the cache's counters; for use from one thread.
 
@@ -62,6 +74,22 @@ class Leases:
             if held:
                 self._execute("DELETE FROM leases WHERE key = ? AND token IS ?", (key, held[0][0]))
         return True
+
+    def acquire_all(self, tokens: Mapping[str, str]) -> frozenset[str]:
+        """Of these keys, those for which the caller is the one to ask, with its token."""
+        self._execute("SELECT 1")  # opening the file claims the lock that the rows name
+        rows = json.dumps(list(tokens.items()))
+        added = self._execute(_INSERT_ALL, (self._owner, self._identity, time.time() + LEASE_S, rows)).changed
+        if added == len(tokens):
+            return frozenset(tokens)
+        held: dict[Any, Any] = dict(self._execute(_FIND_ALL, (json.dumps(list(tokens)),)).rows)
+        return frozenset(key for key, token in tokens.items() if held.get(key) == token or self.acquire(key, token))
+
+    def release_all(self, tokens: Mapping[str, str]) -> None:
+        """Let the others in, as `release` does for each of these keys."""
+        if tokens:
+            # No token is that of another key.
+            self._execute(_DELETE_ALL, (json.dumps(list(tokens)), json.dumps(list(tokens.values()))))
 
     def renew(self, key: str, token: str) -> None:
         """Hold the row for another lease."""

@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
@@ -31,6 +32,7 @@ from hypothesis import strategies as st
 from judge_rerank.cache.reply_cache import ReplyCache
 from judge_rerank.cache.safe_diskcache import BadRow, SafeDisk, Store
 from judge_rerank.cache.serialisation import request_key
+from judge_rerank.cache.store import ReplyStore
 from judge_rerank.core import Query
 from judge_rerank.core.backend import ChatReply, ChatRequest, Message, OutputSchema, Question, Subject
 from judge_rerank.storage.leases import LEASE_S, Leases
@@ -120,7 +122,7 @@ def test_what_is_no_entry_of_ours_is_a_miss(tmp_path: Path, changed: dict[str, o
     entry = {"key": "k", "stored": time.time(), "reply": {"text": "7", "cost_usd": "0.1"}}
     store = Store(tmp_path / "replies", size_limit_bytes=2**20)
     for key, value in (("k", entry), ("other", entry | {"key": "other"} | changed)):
-        assert store.set(key, value)
+        assert store.set_all({key: value})
     store.close()
     with ReplyCache(tmp_path) as cache:
         assert cache.get("k") == ChatReply(text="7", cost_usd=Decimal("0.1"))
@@ -144,6 +146,52 @@ def test_the_size_limit_holds(tmp_path: Path) -> None:
             cache.put(f"k{number}", replace(REPLY, text="x" * 4000))
         assert cache.info().entries < 100
         assert cache.get("k299") is not None
+
+
+def test_many_at_once_are_as_one_after_the_other(tmp_path: Path) -> None:
+    stored = {f"k{number}": replace(REPLY, text=str(number)) for number in range(87)}
+    ours, other = (ReplyStore(tmp_path, size_limit_bytes=2**30, expire_s=None) for _ in range(2))
+    with closing(ours), closing(other):
+        tokens = {key: f"token of {key}" for key in stored}
+        assert ours.claim_all(tokens) == dict.fromkeys(stored, True)
+        assert other.claim_all({"k3": "x", "k5": "y", "new": "z"}) == {"k3": False, "k5": False, "new": True}
+        ours.complete_all([(key, tokens[key], None if key == "k5" else reply) for key, reply in stored.items()])
+        assert other.claim_all({"k3": "x", "k5": "y", "k86": "z"}) == {
+            "k3": stored["k3"],
+            "k5": True,
+            "k86": stored["k86"],
+        }
+        with closing(sqlite3.connect(tmp_path / "replies" / "cache.db")) as connection, connection:
+            connection.execute("UPDATE Cache SET value = x'00' WHERE key = 'k7'")
+        assert ours.claim_all({"k6": "a", "k7": "b"}) == {"k6": stored["k6"], "k7": True}
+        assert ours.info().entries == 85
+        assert (ours.info().hits, ours.info().misses) == (1, 88)  # and those of the other, when it is closed
+
+
+@in_a_loop
+async def test_who_gives_up_while_the_store_is_busy_leaves_nothing_behind(tmp_path: Path) -> None:
+    with ReplyCache(tmp_path) as cache:
+        busy = threading.Event()
+        cache._submit(lambda _: busy.wait(20))
+
+        async def enter(key: str) -> ChatReply | None:
+            async with cache.single_flight(key) as turn:
+                return turn.reply
+
+        given_up = [asyncio.create_task(enter(f"k{number}")) for number in range(5)]
+        await asyncio.sleep(0)
+        for task in given_up:
+            task.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
+        # Their claims, their ends and these claims of the same keys all wait at the same moment.
+        others = [asyncio.create_task(enter(f"k{number}")) for number in range(8)]
+        await asyncio.sleep(0)
+        busy.set()
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(*others) == [None] * 8
+        assert not cache._turns._waiting
+    with closing(sqlite3.connect(tmp_path / "replies" / "leases.db")) as connection:
+        assert connection.execute("SELECT * FROM leases").fetchall() == []
 
 
 # The key
@@ -409,7 +457,7 @@ def test_a_folder_is_given_up_at_the_third_damage(tmp_path: Path) -> None:
     store = Store(tmp_path, size_limit_bytes=2**20)
     for times in range(1, 4):
         (tmp_path / "cache.db").write_bytes(b"no database" * 100)
-        assert store.set("k", times) == (times < 3)
+        assert store.set_all({"k": times}) == (times < 3)
         assert store.get("k") == (times if times < 3 else None)
         store.close()
     assert len(store.set_aside()) == 3

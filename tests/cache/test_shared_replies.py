@@ -30,6 +30,10 @@ def replies(store: str, **options: float | None) -> SharedReplies:
     return SharedReplies(StoreUrl.of(store), **given)  # pyright: ignore[reportArgumentType]
 
 
+def claimed(replies: SharedReplies, key: str, token: str) -> ChatReply | bool:
+    return replies.claim_all({key: token})[key]
+
+
 def test_a_reply_comes_back_as_it_was(cache: ReplyCache, store: str) -> None:
     assert cache.get("k") is None
     cache.put("k", REPLY)
@@ -82,16 +86,25 @@ def test_a_turn_that_ends_without_a_reply_lets_the_next_in(store: str) -> None:
 
 def test_the_claim_of_a_process_that_is_gone_ends_with_its_lease(store: str) -> None:
     with closing(replies(store, lease_s=0.5)) as gone, closing(replies(store)) as other:
-        assert gone.claim("k", "a") is True
-        assert gone.claim("k", "a") is True  # asked again after a lost connection
-        assert other.claim("k", "b") is False
+        assert claimed(gone, "k", "a") is True
+        assert claimed(gone, "k", "a") is True  # asked again after a lost connection
+        assert claimed(other, "k", "b") is False
         gone.renew("k", "a")
         time.sleep(0.6)
-        assert other.claim("k", "b") is True
-        gone.complete("k", "a", None)  # it wakes up: the claim is not its own any more
-        assert gone.claim("k", "c") is False
-        other.complete("k", "b", REPLY)
-        assert gone.claim("k", "c") == REPLY
+        assert claimed(other, "k", "b") is True
+        gone.complete_all([("k", "a", None)])  # it wakes up: the claim is not its own any more
+        assert claimed(gone, "k", "c") is False
+        other.complete_all([("k", "b", REPLY)])
+        assert claimed(gone, "k", "c") == REPLY
+
+
+def test_many_at_once_are_as_one_after_the_other(store: str) -> None:
+    with closing(replies(store)) as ours, closing(replies(store)) as other:
+        assert ours.claim_all({"a": "1", "b": "2", "c": "3"}) == {"a": True, "b": True, "c": True}
+        assert other.claim_all({"d": "5", "b": "4"}) == {"d": True, "b": False}
+        ours.complete_all([("c", "3", REPLY), ("b", "2", None), ("d", "no token of it", None)])
+        assert other.claim_all({"c": "7", "a": "8", "b": "4"}) == {"c": REPLY, "a": False, "b": True}
+        assert ours.claim_all({"d": "9"}) == {"d": False}
 
 
 def test_an_old_reply_is_none_and_the_oldest_go_at_the_limit(store: str) -> None:
@@ -135,7 +148,7 @@ def test_a_connection_that_is_lost_is_opened_again(proxy: Proxy) -> None:
     with closing(replies(proxy.store)) as kept:
         kept.keep("k", REPLY)
         proxy.cut_at, proxy.cuts, proxy.answered = b"cache_claims", 1, True
-        assert kept.claim("other", "a") is True
+        assert claimed(kept, "other", "a") is True
         proxy.cut_at, proxy.cuts = b"cache_replies", 1
         assert kept.get("k") == REPLY
 

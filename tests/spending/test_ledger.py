@@ -19,7 +19,7 @@ import pytest
 
 from judge_rerank.core.errors import BudgetExceeded, LedgerError, PricingUnknown
 from judge_rerank.spending.budget import Budget, Cap, Charge
-from judge_rerank.spending.ledger import Label, Ledger
+from judge_rerank.spending.ledger import Label, Ledger, LedgerCap
 from judge_rerank.spending.ledger_book import Totals
 from judge_rerank.spending.ledger_file import STALE_S, LedgerFile
 from judge_rerank.spending.ledger_report import audit
@@ -169,6 +169,26 @@ def test_leaving_the_block_gives_back_what_was_not_sent_and_keeps_what_was(path:
         run(work)
         assert ledger.totals().held == 0
         assert ledger.spend()[0].unconfirmed_usd == Decimal("0.01")
+
+
+def test_what_leaves_at_once_is_reserved_and_sent_in_one_write(path: Path | str | None) -> None:
+    async def work() -> None:
+        with await ledger.reserve(40, leaves=True) as reservation:
+            await reservation.sent()
+        assert (ledger.totals().spent, ledger.totals().held) == (40, 0)  # sent, and its bill is not known
+        with await ledger.reserve(50, leaves=True) as reservation:
+            assert ledger.totals().held == 50
+            reservation.release()
+        await buy(ledger, 60, 6, leaves=True)
+        assert (ledger.totals().spent, ledger.totals().held) == (46, 0)
+        with await ledger.reserve(70, leaves=True, caps=[LedgerCap(second)]):
+            pass  # the other ledger could have kept it waiting, so it was not sent
+        assert ledger.totals().spent == 46
+        assert second.totals().spent == second.totals().held == 0
+        assert ledger.verify() == []
+
+    with Ledger(path) as ledger, Ledger(budget=Budget(usd=1)) as second:
+        run(work)
 
 
 def test_a_dropped_reservation_is_not_lost(path: Path | str | None, caplog: pytest.LogCaptureFixture) -> None:
