@@ -17,6 +17,7 @@ from scale_provider import Node, Rules, SimulatedProvider
 
 from judge_rerank.core import Backend, Document, Estimate, ProviderError, Query, Ranking, Usage
 from judge_rerank.engine import ChannelSettings, Engine, Job, ModelChannels, run_many
+from judge_rerank.engine.pace import Pace
 from judge_rerank.prompting import Library, prompt_folders
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
 from judge_rerank.spending import Budget, Ledger, Pricing
@@ -126,6 +127,7 @@ class ThinEngine:
     def __init__(self, node: Node, retrier: Retrier, concurrency: int, shape: Estimate) -> None:
         self._node, self._retrier, self._shape = node, retrier, shape
         self._limiter = ConcurrencyLimiter(concurrency)
+        self.pace = Pace()
 
     async def run(self, job: Job) -> Ranking:
         """A ranking of nothing, with the usage of the job."""
@@ -187,7 +189,10 @@ class Simulation:
         tasks = [asyncio.create_task(self._work(node, number)) for number, node in enumerate(nodes)]
         if setup.lost_at_s is not None:
             tasks.append(asyncio.create_task(self._lose(nodes[0], tasks[0], setup.lost_at_s)))
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):  # a lost node is cancelled, which is none
+                raise error
         if isinstance(loop, SimulatedClockLoop):
             loop.settled = []
         self._ledger.close()
@@ -261,6 +266,11 @@ class _Noting:
         ranking: Ranking = await self.engine.run(job)
         self.note(ranking)
         return ranking
+
+    @property
+    def pace(self) -> Any:
+        """That of the engine."""
+        return self.engine.pace
 
 
 def estimated(setup: Setup) -> Estimate:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -264,6 +264,11 @@ class _SharedReservation:
     def __init__(self, ledger: SharedLedger, attempt: str, micro_usd: int) -> None:
         self._ledger, self._attempt, self.micro_usd = ledger, attempt, micro_usd
         self._done = False
+
+    def beside(self, others: Iterable[Reservation]) -> _SharedReservation:
+        """As in `Reservation`; a worker's ledger of its own stands for this one, and never the other way round."""
+        assert not tuple(others)
+        return self
 
     async def sent(self) -> None:
         """Record that the request is about to leave."""

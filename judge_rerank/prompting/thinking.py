@@ -5,6 +5,7 @@ mark could hide what follows, so the escaper takes the marks from documents. Kno
 
 - tags, `<think>`, `<thinking>`, `<mm:think>`, `<seed:think>`, `<reasoning>`, `<reflection>`, `<scratchpad>` and their
   likes, with attributes or without, and in pipes (`<|think|>`);
+- `<unused94>thought` … `<unused95>` of MedGemma;
 - `[THINK]` of Mistral, `◁think▷` of Kimi, and the pairs `<|begin_of_thought|>` and `<|end_of_thought|>`,
   `<|START_THINKING|>` and `<|END_THINKING|>`, `<|inner_prefix|>` and `<|inner_suffix|>`;
 - channels: `<|channel|>analysis<|message|>` … `<|channel|>final<|message|>` of gpt-oss, also with its special tokens
@@ -44,9 +45,9 @@ LOZENGE = rf"◁{_SPACE}/?{_SPACE}think(?:ing)?{_SPACE}▷"
 _TOPIC = r"(?:thought|thinking|think|reasoning|reflection)"
 _OPEN = (
     rf"<[|｜]?(?:(?:begin|start)[_▁]of[_▁]{_TOPIC}|(?:begin|start)[_▁]{_TOPIC}|{_TOPIC}[_▁](?:begin|start)|inner_prefix)[|｜]?>"
-    r"|to=self<\|message\|>"
+    r"|to=self<\|message\|>|<unused94>(?:thought)?"
 )
-_CLOSE = rf"<[|｜]?(?:end[_▁]of[_▁]{_TOPIC}|end[_▁]{_TOPIC}|{_TOPIC}[_▁]end|inner_suffix)[|｜]?>|<channel\|>"
+_CLOSE = rf"<[|｜]?(?:end[_▁]of[_▁]{_TOPIC}|end[_▁]{_TOPIC}|{_TOPIC}[_▁]end|inner_suffix)[|｜]?>|<channel\|>|<unused95>"
 _FINAL = r"to=user<\|message\|>"
 _CHANNEL = (
     r"<\|channel\|?>\s{0,3}(?P<channel>[a-z_]{0,20})[^<>\n]{0,60}(?:<\|constrain\|>[^<>\n]{0,40})?(?:<\|message\|>)?"

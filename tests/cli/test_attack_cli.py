@@ -85,7 +85,8 @@ def test_the_mode_for_untrusted_documents_is_audited(command: Command, folder: P
     assert found["audit"]["settings"]["trust"] == "untrusted"
     clean, attacked = found["clean"]["cost"], found["families"][0]["cost"]
     assert clean["calls"] == 2 * 6
-    assert attacked["calls"] == 2 * 2
+    flagged = found["families"][0]["flagged"]["hits"]
+    assert attacked["calls"] == 2 * 2 + flagged  # one more for each document that the guard finds suspicious
     assert attacked["cached_calls"] == 2 * 2 * 5
     assert sent == clean["calls"] + attacked["calls"]
     assert "Trust: untrusted" in command("report", tmp_path / "run", "-f", "md").out

@@ -49,7 +49,7 @@ def test_no_document_touches_the_prompt_or_the_score_of_another(spec: str) -> No
     scores: list[dict[int, float | None]] = []
     for third in (DOCS[3], ATTACK):
         backend = FakeBackend(reply)
-        with Judge(backend, trust="untrusted") as judge:
+        with Judge(backend, trust="untrusted", on_suspicious="flag") as judge:
             ranking = judge.rerank("what is a dune?", [*DOCS[:3], third, *DOCS[4:]], spec)
         assert ranking.usage.calls == len(DOCS)
         assert all(len(request.subject.candidates) == 1 for request in backend.requests if request.subject)

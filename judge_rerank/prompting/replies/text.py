@@ -61,11 +61,17 @@ def open_reply(reply: ChatReply) -> ReplyText | Failed:
     if spoken is None:
         return failed("truncated", "Your reply ended before your thinking did. Think less and give the answer.")
     thought = spoken != text
-    text = SPOKEN.sub("", spoken).strip()
+    # A token between two digits kept them apart: without it they would be another number.
+    text = SPOKEN.sub(_parted, spoken).strip()
     if len(text) > MAX_ANSWER_CHARS:
         return failed("unreadable", f"Your reply had {len(text):,} characters. Give the short answer asked for.")
     repairs = ("thinking removed",) if thought else ()
     return ReplyText(text=text, cut=cut, ended=reply.finish_reason == "stop", thought=thought, repairs=repairs)
+
+
+def _parted(token: re.Match[str]) -> str:
+    before, after = token.string[: token.start()][-2:], token.string[token.end() : token.end() + 1]
+    return "\n" if after.isdigit() and any(map(str.isdigit, before)) else ""
 
 
 def failed_reading(answer: ReplyText, problem: str) -> Failed:
