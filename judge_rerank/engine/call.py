@@ -20,7 +20,6 @@ from judge_rerank.core import (
     InputError,
     JudgeCall,
     LedgerError,
-    Message,
     ModelInfo,
     Outcome,
     ProviderError,
@@ -28,19 +27,18 @@ from judge_rerank.core import (
     to_usd,
     total_usd,
 )
+from judge_rerank.engine.asking_again import asked_again
 from judge_rerank.engine.billing import billed, may_be_billed, settle_failure, worst_case_of
 from judge_rerank.engine.context import RankingContext
 from judge_rerank.engine.preparing import Preparer
 from judge_rerank.engine.refusals import without_refused
 from judge_rerank.engine.result import CallResult, reason_of
-from judge_rerank.prompting import MARGIN_TOKENS, PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors, quote
+from judge_rerank.prompting import PARSER_VERSION, ApiRenderer, Prepared, Renderer, Vectors
 from judge_rerank.providers import ConcurrencyLimiter, Retrier
 from judge_rerank.spending import Price, Reservation
 from judge_rerank.tracing import CallRecord, chat_attributes, chat_span_name, reply_attributes, span
 
 _INPUT_CUT = "The model's context is shorter than the prompt, so it was shown a part of what was asked."
-# Replies that a second try can turn into a judgment. A refusal would be refused again.
-_WORTH_ASKING_AGAIN = frozenset({"unreadable", "truncated"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +195,8 @@ class _CallUnderWay:
     async def _judged(self, prepared: Prepared) -> _Read:
         """The model's reply, or, where that cannot be read, its second one."""
         read = await self._bought(prepared)
-        again = self._asked_again(prepared, read)
+        backend = self._channel.backend
+        again = asked_again(prepared, read.reply, read.outcome, backend) if self._in_words else None
         if again is None:
             return read
         self._reasks += 1
@@ -314,28 +313,6 @@ class _CallUnderWay:
             return request
         left_s = self._context.stop.deadline - asyncio.get_running_loop().time()
         return replace(request, timeout_s=max(0.001, min(request.timeout_s, left_s)))
-
-    def _asked_again(self, prepared: Prepared, read: _Read) -> Prepared | None:
-        """The same conversation with the reply and what is wrong with it added; None where that cannot help."""
-        failed, request = read.outcome, prepared.request
-        if failed.failure not in _WORTH_ASKING_AGAIN or not self._in_words or read.reply.input_cut:
-            return None
-        limit = request.max_output_tokens * (2 if failed.failure == "truncated" else 1)
-        limit += self._channel.info.reasoning_tokens if read.reply.thought_only else 0
-        # What the model repeats of a document has no voice either.
-        shown = quote(read.reply.text.strip()[: 4 * request.max_output_tokens])
-        complaint = f"{quote(failed.message)} Answer again, in exactly the format that was asked for."
-        count = self._channel.backend.count_tokens
-        input_tokens = prepared.input_tokens + count(shown) + count(complaint) + MARGIN_TOKENS
-        if input_tokens + limit > self._info.context_tokens:
-            return None
-        messages = (
-            *request.messages,
-            Message(role="assistant", content=shown or "(empty)"),
-            Message(role="user", content=complaint),
-        )
-        request = replace(request, messages=messages, max_output_tokens=limit)
-        return replace(prepared, request=request, input_tokens=input_tokens)
 
     def _outcome(self, prepared: Prepared, reply: ChatReply) -> Outcome:
         call = self._call
