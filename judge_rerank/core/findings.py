@@ -45,9 +45,21 @@ def erased(document: Document, findings: Iterable[Finding]) -> Document:
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """What is left, as it would read without the parts: the white space around a part becomes one separator.
+
+    So a document to which a part was added is the document that it was before, and the judge says the same of it.
+    """
     kept: list[str] = []
     at = 0
     for start, end in sorted(spans):
         kept.append(text[at : max(at, start)])
         at = max(at, end)
-    return "".join([*kept, text[at:]])
+    kept.append(text[at:])
+    first, last = kept[0], kept[-1]
+    left = [piece.strip() for piece in kept]
+    between = "\n" if any("\n" in piece for piece in left) else " "
+    joined = between.join(filter(None, left))
+    # What stands before the first part and after the last one is not ours to change.
+    before = first[: len(first) - len(first.lstrip())] if first.strip() else ""
+    after = last[len(last.rstrip()) :] if last.strip() else ""
+    return f"{before}{joined}{after}"

@@ -128,7 +128,15 @@ def test_erasing_takes_away_exactly_the_parts(pieces):
     text = " ".join(pieces)
     findings = inspect(QUERY, text)
     left = "".join(text[i] for i in range(len(text)) if not any(f.start <= i < f.end for f in findings))
-    assert erased(Document(text=text), findings).text == (left if left.strip() or not findings else "N/A")
+    shown = erased(Document(text=text), findings).text
+    assert shown.split() == (left.split() if left.strip() or not findings else ["N/A"])
+
+
+@pytest.mark.parametrize("planted", ["{order}\n{a} {b}", "{a}\n{order}\n{b}", "{a} {order} {b}", "{a} {b}\n\n{order}"])
+def test_what_is_left_is_the_document_that_it_was(planted):
+    a, b = "Fleas live for two to three months.", "They feed on blood."
+    document = Document(text=planted.format(a=a, b=b, order=ORDER))
+    assert erased(document, inspect(QUERY, document)).text == f"{a} {b}"
 
 
 def test_a_long_text_takes_time_in_proportion_to_its_length():
@@ -178,4 +186,4 @@ def test_a_finding_in_a_passage_is_erased_in_the_passage():
     at = Passage(start=50, end=len(CARRIER) + 20)
     part = Candidate(index=0, document=Document(text=document.text[at.start : at.end]), passage=at)
     shown = Inspected(Query(text=QUERY), Candidates([whole])).erased(part)
-    assert shown.document.text == document.text[50 : len(CARRIER) + 1]
+    assert shown.document.text == document.text[50 : len(CARRIER) + 1].rstrip()
