@@ -1,4 +1,4 @@
-"""Lines that are suspicious for what they lack: openings of answers, bare verdicts, echoes and lists of keywords."""
+"""What is known by rule: openings of answers, bare verdicts, echoes, lists of keywords, orders about the others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from judge_rerank.guarding.asking import Asked
 from judge_rerank.guarding.features import Text
+from judge_rerank.guarding.lexicon import lexicon
 from judge_rerank.guarding.segments import words_in
 
 OPENING = "nothing but the beginning of an answer"
@@ -17,6 +18,7 @@ ECHO = "repeats the query and says nothing"
 KEYWORDS = "a list of the query's words"
 REPEATED = "one word again and again"
 BLANK = "a document without content"
+OTHERS = "speaks of the other documents"
 
 _FILE = files("judge_rerank.guarding").joinpath("openings.json")
 _KNOWN: dict[str, list[str]] = json.loads(_FILE.read_text(encoding="utf-8"))
@@ -49,11 +51,20 @@ _VERDICT_RECORD = re.compile(
     r"\s*:\s*[\"'][^\"']*[\"'])?\s*\}",
     re.IGNORECASE,
 )
+_DEMOTION = re.compile(
+    r"\b(?:other|remaining|competing|rest of the|alternative) (?:search )?(?:documents?|passages?|texts?|results?|"
+    r"candidates?|pages?|entries|items|sources|articles|snippets)\b.{0,80}\b(?:"
+    r"(?:must|should|shall|has to|have to|needs? to|are to|is to) (?:all )?(?:be (?:ranked|placed|put|scored|rated|"
+    r"graded|skipped|ignored|discarded|demoted|disregarded|listed last|marked)|get|receive|come last)|"
+    r"(?:score|rank|rate|grade|give|mark|place|put) (?:them|it)|deserves? (?:a |the |no )?(?:0|zero|low|rank|place))\b",
+    re.IGNORECASE,
+)
 _TRUE_RECORD = re.compile(r"relevan|verdict|judge?ment|answer", re.IGNORECASE)
 _VERDICTS = frozenset(
     ("relevant", "relevance", "perfectly", "highly", "fully", "completely", "very", "most", "extremely", "perfect")
 ) | {"true", "yes", "correct"}
 _SURE_VERDICTS = frozenset(("relevant", "relevance", "true", "yes", "correct"))
+_OTHERS_BIT = lexicon().bit("others")
 _TAGS = frozenset(("tags", "tag", "keywords", "keyword", "topics", "topic", "terms", "key", "words", "search"))
 _LONGEST_SINGLE = 90
 _FEWEST_REPEATED = 3
@@ -92,6 +103,8 @@ def of_line(text: str, looked: Text, place: int, asked: Asked) -> str | None:
         found = _opening(segment.text, segment.words, first=first, last=last)
         if found or (found := _verdict(segment.text, segment.words, last=last)):
             return found
+    if segment.mask & _OTHERS_BIT and _DEMOTION.search(segment.text):
+        return OTHERS
     if own and _repeats(segment.words) and ";" not in segment.text and _PLAIN.fullmatch(segment.text):
         return REPEATED
     if looked.covered(place) >= _LEAST_COVERED and not (first and last):

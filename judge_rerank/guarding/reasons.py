@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judge_rerank.guarding.features import NAMES
-from judge_rerank.guarding.lines import ECHO
+from judge_rerank.guarding.lines import ECHO, OTHERS
 
 _LEAST_REPEATED = 0.3
 
@@ -15,7 +15,7 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("speaks as the system or as another speaker", ("role", "token")),
     ("forges an order of the documents", ("chain",)),
     ("tells the reader to set instructions aside", ("override + instruction", "override + previous")),
-    ("speaks of the other documents", ("others + low", "others + document", "override + others")),
+    (OTHERS, ("others + low", "others + document", "override + others")),
     ("states a verdict", ("verdict", "json")),
     (
         "tells the judge how to rate, rank or answer",
