@@ -1,7 +1,7 @@
 """Trains the guard that the package ships, and says how good it is on what it has not seen.
 
     python eval/train_guard.py [--data ../shared/data] [--model judge_rerank/guarding/guard.json]
-                               [--out eval/results/guard.md] [--quick]
+                               [--out eval/results/guard.md] [--quick] [--threshold NUMBER]
 
 Gradient-boosted trees over the features of `judge_rerank.guarding.features`, one row a sentence. Honest texts are the
 candidates of the shared sets for their queries, and passages of the manuals, documentation, code and logs of this
@@ -26,17 +26,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from guard_examples import ROOT, SPECIAL, Attacker, Example, all_families, of_machine, progress, shared
+from guard_examples import ROOT, SETS, SPECIAL, Attacker, Example, all_families, of_machine, progress, shared
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from judge_rerank.guarding import FORMAT, NAMES, Asked, GuardModel, Text, suspicious
 from judge_rerank.guarding.disguises import disguises
+from judge_rerank.guarding.lines import of_line
 
 SEED = 7
 ATTACKS, TESTED = 800, 120
 """Attacked documents of each family to train on, and to test on."""
 HONEST, HONEST_TESTED = 2_500, 800
 """Honest documents of each kind at most."""
+OWN = 0.6
+"""The share of sentences that are put into a candidate of the query, which has words of it; others go into any text."""
+ALIKES = 4_000
+"""Honest documents with a sentence that looks like an attack."""
 LOWEST = 0.02
 """The score below which nothing is looked at more closely here."""
 HONEST_WEIGHT = 3
@@ -62,21 +67,27 @@ def main() -> None:
     options = arguments()
     rng = random.Random(SEED)
     honest = {**shared(options.data), **of_machine(rng)}
-    queries = [example.query for kind in ("dl19", "wikiqa", "scifact", "cranfield") for example in honest[kind]]
+    queries = [example.query for kind in SETS for example in honest[kind]]
+    candidates = [example for kind in SETS for example in honest[kind]]
     attacker = Attacker(rng)
     carriers = [example for kind in honest.values() for example in rng.sample(kind, min(len(kind), 1_500))]
-    honest[ALIKE] = [attacker.sprinkled(rng.choice(queries), rng.choice(carriers).text) for _ in range(2_500)]
+    honest[ALIKE] = [attacker.sprinkled(*scene(rng, queries, carriers, candidates)) for _ in range(ALIKES)]
     hostile = {
-        family: [
-            attacker.attacked(family, rng.choice(queries), rng.choice(carriers).text) for _ in range(ATTACKS + TESTED)
-        ]
+        family: [attacker.attacked(family, *scene(rng, queries, carriers, candidates)) for _ in range(ATTACKS + TESTED)]
         for family in all_families(attacker)
     }
-    learnt = [e for kind in honest.values() for e in rng.sample(kind, min(len(kind), HONEST))]
+    learnt = [
+        e
+        for kind in honest.values()
+        for e in rng.sample(kind, min(len(kind), ALIKES if kind is honest[ALIKE] else HONEST))
+    ]
     learnt += [e for kind in hostile.values() for e in kind[:ATTACKS]]
     progress(f"{len(learnt)} documents")
     rows = vectors(learnt)
     progress(f"{len(rows.y)} sentences, {int(rows.y.sum())} of attacks")
+    if options.threshold is not None:
+        options.model.write_text(written(fit(rows), options.threshold), encoding="utf-8")
+        return
     tested = {
         kind: rng.sample(es, min(len(es), HONEST_TESTED)) for kind, es in honest.items() if not kind.endswith("titles")
     }
@@ -89,12 +100,23 @@ def main() -> None:
     print(text)
 
 
+def scene(
+    rng: random.Random, queries: Sequence[str], carriers: Sequence[Example], candidates: Sequence[Example]
+) -> tuple[str, str]:
+    """A query and the document to attack: one of the query's own candidates, or one on anything else."""
+    if rng.random() < OWN:
+        chosen = rng.choice(candidates)
+        return chosen.query, chosen.text
+    return rng.choice(queries), rng.choice(carriers).text
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--model", type=Path, default=ROOT / "judge_rerank/guarding/guard.json")
     parser.add_argument("--out", type=Path, default=ROOT / "eval/results/guard.md")
     parser.add_argument("--quick", action="store_true", help="leave out groups of kinds, not each by itself")
+    parser.add_argument("--threshold", type=float, help="train the shipped model only, with this threshold; no tables")
     return parser.parse_args()
 
 
@@ -116,7 +138,7 @@ def sentences(example: Example, asked: Asked) -> Iterable[tuple[list[float], int
     if example.source not in SPECIAL:
         text = Text(example.text, asked)
         for place, segment in enumerate(text.segments):
-            if text.worth(place):
+            if text.worth(place) and not of_line(example.text, text, place, asked):
                 overlap = min(segment.end, example.end) - max(segment.start, example.start)
                 yield text.vector(place), int(overlap > 0.5 * (segment.end - segment.start))
     for disguise in disguises(example.text):

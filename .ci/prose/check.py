@@ -62,7 +62,7 @@ NOT_PROSE = (
     "prompting/replies",
     "routing/features.py",
     "scorers/features.py",
-    "guarding/features.py",
+    "guarding/asking.py",
     "core/languages.py",
     "evaluation/attacks/families",
 )

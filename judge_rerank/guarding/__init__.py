@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from judge_rerank.guarding.features import NAMES, Asked, Text
+from judge_rerank.guarding.asking import Asked
+from judge_rerank.guarding.features import NAMES, Text
 from judge_rerank.guarding.inspecting import inspect, suspicious
 from judge_rerank.guarding.model import FORMAT, MODEL, GuardModel
 from judge_rerank.guarding.policies import POLICIES, Guarded, OnSuspicious

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from judge_rerank.guarding.asking import COMMON, Asked
 from judge_rerank.guarding.lexicon import lexicon
-from judge_rerank.guarding.segments import Segment, segments_of, words_in
+from judge_rerank.guarding.segments import Segment, segments_of
 from judge_rerank.prompting import quote
 
 _WINDOW = 5
 _FEWEST_CLASSES = 2
 _MOST_COUNTED = 4
+_MOST_ADDED = 12
 _PAIRS = (
     ("verdict verb", "score"), ("verdict verb", "top"), ("verdict verb", "relevant"), ("verdict verb", "document"),
     ("verdict verb", "yes"), ("verdict verb", "answers"), ("override", "instruction"), ("override", "previous"),
@@ -53,16 +54,14 @@ _NAMED = re.compile(
 )
 _DIGIT = re.compile(r"\d")
 _NAME = re.compile(r"\[\s*(?:[A-Za-z]{2,10}[\s_.#:-]{0,3})?#?\s*(?:\d+|[A-Z])\s*\]")
+_NUMBERED = re.compile(r"[\[(【［#]\s*(?:\d{1,3}|[A-H])\s*[\])】］]|\b(?:number|no\.|#)\s?\d{1,2}\b", re.IGNORECASE)
+_QUOTED = re.compile(
+    r"[\"'“‘«„]\s*(?:yes|no|true|relevant|irrelevant|not relevant|ja|oui|s[ií]|sim|da|да|\d{1,3})\s*[.!]?[\"'”’»“]",
+    re.IGNORECASE,
+)
 _BRACKETS = "<[◁"
 _JSON = re.compile(r"[{\[]\s*\\?[\"'][\w ]{1,30}\\?[\"']\s*:")
 _ODD = re.compile(r"[a-z][A-Z]|[^\w\s][a-zA-Z]|[\])}][\[({]|[^\w\s.'\"]{2,}")
-_COMMON_WORDS = """
-the and for are was were what who when where which why how does did can could would should will with from that this have
-has had its into than then them they there their about your you not but all any one out get much many long mean means
-definition define between is in of to on by at as an do it be or us
-"""
-_COMMON = frozenset(_COMMON_WORDS.split())
-
 _LEXICON = lexicon()
 NAMES: tuple[str, ...] = (
     *_LEXICON.classes,
@@ -70,8 +69,9 @@ NAMES: tuple[str, ...] = (
     *(f"first: {name}" for name in _FIRST),
     "density", "command", "short command", "classes", "words", "upper", "marks", "digits", "exclamations", "odd",
     "fraction", "role", "chain", "verdict", "block", "named", "token", "json", "colon", "unspaced", "disguised",
-    "query share", "query covered", "query whole", "query elsewhere", "query here alone", "query repeats",
-    "repeats", "document words", "document repeats", "last", "alone", "strong neighbours",
+    "numbered", "quoted verdict", "query share", "query covered", "query whole", "query elsewhere",
+    "query here alone", "query repeats", "query in order", "query beside", "repeats", "document repeats", "alone",
+    "strong neighbours", "added", "small words", "own classes",
 )  # fmt: skip
 """The features, in their order."""
 
@@ -81,21 +81,6 @@ _SKIPPED = sum(_LEXICON.bit(name) for name in _BEFORE_FIRST)
 _VERDICT_BITS = sum(_LEXICON.bit(name) for name in ("score", "top", "relevant", "yes", "low"))
 _WEAK_CLASSES = ("this", "you", "previous", "low", "must", "exactly", "top", "yes", "refusal")
 _WEAK = sum(_LEXICON.bit(name) for name in _WEAK_CLASSES)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """A query as far as the guard compares texts with it: its words of content, and all of them in a row."""
-
-    content: frozenset[str]
-    row: str
-
-    @classmethod
-    def of(cls, query: str) -> Asked:
-        """The words of a query."""
-        words = words_in(query)
-        content = frozenset(word for word in words if word not in _COMMON and len(word) > 2)
-        return cls(content=content or frozenset(words), row=f" {' '.join(words)} ")
 
 
 class Text:
@@ -113,6 +98,7 @@ class Text:
         for segment in self.segments:
             counts.update(segment.words)
         self._counts, self._words = counts, counts.total()
+        self._here = [asked.shared(segment.words) for segment in self.segments]
         self._echoes = sum(row.count(asked.row) for row in self._rows) if len(asked.row) > 6 else 0
         self._strong = [_strength(segment.mask) >= _FEWEST_CLASSES for segment in self.segments]
 
@@ -121,11 +107,31 @@ class Text:
         segment = self.segments[place]
         if self._strong[place] or self._dense(place) or _marked(segment.text):
             return True
-        said, content = set(segment.words), self._asked.content
-        here = len(said & content)
+        here = len(self._here[place])
         return bool(here) and (
-            self._asked.row in self._rows[place] or here >= 0.6 * len(content) or len(segment.words) > 2 * len(said)
+            self._asked.row in self._rows[place]
+            or here >= 0.6 * len(self._asked.content)
+            or len(segment.words) > 2 * len(set(segment.words))
         )
+
+    def holds_query(self, place: int) -> bool:
+        """Whether a sentence has all words of the query in a row."""
+        return self._asked.row in self._rows[place]
+
+    def covered(self, place: int) -> float:
+        """The share of the query's words of content that a sentence has."""
+        return len(self._here[place]) / len(self._asked.content) if self._asked.content else 0.0
+
+    def covered_elsewhere(self, place: int) -> float:
+        """The share that the other sentences have, all together."""
+        others = frozenset[str]().union(*self._here[:place], *self._here[place + 1 :])
+        return len(others) / len(self._asked.content) if self._asked.content else 0.0
+
+    def added(self, place: int) -> int:
+        """How many words a sentence has that are neither small ones, nor the query's, nor of the lexicon."""
+        segment, asked = self.segments[place], self._asked
+        words = zip(segment.words, segment.masks, strict=True)
+        return sum([not mask and word not in COMMON and word not in asked.spellings for word, mask in words])
 
     def _dense(self, place: int) -> bool:
         segment = self.segments[place]
@@ -145,28 +151,30 @@ class Text:
     def _compared(self, place: int) -> list[float]:
         """The share of the query in the sentence, and how the sentence stands in the text."""
         segment, asked = self.segments[place], self._asked
-        said = set(segment.words)
-        content = {word for word in said if word not in _COMMON}
-        here = said & asked.content
-        covered = len(here) / len(asked.content) if asked.content else 0.0
-        own = Counter(segment.words)
-        elsewhere = sum([self._counts[word] > own[word] for word in asked.content])
-        outside = elsewhere / len(asked.content) if asked.content else 0.0
-        whole = asked.row in self._rows[place] and len(asked.row) > 6
+        words, said = segment.words, set(segment.words)
+        content = {word for word in said if word not in COMMON}
+        covered, outside = self.covered(place), self.covered_elsewhere(place)
         neighbours = self._strong[max(0, place - 2) : place] + self._strong[place + 1 : place + 3]
+        beside = max([self.covered(each) for each in (place - 1, place + 1) if 0 <= each < len(self.segments)] or [0.0])
+        own = 0
+        for word, mask in zip(words, segment.masks, strict=True):
+            own |= mask if word not in asked.spellings else 0
         return [
-            len(here) / len(content) if content else 0.0,
+            len(self._here[place]) / len(content) if content else 0.0,
             covered,
-            float(whole),
+            float(self.holds_query(place) and len(asked.row) > 6),
             outside,
             covered * (1 - outside),
             float(min(self._echoes, _MOST_COUNTED)),
-            1 - len(said) / len(segment.words) if segment.words else 0.0,
-            float(min(self._words, 500)),
+            asked.in_order(words) if covered > 0 else 0.0,
+            beside,
+            1 - len(said) / len(words) if words else 0.0,
             1 - len(self._counts) / self._words if self._words else 0.0,
-            float(place == len(self.segments) - 1),
             float(len(self.segments) == 1),
             float(sum(neighbours)),
+            float(min(self.added(place), _MOST_ADDED)),
+            sum([word in COMMON for word in words]) / len(words) if words else 0.0,
+            float((own & ~_WEAK).bit_count()),
         ]
 
 
@@ -269,4 +277,6 @@ def _shown(segment: Segment, *, disguised: bool) -> list[float]:
         float(":" in text[:60]),
         float(len(segment.unspaced) > 0),
         float(disguised),
+        float(bool(_NUMBERED.search(text))),
+        float(bool(_QUOTED.search(text))),
     ]

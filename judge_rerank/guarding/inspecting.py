@@ -7,25 +7,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from judge_rerank.core import Document, Finding, Query, ShownFields
+from judge_rerank.guarding.asking import Asked
 from judge_rerank.guarding.disguises import Disguise, disguises
-from judge_rerank.guarding.features import NAMES, Asked, Text
+from judge_rerank.guarding.features import NAMES, Text
+from judge_rerank.guarding.lines import of_line, of_whole
 from judge_rerank.guarding.model import GuardModel, shipped
 from judge_rerank.guarding.normalising import mixed_words
 from judge_rerank.guarding.reasons import is_heading, reason_of
-from judge_rerank.guarding.segments import words_in
 
 _FEWEST_MIXED = 2
-_MASTER_KEYS = frozenset(
-    (
-        "",
-        "thought process",
-        "solution",
-        "let's solve this problem step by step",
-        "let's think step by step",
-        "step by step",
-    )
-)
-"""What makes judges of answers say yes where it is all that there is (arXiv:2507.08794); "" is marks without words."""
+_SURE = 0.9
+"""The score of a line that is known by a rule."""
 _DEEPEST = 2
 """How many times something decoded is looked at again: text in base64 in URL escapes."""
 
@@ -70,32 +62,37 @@ def suspicious(text: str, asked: Asked, model: GuardModel) -> Sequence[_Part]:
     """The suspicious parts of one text, in the order in which they stand, none overlapping another."""
     if not text.strip():
         return ()
-    if " ".join(words_in(text)) in _MASTER_KEYS and len(text) < 80:
+    if reason := of_whole(text):
         start = len(text) - len(text.lstrip())
-        reason = "nothing but the beginning of an answer"
         return (_Part(start=start, end=start + len(text.strip()), reason=reason, score=1.0),)
     found = [*_sentences(text, asked, model), *_disguised(text, asked, model)]
     return _merged(sorted(found, key=lambda part: (part.start, -part.end)))
 
 
-def scored(text: str, asked: Asked, model: GuardModel, *, disguised: bool = False) -> Iterator[tuple[Text, int, float]]:
+def _scored(looked: Text, *, disguised: bool, model: GuardModel) -> Iterator[tuple[int, float]]:
     """The sentences of a text that are worth a look, with their probability."""
-    looked = Text(text, asked)
     for place in range(len(looked.segments)):
         if looked.worth(place):
             vector = looked.vector(place, disguised=disguised)
-            yield looked, place, 0.0 if is_heading(vector) else model.probability(vector)
+            yield place, 0.0 if is_heading(vector) else model.probability(vector)
+
+
+def _part(looked: Text, place: int, reason: str, score: float) -> _Part:
+    segment = looked.segments[place]
+    return _Part(start=segment.start, end=segment.end, reason=reason, score=round(score, 4))
 
 
 def _sentences(text: str, asked: Asked, model: GuardModel) -> Iterator[_Part]:
-    scores = {place: (looked, p) for looked, place, p in scored(text, asked, model)}
-    certain = {place for place, (_, p) in scores.items() if p >= model.threshold}
-    for place, (looked, p) in scores.items():
+    looked = Text(text, asked)
+    ruled = {place: found for place in range(len(looked.segments)) if (found := of_line(text, looked, place, asked))}
+    scores = {place: p for place, p in _scored(looked, disguised=False, model=model) if place not in ruled}
+    certain = {place for place, p in scores.items() if p >= model.threshold}
+    for place, reason in ruled.items():
+        yield _part(looked, place, reason, _SURE)
+    for place, p in scores.items():
         beside = p >= model.beside and (place - 1 in certain or place + 1 in certain)
         if place in certain or beside:
-            segment = looked.segments[place]
-            reason = reason_of(looked.vector(place))
-            yield _Part(start=segment.start, end=segment.end, reason=reason, score=round(p, 4))
+            yield _part(looked, place, reason_of(looked.vector(place)), p)
     if not text.isascii():
         yield from _look_alikes(text)
 
@@ -125,7 +122,7 @@ def _disguised(text: str, asked: Asked, model: GuardModel, depth: int = 1) -> It
 
 def _worst(disguise: Disguise, asked: Asked, model: GuardModel, depth: int) -> float:
     """The probability of the most suspicious sentence in what a disguised part says."""
-    scores = [p for _, _, p in scored(disguise.text, asked, model, disguised=True)]
+    scores = [p for _, p in _scored(Text(disguise.text, asked), disguised=True, model=model)]
     if depth < _DEEPEST:
         scores += [part.score for part in _disguised(disguise.text, asked, model, depth + 1)]
     return max(scores, default=0.0)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judge_rerank.guarding.features import NAMES
+from judge_rerank.guarding.lines import ECHO, OTHERS
 
-_ECHO = "repeats the query and says nothing"
 _LEAST_REPEATED = 0.3
-_MOST_CLASSES = 3
-"""Classes of words that a heading has at most; one that has more speaks of itself."""
 
 _PLACES = {name: place for place, name in enumerate(NAMES)}
 # The first that holds is the reason: each is known by any of these features.
@@ -17,7 +15,7 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("speaks as the system or as another speaker", ("role", "token")),
     ("forges an order of the documents", ("chain",)),
     ("tells the reader to set instructions aside", ("override + instruction", "override + previous")),
-    ("speaks of the other documents", ("others + low", "others + document", "override + others")),
+    (OTHERS, ("others + low", "others + document", "override + others")),
     ("states a verdict", ("verdict", "json")),
     (
         "tells the judge how to rate, rank or answer",
@@ -28,7 +26,7 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "says of itself that it answers the question",
         ("document + answers", "answers + query", "exactly + answers", "document + relevant", "document + top"),
     ),
-    (_ECHO, ("query whole", "query here alone", "query repeats")),
+    (ECHO, ("query whole", "query here alone", "query repeats")),
     ("names a document as the prompt does", ("named", "block")),
 )
 
@@ -39,8 +37,8 @@ def is_heading(vector: Sequence[float]) -> bool:
     Honest pages begin with the question that they answer, and in forums documents are questions themselves.
     """
     repeated = vector[_PLACES["query repeats"]] >= 2 or vector[_PLACES["repeats"]] >= _LEAST_REPEATED
-    speaks = vector[_PLACES["classes"]] > _MOST_CLASSES
-    return not (repeated or speaks) and reason_of(vector) == _ECHO
+    speaks = vector[_PLACES["own classes"]] > 0
+    return not (repeated or speaks) and reason_of(vector) == ECHO
 
 
 def reason_of(vector: Sequence[float]) -> str:
