@@ -86,7 +86,7 @@ def _sentences(text: str, asked: Asked, model: GuardModel) -> Iterator[_Part]:
     looked = Text(text, asked)
     ruled = {place: found for place in range(len(looked.segments)) if (found := of_line(text, looked, place, asked))}
     scores = {place: p for place, p in _scored(looked, disguised=False, model=model) if place not in ruled}
-    certain = {place for place, p in scores.items() if p >= model.threshold}
+    certain = {*ruled, *(place for place, p in scores.items() if p >= model.threshold)}
     for place, reason in ruled.items():
         yield _part(looked, place, reason, _SURE)
     for place, p in scores.items():
