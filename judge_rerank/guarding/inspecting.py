@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -16,6 +17,9 @@ from judge_rerank.guarding.normalising import mixed_words
 from judge_rerank.guarding.reasons import is_heading, reason_of
 
 _FEWEST_MIXED = 2
+_QUESTION = re.compile(r"\s*(?:q|question|query|user)\s*[:：]", re.IGNORECASE)
+_REPLY = re.compile(r"\s*(?:a|answer|ans|response|reply)\s*[:：]", re.IGNORECASE)
+
 _SURE = 0.9
 """The score of a line that is known by a rule."""
 _DEEPEST = 2
@@ -91,10 +95,17 @@ def _sentences(text: str, asked: Asked, model: GuardModel) -> Iterator[_Part]:
         yield _part(looked, place, reason, _SURE)
     for place, p in scores.items():
         beside = p >= model.beside and (place - 1 in certain or place + 1 in certain)
-        if place in certain or beside:
-            yield _part(looked, place, reason_of(looked.vector(place)), p)
+        if place in certain or beside or _other_half(looked, place, certain):
+            # Beside a suspicious sentence it is as suspicious as the least of them.
+            yield _part(looked, place, reason_of(looked.vector(place)), max(p, model.threshold))
     if not text.isascii():
         yield from _look_alikes(text)
+
+
+def _other_half(looked: Text, place: int, certain: Collection[int]) -> bool:
+    """Whether it is the question to a suspicious answer, or the answer to a suspicious question."""
+    text = looked.segments[place].text
+    return bool((place + 1 in certain and _QUESTION.match(text)) or (place - 1 in certain and _REPLY.match(text)))
 
 
 def _look_alikes(text: str) -> Iterator[_Part]:
