@@ -1,4 +1,4 @@
-"""Documents for the guard: honest ones of many kinds, and attacks made from the templates of `guard_attacks.yaml`."""
+"""Documents for the guard: honest ones of many kinds, and attacks made from the templates of `guard/attacks.yaml`."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Attacker:
     """Makes attacks from templates, seeded."""
 
     def __init__(self, rng: random.Random) -> None:
-        held = yaml.safe_load((ROOT / "eval/guard_attacks.yaml").read_text(encoding="utf-8"))
+        held = yaml.safe_load((ROOT / "eval/guard/attacks.yaml").read_text(encoding="utf-8"))
         self._slots: dict[str, list[Any]] = held["slots"]
         self.families: dict[str, list[str]] = held["families"]
         self.honest: list[str] = [each.replace("{{", "{").replace("}}", "}") for each in held["honest"]]

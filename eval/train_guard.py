@@ -5,7 +5,7 @@
 
 Gradient-boosted trees over the features of `judge_rerank.guarding.features`, one row a sentence. Honest texts are the
 candidates of the shared sets for their queries, and passages of the manuals, documentation, code and logs of this
-machine; attacks are made from the templates of `guard_attacks.yaml` and put into honest documents. Two figures count,
+machine; attacks are made from the templates of `guard/attacks.yaml` and put into honest documents. Two figures count,
 and neither is of something trained on: how often a kind of honest text is flagged by a guard that never saw the kind,
 and how often a family of attacks is found by a guard that never saw the family. The shipped model is trained on all.
 

@@ -404,4 +404,4 @@ def test_what_is_wrong_is_said_in_the_words_of_the_command_line(
 ) -> None:
     ran = command("rerank", *QUERY, documents, *judge, "--fields", "colour")
     assert ran.code == 2
-    assert "\nerror: No document has the field 'colour'" in ran.err
+    assert "error: No document has the field 'colour'" in ran.err

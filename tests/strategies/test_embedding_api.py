@@ -238,7 +238,9 @@ def test_the_trace_has_every_call_with_its_scores(judge: OpenJudge, provider: Pr
     trace = Trace(tmp_path / "trace.db")
     ranking = judge(trace=trace).rerank(QUERY, list(DOCS), api(provider))
     calls = trace.calls()
-    assert [(call.stage, call.window, call.attempt) for call in sorted(calls, key=lambda call: call.call)] == [
+    assert [
+        (call.stage, call.window, call.attempt) for call in sorted(calls, key=lambda call: (call.call, call.window))
+    ] == [
         ("embedding-api", (), 1),
         ("embedding-api", (0, 1, 2), 1),
         ("embedding-api", (0, 1, 2), 1),
