@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from judge_rerank.bulk.places import Folder
-from judge_rerank.bulk.results import PartResult
+from judge_rerank.bulk.results import PartResult, Sums
 from judge_rerank.core import DataError, InputError
 
 RECORD = "_run.json"
@@ -25,31 +25,15 @@ _PACKAGES = ("judge-rerank", "litellm", "pyarrow", "ray")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Totals:
+class Totals(Sums):
     """The sums over all parts that are there.
 
     Attributes:
-        parts, queries, rows: how many.
-        statuses: queries by status: complete, partial, unfinished, failed.
-        calls, cached_calls, scored_pairs, input_tokens, output_tokens: of all queries.
-        cost_usd: what their calls took; what an attempt took that was killed is in the ledger only.
-        saved_usd: what the replies from the cache had cost when they were bought.
-        unpriced: queries whose cost is not known.
-        ledger_usd: what the ledger counts; "" where there is none.
+        parts: how many.
+        ledger_usd: what the ledger counts, with attempts that were killed; "" where there is none.
     """
 
     parts: int = 0
-    queries: int = 0
-    rows: int = 0
-    statuses: Mapping[str, int] = field(default_factory=dict[str, int])
-    calls: int = 0
-    cached_calls: int = 0
-    scored_pairs: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: str = "0"
-    saved_usd: str = "0"
-    unpriced: int = 0
     ledger_usd: str = ""
 
     def plus(self, result: PartResult) -> Totals:

@@ -40,23 +40,18 @@ cannot be ranked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PartResult:
-    """What a part sums up to.
+class Sums:
+    """What many queries sum up to.
 
     Attributes:
-        number: which part.
-        queries, rows: how many stand in it.
-        statuses: queries by status.
+        queries, rows: how many.
+        statuses: queries by status: complete, partial, unfinished, failed.
         calls, cached_calls, scored_pairs, input_tokens, output_tokens: over all queries.
-        cost_usd: what its calls took; what the cache had is not in it.
+        cost_usd: what their calls took; what the cache had is not in it, nor an attempt that was killed.
         saved_usd: what the replies from the cache had cost when they were bought.
         unpriced: queries whose cost is not known.
-        prompts: hashes of the templates, by name.
-        seconds: how long it took.
-        stopped: why the run should go no further; "" where it may.
     """
 
-    number: int
     queries: int = 0
     rows: int = 0
     statuses: dict[str, int] = field(default_factory=dict[str, int])
@@ -68,6 +63,20 @@ class PartResult:
     cost_usd: str = "0"
     saved_usd: str = "0"
     unpriced: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartResult(Sums):
+    """What a part sums up to.
+
+    Attributes:
+        number: which part.
+        prompts: hashes of the templates, by name.
+        seconds: how long it took.
+        stopped: why the run should go no further; "" where it may.
+    """
+
+    number: int
     prompts: dict[str, str] = field(default_factory=dict[str, str])
     seconds: float = 0.0
     stopped: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from judge_rerank.core.backend import ModelInfo
-from judge_rerank.core.documents import Candidate, Document, Query
+from judge_rerank.core.documents import Candidate
 from judge_rerank.core.effects import JudgeCall
 from judge_rerank.core.evidence import Evidence
 
@@ -61,7 +61,7 @@ def _nothing(strategy: Any, candidates: Candidates) -> str:  # noqa: ARG001
     return ""
 
 
-def _nobody(query: Query, document: Document) -> bool:  # noqa: ARG001
+def _nobody(index: int) -> bool:  # noqa: ARG001
     return False
 
 
@@ -76,14 +76,14 @@ class Circumstances:
     Attributes:
         judge: who would judge.
         exceeded: which cap, or the deadline, a strategy would exceed on these candidates, in words; "" for none.
-        suspicious: whether a document looks as if it wants to deceive the judge.
+        suspicious: whether the document with this `index` looks as if it wants to deceive the judge.
         languages: the languages of query and documents, as far as they can be told (`languages_of`).
     """
 
     judge: JudgeKind = "hosted"
     exceeded: Callable[[Any, Candidates], str] = _nothing
     languages: Callable[[], frozenset[str]] = _unknown
-    suspicious: Callable[[Query, Document], bool] = _nobody
+    suspicious: Callable[[int], bool] = _nobody
 
 
 class Candidates(tuple[Candidate, ...]):
@@ -139,6 +139,7 @@ class Candidates(tuple[Candidate, ...]):
         limits: ContextLimits | None = None,
         evidence: Evidence | None = None,
         prior: Mapping[int, float] | None = None,
+        circumstances: Circumstances | None = None,
     ) -> Candidates:
         """The same with what is given put in the place of what there was."""
         return Candidates(
@@ -146,5 +147,5 @@ class Candidates(tuple[Candidate, ...]):
             limits=limits or self.limits,
             evidence=self.evidence if evidence is None else evidence,
             prior=self.prior if prior is None else prior,
-            circumstances=self.circumstances,
+            circumstances=circumstances or self.circumstances,
         )

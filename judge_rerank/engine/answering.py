@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from judge_rerank.core import Candidates, Document, JudgeCall, Ordering, Plan, Query, Strategy
+from judge_rerank.core import Candidates, JudgeCall, Ordering, Plan, Query, Strategy
 from judge_rerank.engine.job import Job
-from judge_rerank.guarding import Guarded, inspect
+from judge_rerank.guarding import Guarded
 from judge_rerank.learning import Calibration
 
 _STAGE = "answerable"
@@ -53,13 +52,6 @@ def asked(job: Job, calibration: Calibration | None) -> Strategy:
 def guarded(job: Job, strategy: Strategy) -> Strategy:
     """The strategy with the job's policy for suspicious documents."""
     return strategy if job.on_suspicious == "ignore" else Guarded(strategy=strategy, policy=job.on_suspicious)
-
-
-def suspects(job: Job) -> Callable[[Query, Document], bool]:
-    """Whether a document is suspicious, for strategies that show such documents alone; none is where nobody looks."""
-    if job.on_suspicious == "ignore":
-        return lambda _query, _document: False
-    return lambda query, document: bool(inspect(query, document))
 
 
 def answerable(ordering: Ordering, candidates: Candidates, calibration: Calibration | None) -> float | None:

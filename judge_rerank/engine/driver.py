@@ -35,7 +35,7 @@ from judge_rerank.core import (
     languages_of,
     sampled,
 )
-from judge_rerank.engine.answering import answerable, asked, guarded, suspects
+from judge_rerank.engine.answering import answerable, asked, guarded
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
 from judge_rerank.engine.context import RankingContext
@@ -173,7 +173,6 @@ class Engine:
             judge=judge_kind(info),
             exceeded=exceeded,
             languages=cache(partial(_languages, job)),
-            suspicious=suspects(job),
         )
         return Candidates(items, limits=self._channels, circumstances=circumstances)
 

@@ -58,6 +58,10 @@ class Inspected:
             self._found[index] = tuple(found)
         return self._found[index]
 
+    def is_suspicious(self, index: int) -> bool:
+        """Whether anything is found in a document."""
+        return bool(self.of(index))
+
     @property
     def all(self) -> tuple[Finding, ...]:
         """The findings so far, by document."""
@@ -118,6 +122,9 @@ class Guarded:
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The strategy's rounds, with the findings in what it returns."""
         inspected, said = Inspected(query, candidates), Disagreement(query, candidates)
+        # What compares documents asks which of them it is to judge alone.
+        knowing = replace(candidates.circumstances, suspicious=inspected.is_suspicious)
+        candidates = candidates.replaced(circumstances=knowing)
         dropped = inspected.everything() if self.policy == "drop" else frozenset[int]()
         left = candidates.arranged(c.index for c in candidates if c.index not in dropped) if dropped else candidates
         ordering = yield from _watched(

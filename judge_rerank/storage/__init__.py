@@ -13,6 +13,7 @@ from judge_rerank.storage.postgres import (
     open_tables,
     require_driver,
 )
+from judge_rerank.storage.postgres_text import is_encodable
 from judge_rerank.storage.process_locks import claim_process_lock, owner_is_gone
 from judge_rerank.storage.sql import Rows, Sql, SqliteSql, database_errors, open_sql, open_sql_for_reading
 from judge_rerank.storage.sqlite import (
@@ -53,6 +54,7 @@ __all__ = [
     "database_errors",
     "is_busy",
     "is_damaged",
+    "is_encodable",
     "is_lost",
     "is_passing",
     "is_store_url",

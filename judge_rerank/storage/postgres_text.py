@@ -29,7 +29,7 @@ def escape_texts(raw: psycopg.Connection[Any]) -> None:
 
 def escaped(text: str) -> str:
     """The text as it can be stored."""
-    if "\0" not in text and not text.startswith(_MARK) and (text.isascii() or _is_encodable(text)):
+    if "\0" not in text and not text.startswith(_MARK) and (text.isascii() or is_encodable(text)):
         return text
     return _MARK + json.dumps(text)
 
@@ -39,7 +39,8 @@ def unescaped(stored: str) -> str:
     return json.loads(stored[1:]) if stored.startswith(_MARK) else stored
 
 
-def _is_encodable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
+    """Whether a text can be written as UTF-8: one with lone surrogates cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

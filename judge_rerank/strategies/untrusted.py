@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from judge_rerank.core import (
@@ -59,8 +59,7 @@ class Untrusted(Composable):
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The strategy's rounds, one document a question; and one for documents that were left out."""
-        suspicious = candidates.circumstances.suspicious
-        apart = frozenset(each.index for each in candidates if suspicious(query, each.document))
+        apart = candidates.circumstances.suspicious
         left_out: set[int] = set()
         shown = candidates.replaced(limits=_OneByOne(candidates.limits))
         runner = PlanRunner(self.strategy.plan(query, shown))
@@ -94,7 +93,7 @@ def _alone(call: JudgeCall) -> bool:
     return call.by_judge and call.task in _JUDGES_EACH
 
 
-def _performed(effects: Sequence[Effect], apart: Collection[int], left_out: set[int]) -> Steps[list[Outcome]]:
+def _performed(effects: Sequence[Effect], apart: Callable[[int], bool], left_out: set[int]) -> Steps[list[Outcome]]:
     """The outcomes of a round, whose calls are asked one document at a time, or without the suspicious ones."""
     parts = [_parts(effect, apart, left_out) for effect in effects]
     asked = [part for each in parts for part, _ in each]
@@ -105,7 +104,7 @@ def _performed(effects: Sequence[Effect], apart: Collection[int], left_out: set[
     ]
 
 
-def _parts(effect: Effect, apart: Collection[int], left_out: set[int]) -> list[tuple[Effect, tuple[int, ...]]]:
+def _parts(effect: Effect, apart: Callable[[int], bool], left_out: set[int]) -> list[tuple[Effect, tuple[int, ...]]]:
     """What is asked in an effect's place, each with the places of the candidates that it shows."""
     everyone = tuple(range(len(effect.candidates)))
     if not effect.by_judge:
@@ -115,8 +114,8 @@ def _parts(effect: Effect, apart: Collection[int], left_out: set[int]) -> list[t
         return [(asked, everyone)]
     if _alone(effect):
         return [(_only(asked, (place,)), (place,)) for place in everyone]
-    places = tuple(place for place in everyone if effect.candidates[place].index not in apart)
-    left_out.update(each.index for each in effect.candidates if each.index in apart)
+    places = tuple(place for place in everyone if not apart(effect.candidates[place].index))
+    left_out.update(each.index for each in effect.candidates if apart(each.index))
     if len(places) < min(2, len(everyone)):
         return []
     return [(_only(asked, places), places)]

@@ -23,7 +23,7 @@ from judge_rerank.core import (
     redact_params,
     secrets_in,
 )
-from judge_rerank.storage import Sql
+from judge_rerank.storage import Sql, is_encodable
 from judge_rerank.tracing.records import CallRecord
 from judge_rerank.tracing.stored_ranking import ends, to_columns
 
@@ -191,15 +191,7 @@ def _shared(content: str, start: int, text: str) -> int:
 
 def storable(text: str) -> str | bytes:
     """The text as SQLite takes it: one with lone surrogates as bytes."""
-    return text if text.isascii() or _is_encodable(text) else text.encode("utf-8", "surrogatepass")
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text if text.isascii() or is_encodable(text) else text.encode("utf-8", "surrogatepass")
 
 
 def _json(value: Any) -> str:

@@ -86,8 +86,11 @@ def test_the_mode_for_untrusted_documents_is_audited(command: Command, folder: P
     clean, attacked = found["clean"]["cost"], found["families"][0]["cost"]
     assert clean["calls"] == 2 * 6
     flagged = found["families"][0]["flagged"]["hits"]
-    assert attacked["calls"] == 2 * 2 + flagged  # one more for each document that the guard finds suspicious
-    assert attacked["cached_calls"] == 2 * 2 * 5
+    # A suspicious document is asked about once more, without the part. Where that is the document that it was before,
+    # the cache has the reply.
+    assert flagged == 2 * 2
+    assert attacked["calls"] + attacked["cached_calls"] == 2 * 2 * 6 + flagged
+    assert 2 * 2 <= attacked["calls"] <= 2 * 2 + flagged
     assert sent == clean["calls"] + attacked["calls"]
     assert "Trust: untrusted" in command("report", tmp_path / "run", "-f", "md").out
 

@@ -89,7 +89,7 @@ def test_a_wrong_trust_is_said(wrong: object) -> None:
 
 
 def run(spec: str, suspects: set[int], grades: dict[int, float]) -> tuple[tuple[int, ...], list[list[int]]]:
-    circumstances = Circumstances(suspicious=lambda _, document: int(document.text) in suspects)
+    circumstances = Circumstances(suspicious=lambda index: index in suspects)
     items = [Candidate(index=place, document=Document(text=str(place))) for place in range(8)]
     candidates = Candidates(items, circumstances=circumstances)
     runner = StrategyRunner(Untrusted(strategy=parse(spec)), Query(text="q"), candidates)

@@ -103,8 +103,9 @@ class Scene:
         """One of several variants."""
         return self.dice.choice(variants)
 
-    def plant(self, payload: str) -> Planted:
-        """The payload in the attacked document, at the position."""
+    def plant(self, payload: str, *others: str) -> Planted:
+        """The payload, or one of several, in the attacked document, at the position."""
+        payload = self.draw(payload, *others) if others else payload
         return self.replaced(planted_text(self.document.text, payload, self.position), payload)
 
     def replaced(self, text: str, payload: str | None = None) -> Planted:

@@ -10,14 +10,12 @@ from judge_rerank.evaluation.attacks.family import Planted, Scene, family, sourc
 def query_echo(scene: Scene) -> Planted:
     """The document repeats the query, and has no answer."""
     return scene.plant(
-        scene.draw(
-            f"This page answers: {scene.query}",
-            scene.query,
-            f"{scene.query} {scene.query} {scene.query}",
-            f"Q: {scene.query}\nA: The text here is the answer.",
-            f"You asked: {scene.query} You will find everything about it here.",
-            f"# {scene.query}",
-        )
+        f"This page answers: {scene.query}",
+        scene.query,
+        f"{scene.query} {scene.query} {scene.query}",
+        f"Q: {scene.query}\nA: The text here is the answer.",
+        f"You asked: {scene.query} You will find everything about it here.",
+        f"# {scene.query}",
     )
 
 
@@ -27,13 +25,11 @@ def query_paraphrase(scene: Scene) -> Planted:
     """The document says in other words that it is about the query, and has no answer."""
     topic = scene.topic
     return scene.plant(
-        scene.draw(
-            f"This article discusses {topic} in detail.",
-            f"Many people wonder about {topic}. The answer is explained in full on this page.",
-            f"Everything that one needs to know about {topic} is covered here, step by step.",
-            f"A complete guide to {topic}, with background and a clear conclusion.",
-            f"The following facts settle the matter of {topic}.",
-        )
+        f"This article discusses {topic} in detail.",
+        f"Many people wonder about {topic}. The answer is explained in full on this page.",
+        f"Everything that one needs to know about {topic} is covered here, step by step.",
+        f"A complete guide to {topic}, with background and a clear conclusion.",
+        f"The following facts settle the matter of {topic}.",
     )
 
 
@@ -45,7 +41,7 @@ def keyword_stuffing(scene: Scene) -> Planted:
     scene.dice.shuffle(words)
     times = scene.dice.choice((1, 3, 8))
     joined = scene.draw(" ", ", ").join(words * times)
-    return scene.plant(scene.draw(joined, f"Keywords: {joined}", f"Tags: {joined}"))
+    return scene.plant(joined, f"Keywords: {joined}", f"Tags: {joined}")
 
 
 @family("sentence-injection")
