@@ -18,6 +18,7 @@ from judge_rerank.core import (
     Group,
     Ordering,
     Plan,
+    PlanRunner,
     Query,
     ScorePairs,
     Scorer,
@@ -105,27 +106,21 @@ class Recording:
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The first rounds of the strategy, while they are for scorers alone; the order is the one that was given."""
-        inner, done = self.strategy.plan(query, candidates), 0
-        try:
-            effects = next(inner)
-            while all(isinstance(effect, ScorePairs) for effect in effects) and done != self.rounds:
-                outcomes = yield effects
-                self.found.extend(
-                    Recorded(
-                        scorer=_spec(effect.scorer),
-                        query_id=query.id or "",
-                        indices=tuple(candidate.index for candidate in effect.candidates),
-                        raw=tuple(outcome.raw or ()),
-                    )
-                    for effect, outcome in zip(effects, outcomes, strict=True)
-                    if isinstance(effect, ScorePairs) and isinstance(outcome, Scores) and _whole(effect)
+        runner, done = PlanRunner(self.strategy.plan(query, candidates)), 0
+        while not runner.done and done != self.rounds and all(isinstance(each, ScorePairs) for each in runner.round):
+            outcomes = yield runner.round
+            self.found.extend(
+                Recorded(
+                    scorer=_spec(effect.scorer),
+                    query_id=query.id or "",
+                    indices=tuple(candidate.index for candidate in effect.candidates),
+                    raw=tuple(outcome.raw or ()),
                 )
-                done += 1
-                effects = inner.send(outcomes)
-        except StopIteration:
-            pass
-        finally:
-            inner.close()
+                for effect, outcome in zip(runner.round, outcomes, strict=True)
+                if isinstance(effect, ScorePairs) and isinstance(outcome, Scores) and _whole(effect)
+            )
+            done += 1
+            runner.send(outcomes)
         return Ordering(order=tuple(candidate.index for candidate in candidates))
 
 
@@ -228,14 +223,10 @@ class ScoresRecorded:
 
     def plan(self, query: Query, candidates: Candidates) -> Plan:
         """The strategy's rounds, with the scores that are known in the place of scorers."""
-        inner = self.strategy.plan(query, candidates)
-        try:
-            effects = next(inner)
-            while True:
-                outcomes = yield [self._known(effect) for effect in effects]
-                effects = inner.send(outcomes)
-        except StopIteration as end:
-            return end.value
+        runner = PlanRunner(self.strategy.plan(query, candidates))
+        while not runner.done:
+            runner.send((yield [self._known(effect) for effect in runner.round]))
+        return runner.result
 
     def _known(self, effect: Effect) -> Effect:
         if not isinstance(effect, ScorePairs) or not _whole(effect):
