@@ -15,7 +15,7 @@ demo: $(READY) ## rerank real documents with models that run here: a bi-encoder,
 test: $(READY) ## every test, with coverage; fetches the small models
 	$(BIN)/judge-rerank models pull smollm2-135m
 	$(BIN)/judge-rerank models pull all-minilm-l6-v2
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --cov --cov-report=term:skip-covered
 
 docs: $(READY) ## the manual as a site, in build/site; stops at a link that leads nowhere
 	$(BIN)/python docs/site/drawings.py --check

@@ -1,5 +1,6 @@
 """Wheel and source checkout both find the prompts."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,8 +20,10 @@ def names(**options: object) -> list[str]:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
+    # A build writes beside what it builds, where another one may be under way.
+    copy = shutil.copytree(ROOT, folder / "copy", ignore=shutil.ignore_patterns(".*", "build", "dist", "*.egg-info"))
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT],
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, copy],
         check=True,
         capture_output=True,
     )

@@ -17,6 +17,9 @@ from tests.browser import installed
 from tests.examples import ROOT
 from tests.provider import Provider, QrelsJudge
 
+# One process builds the site, for all of them.
+pytestmark = pytest.mark.xdist_group("site")
+
 SITE = ROOT / "docs" / "site"
 CODE = sorted((ROOT / "judge_rerank").rglob("*.py"))
 

@@ -1,8 +1,8 @@
 """Builds the manual as a site, without a network: `python docs/site/build.py [FOLDER]`, or `make docs`.
 
 The pages of docs/, those that are made from the package and from the benchmarks, and the navigation are put together in
-build/manual, with all links turned to their places there. Zensical makes the site from that, and stops at a link or an
-anchor that leads nowhere.
+a folder of their own in build/, with all links turned to their places there. Zensical makes the site from that, and
+stops at a link or an anchor that leads nowhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import benchmarks
@@ -31,8 +32,14 @@ _LEFT_OUT = ("site", "examples")
 
 def main(target: Path) -> int:
     """Put the pages together, and make the site in `target`."""
-    folder = ROOT / "build" / "manual"
-    shutil.rmtree(folder, ignore_errors=True)
+    (ROOT / "build").mkdir(exist_ok=True)
+    # Two that build at once must not see each other's pages and caches.
+    with TemporaryDirectory(prefix="manual-", dir=ROOT / "build") as folder:
+        return built(Path(folder), target)
+
+
+def built(folder: Path, target: Path) -> int:
+    """As in `main`, with the pages in `folder`, two below the top of the repository."""
     assemble(folder / "docs")
     settings = yaml.safe_load((HERE / "site.yml").read_text("utf-8"))
     pages = {str(path.relative_to(folder / "docs")) for path in (folder / "docs").rglob("*.md")}

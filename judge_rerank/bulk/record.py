@@ -30,7 +30,8 @@ class Totals(Sums):
 
     Attributes:
         parts: how many.
-        ledger_usd: what the ledger counts, with attempts that were killed; "" where there is none.
+        ledger_usd: what the ledger counts: spent, and set aside for attempts whose end is not known; "" where there
+            is none.
     """
 
     parts: int = 0

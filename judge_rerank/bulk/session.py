@@ -106,18 +106,23 @@ class Session:
         record.write(self._folder)
         with self._engine.opened(self._work) as workers:
             workers.check()
-            return self._checked(workers, inputs, record, cancel)
+            record, stopped = self._checked(workers, inputs, record, cancel)
+        # Only now is nothing under way any more, and what those that were killed had sent is charged.
+        return self._ended(record, stopped)
 
     def _checked(
         self, workers: Workers, inputs: Sequence[Input], record: BulkRun, cancel: CancelToken | None
-    ) -> BulkRun:
+    ) -> tuple[BulkRun, str]:
         ready = self._staged(inputs, record)
         require_room(self._settings, self._folder / INPUT, ready)
         record = replace(record, parts=len(ready.parts), queries=ready.queries, rows=ready.rows)
         record = replace(record, empty_texts=ready.empty_texts)
         return self._ranked(workers, record, ready, cancel)
 
-    def _ranked(self, workers: Workers, record: BulkRun, ready: Staged, cancel: CancelToken | None) -> BulkRun:
+    def _ranked(
+        self, workers: Workers, record: BulkRun, ready: Staged, cancel: CancelToken | None
+    ) -> tuple[BulkRun, str]:
+        """Rank what is left; what is done by then, and why it ended before the end."""
         begun = time.monotonic()
         done = {each.number: each for each in _finished(self._folder, ready)}
         began_with = Totals.of(done.values())
@@ -142,9 +147,10 @@ class Session:
         if stopped:
             # Those that were under way have been written meanwhile, or not: what is there counts.
             total = Totals.of(_written(self._folder, ready))
-        return self._ended(replace(record, totals=total, prompts=prompts), stopped, time.monotonic() - begun)
+        seconds = round(record.seconds + time.monotonic() - begun, 3)
+        return replace(record, totals=total, prompts=prompts, seconds=seconds), stopped
 
-    def _ended(self, record: BulkRun, stopped: str, seconds: float) -> BulkRun:
+    def _ended(self, record: BulkRun, stopped: str) -> BulkRun:
         statuses = record.totals.statuses
         troubled = {name: count for name, count in statuses.items() if name != "complete"}
         reasons = [stopped] if stopped else []
@@ -153,8 +159,7 @@ class Session:
             "stopped" if stopped or troubled.get("unfinished") else "partial" if troubled else "complete"
         )
         totals = replace(record.totals, ledger_usd=self._ledger_usd())
-        seconds = round(record.seconds + seconds, 3)
-        record = replace(record, status=status, reasons=reasons, totals=totals, ended=now(), seconds=seconds)
+        record = replace(record, status=status, reasons=reasons, totals=totals, ended=now())
         record.write(self._folder)
         if status != "stopped":
             (self._folder / INPUT).empty()
@@ -177,7 +182,9 @@ class Session:
         if budget is None and store is None:
             return ""
         with Ledger.of(budget, store=store) as ledger:
-            return str(Decimal(ledger.totals().spent) / 1_000_000)
+            totals = ledger.totals()
+        # In a database, what a worker that was killed had sent is held until its lease has ended.
+        return str(Decimal(totals.spent + totals.held) / 1_000_000)
 
 
 def _budgeted(settings: JudgeSettings, folder: Folder) -> JudgeSettings:

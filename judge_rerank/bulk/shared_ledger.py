@@ -106,7 +106,9 @@ class LedgerOwner:
         self._end(worker)
 
     def close(self) -> None:
-        """Write what is pending."""
+        """Take all workers for ended, and write what is pending."""
+        for worker in {*self._heard, *self._open}:
+            self._end(worker)
         self._ledger.close()
 
     async def _answer(self, worker: str, order: Order) -> Answer:

@@ -19,7 +19,11 @@ from tests.bulk.conftest import ROOT, keys, results, rows, write_parquet
 from tests.provider import Faults, Provider
 
 # Ray warns of its own settings.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("ray"),  # one cluster
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 ray = pytest.importorskip("ray")
 

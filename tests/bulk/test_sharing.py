@@ -112,6 +112,22 @@ def test_a_shared_ledger_holds_the_cap_and_what_a_dead_worker_sent_stays_charged
         assert (ledger.totals().spent, ledger.totals().held, ledger.verify()) == (900, 0, [])
 
 
+def test_an_owner_that_closes_charges_what_workers_had_sent_that_were_killed(tmp_path: Path) -> None:
+    budget = Budget(usd="0.001", path=tmp_path / "spend.db")
+    owner = LedgerOwner(budget)
+
+    async def steps() -> None:
+        killed = SharedLedger(budget, owner.apply)
+        sent = await killed.reserve(300)
+        await sent.sent()
+        await killed.reserve(400)  # never sent
+
+    asyncio.run(steps())
+    owner.close()
+    with Ledger(tmp_path / "spend.db", budget=budget) as ledger:
+        assert (ledger.totals().spent, ledger.totals().held, ledger.verify()) == (300, 0, [])
+
+
 def test_an_owner_that_is_gone_is_an_error_and_no_call_is_sent(tmp_path: Path) -> None:
     async def apply(worker: str, orders: Sequence[Order]) -> list[Answer]:
         raise ConnectionError("gone")
