@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from judge_rerank.cache.serialisation import Entry, read_entry, write_entry
-from judge_rerank.cache.store import CacheInfo, Ended, Verification, looked_up
+from judge_rerank.cache.store import CacheInfo, Ended, Lookups, Verification
 from judge_rerank.core import ChatReply, DataError, RerankError
 from judge_rerank.storage import LEASE_S, PostgresSql, StoreUrl, Tables, is_lost, open_tables
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger("judge_rerank.cache")
 
-_COUNT_EVERY, _CULL_EVERY, _PAGE = 256, 64, 500
+_CULL_EVERY, _PAGE = 64, 500
 _LEFT_ALONE_S = 30.0
 """How long a database that cannot be used is not tried again."""
 
@@ -91,14 +91,14 @@ class SharedReplies:
         self._store, self._size_limit_bytes, self._expire_s = store, size_limit_bytes, expire_s
         self._lease_s = lease_s
         self._sql: PostgresSql | None = None
-        self._hits = self._misses = self._kept = 0
+        self._lookups, self._kept = Lookups(self._write_counts), 0
         self._left_alone_until = 0.0
         self._warned = False
 
     def get(self, key: str) -> ChatReply | None:
         """The reply, with what it cost when it was bought; None if there is none."""
         reply = self._run(lambda sql: self._find(sql, [key]), {}).get(key)
-        self._count([reply])
+        self._lookups.count([reply])
         return reply
 
     def keep(self, key: str, reply: ChatReply) -> None:
@@ -109,7 +109,7 @@ class SharedReplies:
         """By key, the reply if it is there, else whether the caller, with its token, is the one to ask."""
         nothing: dict[str, ChatReply | bool] = dict.fromkeys(tokens, True)
         found = self._run(lambda sql: self._claim(sql, tokens), nothing)
-        self._count(found.values())
+        self._lookups.count(found.values())
         return found
 
     def renew(self, key: str, token: str) -> None:
@@ -149,7 +149,7 @@ class SharedReplies:
 
     def clear(self) -> int:
         """Delete every reply; returns how many there were."""
-        self._hits = self._misses = 0
+        self._lookups.forget()
 
         def clear(sql: PostgresSql) -> int:
             sql.execute("DELETE FROM cache_counters")
@@ -209,17 +209,12 @@ class SharedReplies:
             yield from ((row["key"], row["body"]) for row in rows)
             after = rows[-1]["key"]
 
-    def _count(self, found: Iterable[ChatReply | bool | None]) -> None:
-        hits, misses = looked_up(found)
-        self._hits, self._misses = self._hits + hits, self._misses + misses
-        if self._hits + self._misses >= _COUNT_EVERY:
-            self.write_counts()
-
     def write_counts(self) -> None:
         """Add to the counters of all processes what was looked up here."""
-        if self._hits or self._misses:
-            self._run(lambda sql: sql.execute(_COUNT, (self._hits, self._misses)), None)
-            self._hits = self._misses = 0
+        self._lookups.write()
+
+    def _write_counts(self, hits: int, misses: int) -> None:
+        self._run(lambda sql: sql.execute(_COUNT, (hits, misses)), None)
 
     def _run(self, job: Callable[[PostgresSql], T], default: T) -> T:
         import psycopg

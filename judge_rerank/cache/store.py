@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -108,12 +108,12 @@ class ReplyStore:
         self._folder, self._expire_s = folder, expire_s
         self._store = Store(folder / "replies", size_limit_bytes=size_limit_bytes)
         self._leases = Leases(folder / "replies" / "leases.db")
-        self._hits = self._misses = 0
+        self._lookups = Lookups(self._write_counts)
 
     def get(self, key: str) -> ChatReply | None:
         """The reply, with what it cost when it was bought; None if there is none."""
         reply = self._find([key]).get(key)
-        self._count([reply])
+        self._lookups.count([reply])
         return reply
 
     def keep(self, key: str, reply: ChatReply) -> None:
@@ -130,7 +130,7 @@ class ReplyStore:
             late = self._find(held)  # what came while its row was still held
             self._leases.release_all({key: missing[key] for key in late})
             found |= {key: key in held for key in missing} | late
-        self._count(found.values())
+        self._lookups.count(found.values())
         return found
 
     def renew(self, key: str, token: str) -> None:
@@ -154,7 +154,7 @@ class ReplyStore:
     def clear(self) -> int:
         """Delete every reply; returns how many there were."""
         removed = self._store.clear()
-        self._hits = self._misses = 0
+        self._lookups.forget()
         if self._store.usable:
             self._leases.clear()
         return removed
@@ -189,20 +189,41 @@ class ReplyStore:
             entries = {key: write_entry(key, Entry(reply=reply, stored=now)) for key, reply in replies.items()}
             self._store.set_all(entries, expire_s=self._expire_s)
 
-    def _count(self, found: Iterable[ChatReply | bool | None]) -> None:
-        hits, misses = looked_up(found)
-        self._hits, self._misses = self._hits + hits, self._misses + misses
-        if self._hits + self._misses >= _COUNT_EVERY:
-            self.write_counts()
-
     def write_counts(self) -> None:
         """Add to the counters of all processes what was looked up here."""
-        if self._store.usable and (self._hits or self._misses):
-            self._leases.count(hits=self._hits, misses=self._misses)
-            self._hits = self._misses = 0
+        self._lookups.write()
+
+    def _write_counts(self, hits: int, misses: int) -> None:
+        if self._store.usable:
+            self._leases.count(hits=hits, misses=misses)
 
 
-def looked_up(found: Iterable[ChatReply | bool | None]) -> tuple[int, int]:
-    """How many hits and misses these look-ups are; one that has to wait, False, is made again and is neither."""
-    each = list(found)
-    return sum(isinstance(one, ChatReply) for one in each), sum(one is None or one is True for one in each)
+class Lookups:
+    """Hits and misses of this process, which are added to the counters of all processes now and then.
+
+    Args:
+        add: adds them.
+    """
+
+    def __init__(self, add: Callable[[int, int], object]) -> None:
+        self._add = add
+        self._hits = self._misses = 0
+
+    def count(self, found: Iterable[ChatReply | bool | None]) -> None:
+        """Count look-ups; one that has to wait, False, is made again and is neither a hit nor a miss."""
+        for one in found:
+            self._hits += isinstance(one, ChatReply)
+            self._misses += one is None or one is True
+        if self._hits + self._misses >= _COUNT_EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Add them now."""
+        if self._hits or self._misses:
+            hits, misses = self._hits, self._misses
+            self.forget()
+            self._add(hits, misses)
+
+    def forget(self) -> None:
+        """Do not add what was counted."""
+        self._hits = self._misses = 0
