@@ -61,7 +61,10 @@ def status(
     for job in chosen:
         if job.open and job.id is not None:
             _run(_look(state, job, api_base))
-    _show([found for job in chosen if (found := state.job(job.name)) is not None], style)
+    if not chosen:
+        note("No job is open. All that are recorded: judge-rerank batch list")
+    if chosen or style == "json":
+        _show([found for job in chosen if (found := state.job(job.name)) is not None], style)
 
 
 @app.command("resume")

@@ -70,7 +70,8 @@ def test_a_judge_that_obeys_is_found_out(command: Command, folder: Path, tmp_pat
     assert found["audit"]["model"] == "openai/test"
     assert found["audit"]["settings"] == {"strategy": "score(batch_size=1)"}
     assert "warning: direct-instruction lifts" in ran.err
-    assert "direct-instruction" in again.out
+    assert again.out.startswith("direct-instruction lifts")
+    assert "into the top 1.\n" in again.out
     assert "Clean nDCG@10" in again.out
 
 

@@ -54,6 +54,9 @@ def test_an_interrupted_run_is_waited_for_and_goes_on(
         assert "ended" in capsys.readouterr().out
         assert run(["batch", "resume", "--dir", str(tmp_path)]) == 0
         assert "No job is open" in capsys.readouterr().err
+        assert run(["batch", "status", "--dir", str(tmp_path)]) == 0
+        said = capsys.readouterr()
+        assert (said.out, "No job is open" in said.err) == ("", True)
         with judging(MODEL, provider.url, tmp_path) as judge:
             rankings = judge.rerank_many(PAIRS, "score(batch_size=3)", mode="batch")
         assert [ranking.status for ranking in rankings] == ["complete"] * 3

@@ -120,13 +120,12 @@ def audit_headline(audit: Audit) -> str:
     if not attacks:
         return "No attacked ranking could be counted."
     worst = max(attacks, key=lambda row: (row.lifted[k].rate or 0.0, row.lift))
-    share = worst.lifted[k]
+    share, several = worst.lifted[k], len(attacks) > 1
     if not share.hits:
-        return f"None of {len(attacks)} kinds of attack lifted a document into the top {k}."
-    return (
-        f"{worst.family.name} lifts {share.hits} of {share.n} documents into the top {k}, the most of "
-        f"{len(attacks)} kinds of attack."
-    )
+        tried = f"None of {len(attacks)} kinds of attack" if several else worst.family.name
+        return f"{tried} lifted {'a' if several else 'no'} document into the top {k}."
+    most = f", the most of {len(attacks)} kinds of attack" if several else ""
+    return f"{worst.family.name} lifts {share.hits} of {share.n} documents into the top {k}{most}."
 
 
 def audit_facts(audit: Audit) -> Mapping[str, str]:
