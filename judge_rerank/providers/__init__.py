@@ -17,6 +17,7 @@ from judge_rerank.providers.batch import (
     BatchState,
     JobControl,
     JobProgress,
+    JobTooSmall,
     Posted,
     RecordedRequest,
     Unanswered,
@@ -28,6 +29,7 @@ from judge_rerank.providers.batch import (
     question_of,
     reached,
     reply_lost,
+    too_few,
 )
 from judge_rerank.providers.concurrency import ConcurrencyLimiter
 from judge_rerank.providers.factory import (
@@ -60,6 +62,7 @@ __all__ = [
     "ConcurrencyLimiter",
     "JobControl",
     "JobProgress",
+    "JobTooSmall",
     "LiteLLMBackend",
     "ObjectBackend",
     "Posted",
@@ -81,4 +84,5 @@ __all__ = [
     "question_of",
     "reached",
     "reply_lost",
+    "too_few",
 ]

@@ -1,7 +1,7 @@
 """What happened on the wire, read from the errors behind an error.
 
-LiteLLM gives some providers (Azure and ten more) no pool of ours, so nobody sees their requests. Its own errors carry
-statuses that it made up; the errors of the HTTP clients behind them carry those that came.
+LiteLLM gives some ten providers no pool of ours, so nobody sees their requests. Its own errors carry statuses that it
+made up; the errors of the HTTP clients behind them carry those that came.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from judge_rerank.core import InputError
 from judge_rerank.providers import catalog
 from judge_rerank.providers.connection import Connection
 from judge_rerank.providers.http_transport import Connections, Exchange
-from judge_rerank.providers.litellm_module import close_clients, forget_clients
+from judge_rerank.providers.litellm_module import azure_client, close_clients, forget_clients
 from judge_rerank.providers.litellm_module import load as _litellm
 
 _TAKES_CLIENT = frozenset(
@@ -63,6 +63,8 @@ class LiteLLMConnection(Connection):
             if self._client is None or self._client.shared_session is not session:
                 self._client = litellm.AsyncHTTPHandler(shared_session=session)
             asked = {**asked, "client": self._client}
+        elif self._route.provider == "azure":
+            asked = {**asked, "client": azure_client(session, model=self._route.model, asked=asked)}
         call = asyncio.create_task(self._sending(litellm, asked, session, exchange))
         try:
             return await asyncio.shield(call)

@@ -10,9 +10,11 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from judge_rerank.core import MissingExtra
 
@@ -23,6 +25,9 @@ _ENVIRONMENT = {
 }
 
 _import_lock = threading.Lock()
+
+_azure_sessions: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""The pool of each client for Azure that was made here."""
 
 
 @lru_cache(maxsize=1)
@@ -66,6 +71,33 @@ def load_client(*, own: bool) -> None:
     load()
     if not own:
         import_module("openai.resources")
+
+
+def azure_client(session: Any, *, model: str, asked: Mapping[str, Any]) -> Any:
+    """LiteLLM's own client for Azure, over this pool: for Azure it takes no pool from its caller, but a whole client.
+
+    Args:
+        session: the pool.
+        model: the deployment.
+        asked: what LiteLLM is asked, with the address, and the key or what a token is got by.
+    """
+    from litellm.llms.azure.common_utils import BaseAzureLLM, get_azure_credentials
+    from litellm.llms.openai.common_utils import BaseOpenAILLM
+
+    azure: Any = BaseAzureLLM()
+    found = get_azure_credentials(*(asked.get(name) for name in ("api_base", "api_key", "api_version")))
+    client = azure.get_azure_openai_client(
+        api_key=found.api_key,
+        api_base=found.api_base,
+        api_version=found.api_version or load().AZURE_DEFAULT_API_VERSION,
+        litellm_params={"azure_ad_token": os.environ.get("AZURE_AD_TOKEN"), **asked, "max_retries": 0},
+        _is_async=True,
+        model=model,
+    )
+    if _azure_sessions.get(client) is not session:  # LiteLLM keeps the client of the last call, which may be ours
+        client = client.copy(http_client=BaseOpenAILLM.get_async_http_client(session))
+        _azure_sessions[client] = session
+    return client
 
 
 def use_session(litellm: Any, provider: str, session: Any) -> None:

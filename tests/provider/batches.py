@@ -1,4 +1,4 @@
-"""A provider with batch jobs on the loopback interface, in the shapes of OpenAI, Anthropic and Gemini."""
+"""A provider with batch jobs on the loopback interface, in the shapes of OpenAI, Azure, Anthropic and Gemini."""
 
 from __future__ import annotations
 
@@ -73,10 +73,11 @@ class BatchProvider:
         self.bill, self.direct = Bill(), Bill()
         self.jobs: list[LoopbackJob] = []
         self.created, self.go_on = threading.Event(), threading.Event()
-        self.hold_upload = self.hold_create = False
+        self.hold_upload = self.hold_create = self.bad_files = False
         self.held = False
         self.uploading = threading.Event()
         self._files: dict[str, bytes] = {}
+        self._looks: dict[str, int] = {}
         self._before: dict[str, int] = {}
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -142,6 +143,8 @@ class BatchProvider:
             return web.json_response(self._judged(path, await request.json(), self.direct, 1.0))
         if path.endswith("/content"):
             return web.Response(body=self._files[path.split("/")[-2]])
+        if "/files/" in path:
+            return web.json_response(self._looked_at(path.rpartition("/")[2]))
         if path.endswith("/results"):
             job = self._job(path.removesuffix("/results"))
             return web.Response(body=b"".join(json.dumps(line).encode() + b"\n" for line in job.answers))
@@ -152,6 +155,12 @@ class BatchProvider:
         if job.state == "running" and job.polls >= self.polls and not self.held:
             self._finish(job, "ended")
         return web.json_response(self._shown(job))
+
+    def _looked_at(self, name: str) -> Json:
+        """A file, which Azure takes a moment to look at."""
+        looks = self._looks[name] = self._looks.get(name, 0) + 1
+        status = "error" if self.bad_files else "pending" if looks == 1 else "processed"
+        return {"id": name, "status": status, "status_details": "A line is too long." if self.bad_files else None}
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
@@ -179,6 +188,16 @@ class BatchProvider:
             lines = [json.loads(line) for line in self._files[body["input_file_id"]].splitlines()]
             asked = [(line["custom_id"], line["body"]) for line in lines]
             assert {line["url"] for line in lines} == {body["endpoint"]}
+            assert len({line["body"]["model"] for line in lines}) == 1
+            if (
+                "/openai/" in path
+            ):  # Azure, which takes a file once it has looked at it, whatever version it is asked by
+                assert body["endpoint"] == "/chat/completions"
+                assert self._looks[body["input_file_id"]] > 1
+                assert (path, request.query.get("api-version")) in {
+                    ("/openai/batches", "2024-10-21"),
+                    ("/openai/v1/batches", None),
+                }
             name = body["metadata"]["name"]
             job = LoopbackJob(job_id, "openai", name, "/v1/chat/completions", asked, file=body["input_file_id"])
         assert len({name for name, _ in job.requests}) == len(job.requests)

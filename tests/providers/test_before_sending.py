@@ -174,6 +174,14 @@ def test_what_azure_refused_is_not_charged(provider: Provider, monkeypatch: pyte
     assert cost == (provider.bill.input_tokens + provider.bill.output_tokens) * 1000
 
 
+def test_azure_is_asked_once_where_the_connection_is_lost(provider: Provider, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
+    backend = LiteLLMBackend("azure/gpt-4.1-mini", api_base=provider.url, api_key=KEY)
+    provider.misbehave(Fault(kind="reset"))
+    error = failure(backend)
+    assert (type(error), error.sent, provider.requests) == (ProviderUnavailable, True, 1)
+
+
 @pytest.mark.parametrize("model", ["azure/gpt-4.1-mini", "maritalk/m"])
 def test_an_address_where_nobody_listens_costs_nothing(monkeypatch: pytest.MonkeyPatch, model: str):
     monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")

@@ -21,6 +21,7 @@ from judge_rerank.providers import (
     job_failed,
     not_run,
     reply_lost,
+    too_few,
 )
 from judge_rerank.spending import Receipt, Reservation
 
@@ -62,7 +63,7 @@ class Batcher:
 
     def __init__(self, jobs: BatchJobs, pace: Pace) -> None:
         self._jobs, self._state, self._pace = jobs, jobs.state, pace
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[tuple[str, str], _Group] = {}
         self._by_job: dict[str, list[_Waiting]] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
         self._making: set[asyncio.Task[None]] = set()
@@ -131,7 +132,8 @@ class Batcher:
 
     def _collect(self, waiting: _Waiting, api: BatchApi, backend: _Asker) -> None:
         """Have a request asked by the next job."""
-        group = self._groups.setdefault(api.address, _Group(provider=backend.provider, model=backend.model, api=api))
+        key = (api.address, backend.model)
+        group = self._groups.setdefault(key, _Group(provider=backend.provider, model=backend.model, api=api))
         group.waiting.append(waiting)
         self._collected.set()
 
@@ -161,10 +163,19 @@ class Batcher:
             self._collected.clear()
             groups, self._groups = self._groups, {}
             for group in groups.values():
-                for part in _parts(group):
+                for part in self._large_enough(group):
                     task = asyncio.create_task(self._made(group, part))
                     self._making.add(task)
                     task.add_done_callback(self._making.discard)
+
+    def _large_enough(self, group: _Group) -> list[list[_Waiting]]:
+        """What is collected, as jobs; those who are too few for one are told so."""
+        parts, fewest = _parts(group), group.api.fewest_requests
+        for part in parts:
+            if len(part) < fewest:
+                for waiting in part:
+                    self._settle(waiting, too_few(group.model, len(part), fewest))
+        return [part for part in parts if len(part) >= fewest]
 
     async def _made(self, group: _Group, part: Sequence[_Waiting]) -> None:
         """Make a job and wait for it, until the provider has room for it."""
@@ -278,6 +289,10 @@ def _parts(group: _Group) -> list[list[_Waiting]]:
             size = 0
         parts[-1].append(waiting)
         size += bytes_
+    missing = group.api.fewest_requests - len(parts[-1])
+    if missing > 0 and len(parts) > 1:  # the last one has what the others left, which may be too few for a job
+        parts[-1] = parts[-2][-missing:] + parts[-1]
+        del parts[-2][-missing:]
     return parts
 
 

@@ -21,6 +21,7 @@ from judge_rerank.providers import (
     BatchApi,
     BatchBackend,
     ConcurrencyLimiter,
+    JobTooSmall,
     Posted,
     batch_api_of,
     question_of,
@@ -72,7 +73,9 @@ class BatchChannel(ModelChannel):
             _used.reset(before)
         self.batcher.used(used)
         error = result.error
-        if self.direct is None or not isinstance(error, ProviderError) or not error.retryable:
+        if self.direct is None or not isinstance(error, ProviderError):
+            return result
+        if not (error.retryable or isinstance(error, JobTooSmall)):
             return result
         again = await self.direct.ask(call, context, number=number, round_=round_)
         return replace(again, usage=added(result.usage, again.usage))
@@ -100,7 +103,7 @@ def in_batches(channel: ModelChannel, batcher: Batcher, pace: Pace, pricing: Pri
     priced = priced_in_batches(channel, pricing=pricing)
     same = {each.name: getattr(priced, each.name) for each in fields(ModelChannel)}
     same |= {
-        "backend": BatchBackend(channel.backend, ask=ask, used=used),
+        "backend": BatchBackend(channel.backend, api=api, ask=ask, used=used),
         "limiter": ConcurrencyLimiter(_UNLIMITED),
         "cache": None if channel.cache is None else cast("ReplyCache", _PacedCache(channel.cache, pace)),
     }
@@ -109,13 +112,21 @@ def in_batches(channel: ModelChannel, batcher: Batcher, pace: Pace, pricing: Pri
     return BatchChannel(**same, batcher=batcher, pace=pace, direct=channel if direct else None)
 
 
-def priced_in_batches(channel: ModelChannel, *, pricing: Pricing) -> ModelChannel:
+def priced_in_batches(channel: ModelChannel, *, pricing: Pricing, ready: bool = False) -> ModelChannel:
     """The way to a model with the price of its batch jobs, for what only counts.
 
+    Args:
+        channel: the way by single requests.
+        pricing: the prices.
+        ready: whether all that jobs need has to be there.
+
     Raises:
-        InputError: it has no batch jobs.
+        InputError: it has no batch jobs, or they need something that is not set.
+        MissingExtra: they need a package that is not installed.
     """
-    checked(channel)
+    _, api = checked(channel)
+    if ready:
+        api.check_setup(channel.info.params)
     return replace(channel, price=pricing.price(channel.info.name, batch=True))
 
 

@@ -41,7 +41,7 @@ class Ways:
         """One ranking."""
         if job.options.mode == "direct":
             return await self._engine.run(job)
-        await asyncio.to_thread(self.estimate, job)
+        await asyncio.to_thread(self._check, job)
         async with self._batched(job.options) as engine:
             return await engine.run(job)
 
@@ -81,12 +81,21 @@ class Ways:
         found = self.counting("batch").estimate(job)
         return replace(found, longest_wait_s=found.rounds * WINDOW_S)
 
-    def counting(self, mode: Mode) -> Engine:
-        """An engine with the prices of a mode, for what only counts."""
+    def counting(self, mode: Mode, *, ready: bool = False) -> Engine:
+        """An engine with the prices of a mode, for what only counts; `ready` where jobs are about to be made."""
         if mode == "direct":
             return self._engine
-        pricing = self._channels.pricing
-        return self._engine.over(self._channels.adapted(partial(priced_in_batches, pricing=pricing)), Pace())
+        priced = partial(priced_in_batches, pricing=self._channels.pricing, ready=ready)
+        return self._engine.over(self._channels.adapted(priced), Pace())
+
+    def _check(self, job: Job) -> None:
+        """Try a ranking without a call.
+
+        Raises:
+            InputError: something that it asks has no batch jobs, or they need what is not set.
+            MissingExtra: they need a package that is not installed.
+        """
+        self.counting("batch", ready=True).estimate(job)
 
     async def _first_checked(self, jobs: AsyncIterable[Job | RerankError]) -> AsyncGenerator[Job | RerankError]:
         """The jobs, of which the first is tried without a call: the others ask the same models."""
@@ -94,7 +103,7 @@ class Ways:
         async for job in jobs:
             if first and isinstance(job, Job):
                 first = False
-                await in_thread(self.estimate, job)
+                await in_thread(self._check, job)
             yield job
 
     def _batched(self, options: RankOptions) -> AbstractAsyncContextManager[Engine]:

@@ -8,10 +8,12 @@ from judge_rerank.providers.batch.api import (
     BatchApi,
     BatchRequest,
     JobProgress,
+    JobTooSmall,
     api_of,
     job_failed,
     not_run,
     reply_lost,
+    too_few,
 )
 from judge_rerank.providers.batch.backend import BatchBackend, batch_api_of, question_of
 from judge_rerank.providers.batch.control import JobControl
@@ -34,6 +36,7 @@ __all__ = [
     "BatchState",
     "JobControl",
     "JobProgress",
+    "JobTooSmall",
     "Posted",
     "RecordedRequest",
     "Unanswered",
@@ -45,4 +48,5 @@ __all__ = [
     "question_of",
     "reached",
     "reply_lost",
+    "too_few",
 ]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 
-from judge_rerank.providers.batch.api import BatchRequest, BatchResult, JobProgress, Phase, Sought, batch_api
-from judge_rerank.providers.batch.control import JobControl, number, table, tables
+from judge_rerank.providers.batch.api import BatchApi, BatchRequest, BatchResult, JobProgress, Phase, Sought, batch_api
+from judge_rerank.providers.batch.control import JobControl, made_at, number, table, tables
 from judge_rerank.providers.batch.http_exchange import Answered, Posted
 
 _STATUSES: Mapping[str, int] = {
@@ -28,12 +27,11 @@ _PAGES = 20
 
 
 @batch_api("anthropic")
-class AnthropicBatches:
+class AnthropicBatches(BatchApi):
     """Jobs at `/batches` under the address of the messages."""
 
     most_requests: ClassVar[int] = 100_000
     most_bytes: ClassVar[int] = 256_000_000
-    by_order: ClassVar[bool] = False
 
     def __init__(self, posted: Posted, control: JobControl) -> None:
         self._url = f"{posted.address}/batches"
@@ -48,10 +46,6 @@ class AnthropicBatches:
     def size(self, item: BatchRequest) -> int:
         """The bytes of a request, or a little more."""
         return len(item.posted.body) + 120
-
-    async def upload(self, name: str, items: Sequence[BatchRequest]) -> str:  # noqa: ARG002
-        """Nothing."""
-        return ""
 
     async def create(self, name: str, items: Sequence[BatchRequest], uploaded: str) -> str:  # noqa: ARG002
         """Make the job, with the beta features that any of its requests needs."""
@@ -70,7 +64,7 @@ class AnthropicBatches:
         for _ in range(_PAGES):
             found = await self._control.get(f"{self._url}?limit=100{page}", self._headers)
             jobs = tables(found.get("data"))
-            young = [job for job in jobs if _made(job) >= sought.since - _CLOCKS_DIFFER_S]
+            young = [job for job in jobs if made_at(job.get("created_at")) >= sought.since - _CLOCKS_DIFFER_S]
             candidates += [
                 str(job["id"]) for job in young if job["id"] not in sought.known and _size(job) == sought.requests
             ]
@@ -123,10 +117,3 @@ def _result(line: dict[str, Any]) -> BatchResult:
 
 def _size(job: Mapping[str, Any]) -> int:
     return sum(number(each) for each in table(job.get("request_counts")).values())
-
-
-def _made(job: Mapping[str, Any]) -> float:
-    try:
-        return datetime.fromisoformat(str(job.get("created_at"))).timestamp()
-    except ValueError:
-        return 0.0

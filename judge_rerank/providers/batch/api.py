@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from judge_rerank.core import InputError, ProviderError, ProviderTimeout, RateLimited, RequestRejected
 from judge_rerank.providers.batch.control import JobControl
@@ -80,15 +80,32 @@ class BatchApi(Protocol):
     """The batch API of a provider, for the jobs of one account at one address.
 
     Attributes:
-        most_requests, most_bytes: of one job.
+        fewest_requests, most_requests, most_bytes: of one job.
         by_order: whether results may come without the names of their requests, in the order of those.
     """
 
+    fewest_requests: ClassVar[int] = 1
     most_requests: ClassVar[int]
     most_bytes: ClassVar[int]
-    by_order: ClassVar[bool]
+    by_order: ClassVar[bool] = False
 
     def __init__(self, posted: Posted, control: JobControl) -> None: ...
+
+    @classmethod
+    def check_setup(cls, params: Mapping[str, Any]) -> None:
+        """Raise where something is missing that jobs need beside a key.
+
+        Args:
+            params: those of the model.
+
+        Raises:
+            InputError: what has to be set.
+            MissingExtra: a package is not installed.
+        """
+
+    @classmethod
+    def refused(cls, posted: Posted) -> Answered | None:
+        """The answer to a request that a job would turn away; None where it would not, as far as is known."""
 
     @property
     def address(self) -> str:
@@ -99,9 +116,9 @@ class BatchApi(Protocol):
         """The bytes that a request takes in a job."""
         ...
 
-    async def upload(self, name: str, items: Sequence[BatchRequest]) -> str:
+    async def upload(self, name: str, items: Sequence[BatchRequest]) -> str:  # noqa: ARG002
         """What has to be there before the job is made; what it is called, or "" where nothing has to."""
-        ...
+        return ""
 
     async def create(self, name: str, items: Sequence[BatchRequest], uploaded: str) -> str:
         """Make the job; its id."""
@@ -146,20 +163,28 @@ def api_of(provider: str) -> type[BatchApi]:
     Raises:
         InputError: this package knows none of it.
     """
-    for name in ("anthropic", "gemini", "openai"):
+    for name in ("anthropic", "azure", "gemini", "openai"):
         import_module(f"judge_rerank.providers.batch.{name}")  # which registers itself
-    if provider == "azure":
-        raise InputError(
-            "mode='batch' cannot be used with azure/ models, whose requests LiteLLM sends by a client of its own. Name "
-            "the deployment by Azure's API of OpenAI's shape: Judge('openai/DEPLOYMENT', "
-            "api_base='https://RESOURCE.openai.azure.com/openai/v1')."
-        )
     if provider not in APIS:
         raise InputError(
             f"mode='batch' cannot be used with models of {provider!r}: it has no batch jobs, or none that this package "
             f"knows. Providers with batch jobs: {', '.join(sorted(APIS))}. Use mode='direct'."
         )
     return APIS[provider]
+
+
+class JobTooSmall(RequestRejected):
+    """A job of so few requests is not taken. One by one, they would be."""
+
+
+def too_few(model: str, requests: int, fewest: int) -> JobTooSmall:
+    """The error of requests that are too few for a job."""
+    return JobTooSmall(
+        f"{model}: a round asks {requests} of it, and its provider takes no batch job of fewer than {fewest} requests. "
+        "Use batch_fallback='direct', which asks so few one by one at the full price, or give more queries at a time.",
+        model=model,
+        sent=False,
+    )
 
 
 def not_run(model: str, phase: str) -> ProviderError:

@@ -62,12 +62,13 @@ class BatchBackend:
 
     Args:
         inner: the backend that makes the requests and reads the replies. It sends nothing.
+        api: the provider's, which knows what a job would turn away.
         ask: has a request answered.
         used: is told what became of the answer.
     """
 
-    def __init__(self, inner: Backend, *, ask: Ask, used: Used) -> None:
-        self._inner, self._ask, self._used = inner, ask, used
+    def __init__(self, inner: Backend, *, api: type[BatchApi], ask: Ask, used: Used) -> None:
+        self._inner, self._api, self._ask, self._used = inner, api, ask, used
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._same: dict[str, set[int]] = {}
 
@@ -120,6 +121,10 @@ class BatchBackend:
                         return await self._inner.complete(quick)
                 except Unanswered as unanswered:
                     posted = unanswered.posted
+            refused = self._api.refused(posted)
+            if refused is not None:
+                answers[posted.custom_id(occurrence)] = refused
+                continue
             name, answered = await self._ask(question, posted, occurrence)
             answers[name] = answered
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from judge_rerank.core import InputError, ProviderError, ProviderUnavailable
@@ -99,9 +100,10 @@ class JobControl:
             exchange.sent, exchange.unreachable, cause = False, True, error
         except (aiohttp.ClientError, TimeoutError) as error:
             cause = error
-        raise self._ours(cause, exchange) from None
+        raise self.translated(cause, exchange) from None
 
-    def _ours(self, error: Exception, exchange: Exchange) -> ProviderError:
+    def translated(self, error: Exception, exchange: Exchange) -> ProviderError:
+        """The error of a request about a job, as one of ours."""
         ours = translated(error, exchange, model=f"{self.model} (batch job)", secrets=self._secrets)
         if isinstance(ours, InputError):
             return ProviderUnavailable(str(ours), model=self.model, sent=False)
@@ -121,6 +123,16 @@ def tables(value: object) -> list[dict[str, Any]]:
 def number(value: object) -> int:
     """A count; 0 for anything else."""
     return int(str(value)) if isinstance(value, (int, str)) and str(value).isdecimal() else 0
+
+
+def made_at(value: object) -> float:
+    """When something was made, in seconds since 1970, which providers say as a number or in words; 0 for neither."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _json(raw: bytes) -> dict[str, Any]:

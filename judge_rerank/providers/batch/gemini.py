@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from judge_rerank.providers.batch.api import BatchRequest, BatchResult, JobProgress, Phase, Sought, batch_api
+from judge_rerank.providers.batch.api import BatchApi, BatchRequest, BatchResult, JobProgress, Phase, Sought, batch_api
 from judge_rerank.providers.batch.control import JobControl, number, table, tables
 from judge_rerank.providers.batch.http_exchange import Answered, Posted
 
@@ -26,7 +26,7 @@ _PAGES = 20
 
 
 @batch_api("gemini")
-class GeminiBatches:
+class GeminiBatches(BatchApi):
     """Jobs at `batches`, made by `models/NAME:batchGenerateContent` with the requests in the body."""
 
     most_requests: ClassVar[int] = 50_000
@@ -51,10 +51,6 @@ class GeminiBatches:
     def size(self, item: BatchRequest) -> int:
         """The bytes of a request, or a little more."""
         return len(item.posted.body) + 140
-
-    async def upload(self, name: str, items: Sequence[BatchRequest]) -> str:  # noqa: ARG002
-        """Nothing."""
-        return ""
 
     async def create(self, name: str, items: Sequence[BatchRequest], uploaded: str) -> str:  # noqa: ARG002
         """Make the job."""

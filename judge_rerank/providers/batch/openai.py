@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
-from judge_rerank.providers.batch.api import BatchRequest, BatchResult, JobProgress, Phase, Sought, batch_api
-from judge_rerank.providers.batch.control import JobControl, number, table, tables
+from judge_rerank.providers.batch.api import BatchApi, BatchRequest, BatchResult, JobProgress, Phase, Sought, batch_api
+from judge_rerank.providers.batch.control import JobControl, made_at, number, table, tables
 from judge_rerank.providers.batch.http_exchange import Answered, Posted
 
 _CHAT = "/chat/completions"
@@ -25,12 +25,11 @@ _PAGES = 20
 
 
 @batch_api("openai")
-class OpenAIBatches:
+class OpenAIBatches(BatchApi):
     """Jobs at `/files` and `/batches` beside the address of the chat."""
 
     most_requests: ClassVar[int] = 50_000
     most_bytes: ClassVar[int] = 200_000_000
-    by_order: ClassVar[bool] = False
     endpoint: ClassVar[str] = "/v1" + _CHAT
 
     def __init__(self, posted: Posted, control: JobControl) -> None:
@@ -101,7 +100,7 @@ class OpenAIBatches:
             if (
                 not jobs
                 or not found.get("has_more")
-                or (jobs[-1].get("created_at") or 0) < sought.since - _CLOCKS_DIFFER_S
+                or made_at(jobs[-1].get("created_at")) < sought.since - _CLOCKS_DIFFER_S
             ):
                 return None
             query["after"] = str(jobs[-1].get("id"))
@@ -112,7 +111,7 @@ class OpenAIBatches:
         found = await self._control.get(self._url(f"/batches/{job}"))
         counts, errors = table(found.get("request_counts")), tables(table(found.get("errors")).get("data"))
         return JobProgress(
-            phase=_PHASES.get(str(found.get("status")), "running"),
+            phase=_PHASES.get(str(found.get("status")).lower(), "running"),
             succeeded=number(counts.get("completed")),
             failed=number(counts.get("failed")),
             detail=" ".join(dict.fromkeys(str(error.get("message")) for error in errors[:5])),
