@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from judge_rerank import CancelToken
 from judge_rerank.cli import run
+from tests.engine import test_batch
 from tests.engine.test_batch import GRADES, PAIRS, judging
 from tests.provider import QrelsJudge
 from tests.provider.batches import BatchProvider
@@ -20,19 +18,8 @@ MODEL = "openai/gpt-4.1-mini"
 
 
 def interrupted(provider: BatchProvider, folder: Path) -> None:
-    """A run that is ended while its first job is under way."""
-    provider.held = True
-    cancel = CancelToken()
-
-    def end() -> None:
-        while not (provider.jobs and provider.jobs[0].polls):
-            time.sleep(0.01)
-        cancel.cancel()
-
-    threading.Thread(target=end).start()
     with judging(MODEL, provider.url, folder) as judge:
-        rankings = judge.rerank_many(PAIRS, "score(batch_size=3)", mode="batch", cancel=cancel)
-    assert [ranking.status for ranking in rankings] == ["partial"] * 3
+        test_batch.interrupted(provider, judge, PAIRS, "score(batch_size=3)")
 
 
 def test_an_interrupted_run_is_waited_for_and_goes_on(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partialmethod
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from judge_rerank import AuthenticationError, Budget, InputError, Judge, Price, Ranking, RequestRejected
+from judge_rerank import AuthenticationError, Budget, CancelToken, InputError, Judge, Price, Ranking, RequestRejected
 from judge_rerank.providers import BatchPauses, api_of
 from judge_rerank.testing import FakeBackend
 from tests.provider import Provider, QrelsJudge
@@ -62,6 +64,23 @@ def test_the_same_rankings_at_half_the_bill(model: str, strategy: str, tmp_path:
     assert all(ranking.status == "complete" for ranking in batch)
     cost = sum((ranking.usage.cost_usd or Decimal(0) for ranking in batch), Decimal(0))
     assert 0 <= cost - full / 2 <= Decimal("0.000001") * sum(ranking.usage.calls for ranking in batch)
+
+
+def interrupted(
+    provider: BatchProvider, judge: Judge, pairs: Sequence[tuple[str, Sequence[str]]], strategy: str
+) -> None:
+    """A run that is ended while its first job is under way."""
+    provider.held = True
+    cancel = CancelToken()
+
+    def end() -> None:
+        while not (provider.jobs and provider.jobs[0].polls):
+            time.sleep(0.01)
+        cancel.cancel()
+
+    threading.Thread(target=end).start()
+    rankings = judge.rerank_many(pairs, strategy, mode="batch", cancel=cancel)
+    assert {ranking.status for ranking in rankings} == {"partial"}
 
 
 def asked_at_most_once(provider: BatchProvider) -> bool:

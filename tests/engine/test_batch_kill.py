@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from judge_rerank import Budget
 from judge_rerank.spending import Ledger
+from tests.engine import test_batch
 from tests.engine.test_batch import GRADES, PAIRS, SHAPES, asked_at_most_once, judging
 from tests.provider import Provider, QrelsJudge
 from tests.provider.batches import BatchProvider
@@ -23,19 +25,37 @@ STRATEGY = "listwise(window_size=4, stride=2)"
 _LONGEST_S = 300.0
 SCRIPT = """
 import sys
+from importlib import import_module
 from pathlib import Path
 from judge_rerank import Budget
-from tests.engine.test_batch import PAIRS, judging
+tests = import_module(sys.argv.pop())
 model, url, folder, strategy, usd = sys.argv[1:]
 budget = Budget(usd=usd, path=Path(folder) / "spend.db")
-with judging(model, url, Path(folder), budget=budget) as judge:
-    judge.rerank_many(PAIRS, strategy, mode="batch")
+with tests.judging(model, url, Path(folder), budget=budget) as judge:
+    judge.rerank_many(tests.PAIRS, strategy, mode="batch")
 """
 
 
-def killed(model: str, provider: BatchProvider, folder: Path, usd: str, ready: Callable[[], bool]) -> None:
-    """A process that asks for rankings, and is ended, however far it is, once something is so."""
-    arguments = [sys.executable, "-c", SCRIPT, model, provider.url, str(folder), STRATEGY, usd]
+def killed(
+    model: str,
+    provider: BatchProvider,
+    folder: Path,
+    usd: str,
+    ready: Callable[[], bool],
+    *,
+    asked: ModuleType = test_batch,
+) -> None:
+    """A process that asks for rankings, and is ended, however far it is, once something is so.
+
+    Args:
+        model: who judges.
+        provider: its provider.
+        folder: of the cache and the ledger.
+        usd: the budget.
+        ready: when to end it.
+        asked: the module that has the pairs, and makes the judge.
+    """
+    arguments = [sys.executable, "-c", SCRIPT, model, provider.url, str(folder), STRATEGY, usd, asked.__name__]
     root = Path(__file__).parents[2]
     process = subprocess.Popen(arguments, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})
     until = time.monotonic() + _LONGEST_S
@@ -49,12 +69,13 @@ def killed(model: str, provider: BatchProvider, folder: Path, usd: str, ready: C
         process.wait(30)
 
 
-def goes_on(model: str, provider: BatchProvider, folder: Path, usd: str) -> None:
+def goes_on(model: str, provider: BatchProvider, folder: Path, usd: str, *, asked: ModuleType = test_batch) -> None:
     """The next process asks the same: its rankings are those of single requests, and nothing is asked twice."""
-    with judging(model, provider.url, folder, budget=Budget(usd=usd, path=folder / "spend.db")) as judge:
-        batch = judge.rerank_many(PAIRS, STRATEGY, mode="batch")
-    with Provider(QrelsJudge(GRADES)) as direct, judging(model, direct.url, folder / "direct") as judge:
-        assert [ranking.order for ranking in judge.rerank_many(PAIRS, STRATEGY)] == [each.order for each in batch]
+    with asked.judging(model, provider.url, folder, budget=Budget(usd=usd, path=folder / "spend.db")) as judge:
+        batch = judge.rerank_many(asked.PAIRS, STRATEGY, mode="batch")
+    with Provider(provider.judge) as direct, asked.judging(model, direct.url, folder / "direct") as judge:
+        rankings = judge.rerank_many(asked.PAIRS, STRATEGY)
+        assert [ranking.order for ranking in rankings] == [ranking.order for ranking in batch]
         assert provider.bill.usd == direct.bill.usd / 2
     assert asked_at_most_once(provider)
     with Ledger(folder / "spend.db") as ledger:

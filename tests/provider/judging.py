@@ -19,7 +19,7 @@ _SHOWN = 160
 class Asked:
     """A request, whatever wire it came over."""
 
-    wire: Literal["openai", "anthropic", "gemini", "ollama"]
+    wire: Literal["openai", "anthropic", "gemini", "ollama", "converse"]
     model: str
     system: str
     prompt: str

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
+from urllib.parse import unquote
 
 from tests.provider.judging import Answer, Asked, Step, pieces
 from tests.provider.meter import Tokens
@@ -90,7 +92,7 @@ def _error_openai(status: int, message: str, code: str | None) -> Json:
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def _ask_anthropic(body: Json, _path: str) -> Asked:
+def _ask_anthropic(body: Json, path: str) -> Asked:
     wanted = cast(
         "Json", body.get("output_format") or cast("Json", body.get("output_config") or {}).get("format") or {}
     )
@@ -98,7 +100,7 @@ def _ask_anthropic(body: Json, _path: str) -> Asked:
     tools = [tool for tool in cast("list[Json]", body.get("tools") or []) if tool.get("name") == choice.get("name")]
     return Asked(
         wire="anthropic",
-        model=str(body["model"]),
+        model=str(body.get("model") or _bedrock_model(path)),
         system=_plain(body.get("system", "")),
         prompt="\n".join(_plain(m["content"]) for m in cast("list[Json]", body["messages"])),
         schema=tools[0]["input_schema"] if tools else wanted.get("schema"),
@@ -132,8 +134,6 @@ def _answer_anthropic(asked: Asked, answer: Answer, used: Tokens | None, empty: 
 
 
 def _json(text: str) -> Any:
-    import json
-
     try:
         return json.loads(text)
     except ValueError:
@@ -226,18 +226,60 @@ def _error_ollama(_status: int, message: str, _code: str | None) -> Json:
     return {"error": message}
 
 
+def _bedrock_model(path: str) -> str:
+    return unquote(path.partition("/model/")[2].rpartition("/")[0])
+
+
+def _ask_converse(body: Json, path: str) -> Asked:
+    """As Amazon Bedrock's Converse API is asked; a schema is a format of the output, or that of a tool."""
+    wanted = body.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema", {}).get("schema")
+    tools = [tool["toolSpec"]["inputSchema"]["json"] for tool in body.get("toolConfig", {}).get("tools", ())]
+    return Asked(
+        wire="converse",
+        model=_bedrock_model(path),
+        system=_plain(body.get("system", "")),
+        prompt="\n".join(_plain(turn["content"]) for turn in cast("list[Json]", body["messages"])),
+        schema=tools[0] if tools else None if wanted is None else json.loads(wanted),
+        json_only=bool(tools),
+        max_tokens=body.get("inferenceConfig", {}).get("maxTokens"),
+    )
+
+
+def _answer_converse(asked: Asked, answer: Answer, used: Tokens | None, empty: bool) -> Json:
+    reasons = {"stop": "end_turn", "length": "max_tokens", "refusal": "content_filtered", "filter": "content_filtered"}
+    content: list[Json] = [{"text": answer.text}]
+    if asked.json_only and answer.finish == "stop":
+        content = [{"toolUse": {"toolUseId": "t1", "name": "json_tool_call", "input": _json(answer.text)}}]
+    reply: Json = {
+        "output": {"message": {"role": "assistant", "content": [] if empty else content}},
+        "stopReason": "tool_use" if "toolUse" in content[0] else reasons[answer.finish],
+        "metrics": {"latencyMs": 1},
+    }
+    if used is not None:
+        total = used.input + used.output
+        reply["usage"] = {"inputTokens": used.input, "outputTokens": used.output, "totalTokens": total}
+    return reply
+
+
+def _error_converse(_status: int, message: str, _code: str | None) -> Json:
+    return {"message": message}
+
+
 OPENAI = Wire(name="openai", ask=_ask_openai, answer=_answer_openai, error=_error_openai)
 ANTHROPIC = Wire(name="anthropic", ask=_ask_anthropic, answer=_answer_anthropic, error=_error_anthropic)
 GEMINI = Wire(name="gemini", ask=_ask_gemini, answer=_answer_gemini, error=_error_gemini)
 OLLAMA = Wire(name="ollama", ask=_ask_ollama, answer=_answer_ollama, error=_error_ollama)
+CONVERSE = Wire(name="converse", ask=_ask_converse, answer=_answer_converse, error=_error_converse)
 
 
 def chat_wire(path: str) -> Wire | None:
     """The chat protocol that this path belongs to."""
     if path.endswith("/chat/completions"):
         return OPENAI
-    if path.endswith("/messages"):
+    if path.endswith(("/messages", "/invoke")):
         return ANTHROPIC
+    if path.endswith("/converse"):
+        return CONVERSE
     if path.endswith(("/api/chat", "/api/generate")):
         return OLLAMA
     return GEMINI if path.endswith(":generateContent") else None

@@ -163,7 +163,7 @@ def api_of(provider: str) -> type[BatchApi]:
     Raises:
         InputError: this package knows none of it.
     """
-    for name in ("anthropic", "azure", "gemini", "openai"):
+    for name in ("anthropic", "azure", "bedrock", "gemini", "openai"):
         import_module(f"judge_rerank.providers.batch.{name}")  # which registers itself
     if provider not in APIS:
         raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -53,13 +53,8 @@ class JobControl:
 
     async def lines(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
         """The JSON of each line of a file; a line that is none is left out."""
-        for line in (await self._asked("GET", url, headers=headers or {})).splitlines():
-            try:
-                found = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(found, dict):
-                yield cast("dict[str, Any]", found)
+        for line in json_lines(await self._asked("GET", url, headers=headers or {})):
+            yield line
 
     async def _asked(self, method: str, url: str, *, attempts: int = _ATTEMPTS, **sent: Any) -> bytes:
         for attempt in range(attempts):
@@ -102,12 +97,23 @@ class JobControl:
             cause = error
         raise self.translated(cause, exchange) from None
 
-    def translated(self, error: Exception, exchange: Exchange) -> ProviderError:
-        """The error of a request about a job, as one of ours."""
-        ours = translated(error, exchange, model=f"{self.model} (batch job)", secrets=self._secrets)
+    def translated(self, error: Exception, exchange: Exchange, advice: str = "") -> ProviderError:
+        """The error of a request about a job, as one of ours; `advice` says what to do in place of the usual one."""
+        ours = translated(error, exchange, model=f"{self.model} (batch job)", secrets=self._secrets, advice=advice)
         if isinstance(ours, InputError):
             return ProviderUnavailable(str(ours), model=self.model, sent=False)
         return ours
+
+
+def json_lines(raw: bytes) -> Iterator[dict[str, Any]]:
+    """The JSON object of each line; a line that is none is left out."""
+    for line in raw.splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            yield cast("dict[str, Any]", found)
 
 
 def table(value: object) -> dict[str, Any]:
