@@ -35,6 +35,7 @@ from judge_rerank.core import (
     languages_of,
     sampled,
 )
+from judge_rerank.engine.admission import Admission
 from judge_rerank.engine.answering import answerable, asked, guarded
 from judge_rerank.engine.breaker import CircuitBreaker
 from judge_rerank.engine.channels import ModelChannels
@@ -53,6 +54,9 @@ from judge_rerank.spending import Label, Ledger
 from judge_rerank.tracing import Trace, ranking_attributes, span
 
 logger = logging.getLogger("judge_rerank")
+
+_ENOUGH = 2
+"""So many open questions for each request at once: the next is ready when an answer comes."""
 
 
 class Engine:
@@ -85,26 +89,37 @@ class Engine:
         self._calibration = calibration
         self._warned: set[str] = set()
         self.pace = Pace()
+        self._admission = Admission(lambda: _ENOUGH * channels.concurrency)
 
     def over(self, channels: ModelChannels, pace: Pace) -> Engine:
         """An engine with the same ledger, trace and calibration over other channels."""
         other = Engine(channels, ledger=self._ledger, trace=self._trace, calibration=self._calibration)
         other.pace = pace
+        other._admission = Admission(None)  # where rankings advance in step, all of them have to begin
         return other
 
     def tokens(self, text: str) -> int:
         """How many tokens a text takes, as the judge's own model counts."""
         return self._channels.tokens(text)
 
-    async def run(self, job: Job) -> Ranking:
+    async def run(self, job: Job, *, in_turn: bool = False) -> Ranking:
         """One ranking, from the first round to the last.
+
+        Args:
+            job: what is asked for.
+            in_turn: whether it waits until there is something to do for it; its deadline and its time begin then.
 
         Raises:
             BudgetExceeded: a cap was reached and the job asks for the error; it holds the partial ranking.
             LedgerError: the spending cannot be recorded, and nothing was judged yet; else the ranking is partial.
         """
-        with self.pace.busy:
-            return await self._run(job)
+        if in_turn:
+            await self._admission.turn(job)
+        try:
+            with self.pace.busy:
+                return await self._run(job)
+        finally:
+            self._admission.begun(job)
 
     async def _run(self, job: Job) -> Ranking:
         started = time.perf_counter()
@@ -251,6 +266,7 @@ class Engine:
 
         def note(task: asyncio.Task[CallResult]) -> None:
             nonlocal done
+            self._admission.asked(-1)
             if not task.cancelled() and task.exception() is None:
                 done += 1
                 breaker.note(task.result())
@@ -263,6 +279,8 @@ class Engine:
                 performing = self._performing(effect, context, number=number, round_=builder.rounds)
                 tasks.append(asyncio.create_task(performing))
                 tasks[-1].add_done_callback(note)
+            self._admission.asked(len(tasks))
+            self._admission.begun(job)
             everything = asyncio.gather(*tasks, return_exceptions=True)
             with self.pace.resting:
                 await asyncio.wait({everything, ending}, return_when=asyncio.FIRST_COMPLETED)

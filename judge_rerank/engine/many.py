@@ -43,8 +43,8 @@ async def run_many(
     Args:
         engine: what makes them.
         jobs: what is asked for; an error stands for a job that could not be one.
-        ahead: how many are under way at once with such a job among them. Rankings that are made and wait for one before
-            them do not count.
+        ahead: how many are under way at once with such a job among them, as far as the models have something to do
+            for them. Rankings that are made and wait for one before them do not count.
         on_error: "raise" raises the error of a job, which then names its place (`pair`) and holds, by place, what was
             made before and beside it (`rankings_made`); "return" yields it in the place of the ranking. What a backend
             or a scorer raises without having to becomes a `RerankError`, since the other rankings are paid for.
@@ -74,7 +74,8 @@ async def run_many(
     try:
         place = 0
         async for job in jobs:
-            waiting.append((place, job if isinstance(job, RerankError) else under_way.begun(engine.run(job))))
+            begun = job if isinstance(job, RerankError) else under_way.begun(engine.run(job, in_turn=True))
+            waiting.append((place, begun))
             place += 1
             most = ahead(job) if isinstance(job, Job) else under_way.count
             while waiting and (_ready(waiting[0][1]) or len(waiting) > _HELD * most or under_way.count > most):

@@ -20,9 +20,12 @@ _HEX = re.compile(r"(?<![A-Za-z0-9])(?:(?:\\x|0x|%)?[0-9A-Fa-f]{2}[ :,]?){16,}")
 _UNICODE = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}|\\u\{[0-9A-Fa-f]{1,6}\}){5,}")
 _ENTITIES = re.compile(r"(?:&#(?:\d{2,6}|x[0-9A-Fa-f]{2,5});){5,}")
 _URL = re.compile(r"[^\s\"'<>]{0,200}%[0-9A-Fa-f]{2}[^\s\"'<>]{0,200}")
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 _BINARY = re.compile(r"(?<!\d)(?:[01]{8}\s?){6,}")
+_BYTE = re.compile(r"[01]{8}")
 _SPACED = re.compile(r"(?<!\w)(?:\w[ .\-_]){7,}\w(?!\w)")
 _DIGITS_IN_WORDS = re.compile(r"(?<!\w)[^\W\d_]*(?:[0134578@$!][^\W\d_]+)+[0134578@$!]?[^\W\d_]*(?!\w)")
+_LEET_LETTER = re.compile(r"[0134578@$!][^\W\d_]")
 _LEET = str.maketrans("0134578@$!", "oieastbasi")
 _WORD = re.compile(r"[a-z]{4,}")
 _TAGS = re.compile("[\U000e0020-\U000e007f]{2,}")
@@ -97,8 +100,8 @@ def _encoded(text: str) -> Iterator[Disguise]:
         (True, _HEX, "hexadecimal", _from_hex),
         ("\\" in text, _UNICODE, "unicode escapes", _from_escapes),
         ("&#" in text, _ENTITIES, "HTML entities", html.unescape),
-        ("%" in text, _URL, "URL escapes", _from_url),
-        (True, _BINARY, "binary", _from_binary),
+        (bool(_ESCAPED.search(text)), _URL, "URL escapes", _from_url),
+        (bool(_BYTE.search(text)), _BINARY, "binary", _from_binary),
     ]
     for worth, pattern, kind, decode in ways:
         for match in pattern.finditer(text) if worth else ():
@@ -113,13 +116,18 @@ def _spelled(text: str) -> Iterator[Disguise]:
     for match in _SPACED.finditer(text):
         yield _of(match, "words with gaps between letters", _joined(match[0]))
     lowered, held = text.lower(), lexicon()
+    # Nearly all texts have no such word: what they have is looked up at once, and where each stands only if it counts.
+    known = held.disguised.keys() & set(_WORD.findall(lowered))
     for kind in ("rot13", "reversed"):
-        found = [match for match in _WORD.finditer(lowered) if held.disguised.get(match[0]) == kind]
-        if len({match[0] for match in found}) >= _FEWEST_DISGUISED:
+        words = {word for word in known if held.disguised[word] == kind}
+        if len(words) >= _FEWEST_DISGUISED:
+            found = [match for match in _WORD.finditer(lowered) if match[0] in words]
             start, end = found[0].start(), found[-1].end()
             part = text[start:end]
             said = codecs.encode(part, "rot13") if kind == "rot13" else part[::-1]
             yield Disguise(start=start, end=end, kind=f"text in {kind} letters", text=said)
+    if not _LEET_LETTER.search(lowered):
+        return
     leet = [match for match in _DIGITS_IN_WORDS.finditer(lowered) if match[0].translate(_LEET) in held.masks]
     if len(leet) >= _FEWEST_DISGUISED:
         start, end = leet[0].start(), leet[-1].end()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from judge_rerank.core import (
     Candidate,
     Candidates,
+    Document,
     Failed,
     Finding,
     JudgeCall,
@@ -20,6 +22,7 @@ from judge_rerank.core import (
     Query,
     ScorePairs,
     Scores,
+    ShownFields,
     Steps,
     Strategy,
     by_score,
@@ -33,6 +36,8 @@ OnSuspicious: TypeAlias = Literal["flag", "recheck", "demote", "drop", "ignore"]
 """What happens with documents that have a suspicious part; what each does stands in `RankOptions`."""
 
 POLICIES: tuple[OnSuspicious, ...] = ("flag", "recheck", "demote", "drop", "ignore")
+_MOST_KEPT = 4_096
+"""Documents whose findings are kept; as many as are kept cut to what a model is shown."""
 RECHECK = "recheck"
 """The stage of questions that are put again."""
 
@@ -54,8 +59,8 @@ class Inspected:
         """The findings in a document."""
         if index not in self._found:
             whole = self._candidates[index]
-            found = inspect(self._query, whole.document, index=index, fields=whole.fields)
-            self._found[index] = tuple(found)
+            found = _findings(self._query.text, whole.document.title, whole.document.text, whole.fields)
+            self._found[index] = tuple(replace(finding, index=index) for finding in found)
         return self._found[index]
 
     def is_suspicious(self, index: int) -> bool:
@@ -88,6 +93,12 @@ class Inspected:
             document=erased(candidate.document, filter(None, within)),
             fields=tuple((name, value) for name, value in candidate.fields if name not in fields),
         )
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _findings(query: str, title: str | None, text: str, fields: ShownFields) -> Sequence[Finding]:
+    """The findings in a document; the next strategy, or the next evaluation, mostly ranks the same for the query."""
+    return inspect(query, Document(text=text, title=title), fields=fields)
 
 
 @dataclass(frozen=True, kw_only=True)

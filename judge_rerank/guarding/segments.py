@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from judge_rerank.guarding.lexicon import Lexicon
 from judge_rerank.guarding.normalising import plain
 
-_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])|\n+")
+# All of it begins with one of a few characters: of nearly all others the search then only sees that they are none.
+_END = re.compile(r"[.!?。！？\n](?:(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])|(?<=\n)\n*)")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
 _LONGEST = 400
 """Characters of a sentence; one that goes on is cut at a space."""
@@ -69,7 +70,7 @@ def _segment(text: str, start: int, end: int, held: Lexicon) -> Segment:
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     for match in _END.finditer(text):
-        yield from _trimmed(text, start, match.start())
+        yield from _trimmed(text, start, match.start() + (match[0][0] != "\n"))
         start = match.end()
     yield from _trimmed(text, start, len(text))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 
 import pytest
 
 from judge_rerank import AuthenticationError, InputError, Judge, Ranking, RerankError
-from judge_rerank.core import ChatReply, ChatRequest
+from judge_rerank.core import Candidates, ChatReply, ChatRequest, JudgeCall, Plan, Query, by_score
+from judge_rerank.engine.admission import Admission
 from judge_rerank.testing import FakeBackend
 
 
@@ -89,3 +91,54 @@ def test_a_slow_answer_at_the_head_does_not_hold_up_those_behind_it() -> None:
 
     assert [ranking.query.text for ranking in rankings] == [f"query {number}" for number in range(100)]
     assert 10 < asked_by_then[0] <= 8 * 4 + 1
+
+
+def test_rankings_begin_when_the_models_have_too_little_to_do() -> None:
+    """Two calls at once, and no more of the others made ready than are needed next."""
+    begun: list[str] = []
+    at_first_answer: list[int] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Noting:
+        name: str = "noting"
+
+        def plan(self, query: Query, candidates: Candidates) -> Plan:
+            begun.append(query.text)
+            calls = [JudgeCall(task="score", query=query, candidates=(each,)) for each in candidates]
+            outcomes = yield calls
+            scores = {c.index: o.scores(call)[c.index] for c, call, o in zip(candidates, calls, outcomes, strict=True)}
+            return by_score(candidates, scores)
+
+    class Slow(FakeBackend):
+        async def complete(self, request: ChatRequest) -> ChatReply:
+            await asyncio.sleep(0.05)
+            at_first_answer.append(len(begun))
+            return await super().complete(request)
+
+    queries = [f"query {number}" for number in range(40)]
+    with Judge(Slow(json.dumps({"score": 7}), concurrency=2), strategy=Noting()) as judge:
+        made = judge.rerank_many([(query, list("abcd")) for query in queries])
+    assert begun == queries
+    assert all(ranking.status == "complete" for ranking in made)
+    assert at_first_answer[0] <= 4
+
+
+def test_a_ranking_that_is_given_up_before_its_turn_leaves_it_to_the_next() -> None:
+    async def turns() -> list[str]:
+        admission = Admission(lambda: 1)
+        came: list[str] = []
+
+        async def wait(name: str) -> None:
+            await admission.turn(name)
+            came.append(name)
+
+        admission.asked(1)
+        waiting = [asyncio.create_task(wait(name)) for name in ("first", "second", "third")]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        admission.asked(-1)
+        waiting[1].cancel()  # its turn had just come
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return came
+
+    assert asyncio.run(turns()) == ["third"]

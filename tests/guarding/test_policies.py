@@ -8,6 +8,7 @@ import pytest
 
 from judge_rerank import Judge, Score
 from judge_rerank.core import ChatReply, InputError, ProviderUnavailable, prompt_text
+from judge_rerank.guarding.policies import _findings
 from judge_rerank.testing import FakeBackend
 from judge_rerank.tracing import Trace
 
@@ -45,6 +46,19 @@ def test_by_default_a_suspicious_part_is_flagged_and_nothing_else_changes():
     assert all(not result.warnings for result in ranking[1:])
     assert ranking.usage.calls == 4
     assert ranking.status == "complete"
+
+
+def test_documents_that_were_inspected_for_a_query_are_not_inspected_again():
+    docs = [f"{text} It is said." for text in DOCS]
+    before = _findings.cache_info().misses
+    first = ranked("flag", docs=docs)
+    assert _findings.cache_info().misses == before + len(docs)
+    order = [3, HOSTILE, 0, 2]
+    again = ranked("flag", docs=[docs[place] for place in order], strategy="listwise", replies="[1] > [2] > [3] > [4]")
+    assert _findings.cache_info().misses == before + len(docs)
+    (one,), (other,) = first.integrity.suspicious, again.integrity.suspicious
+    assert (one.index, other.index) == (HOSTILE, order.index(HOSTILE))
+    assert (one.start, one.end, one.reason, one.score) == (other.start, other.end, other.reason, other.score)
 
 
 def test_what_is_suspicious_is_in_explain_and_in_json():
