@@ -65,7 +65,7 @@ class Disagreement:
                 self._candidates[index].document,
                 index=index,
                 fields=self._candidates[index].fields,
-                half=True,
+                doubts=True,
             )
         ]
 
