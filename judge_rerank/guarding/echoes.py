@@ -31,6 +31,7 @@ _LONG = 4
 _MOST_AROUND = 2
 """Words beside a question that may be a clause."""
 _COLON = re.compile(r":\W*$")
+_CODE = re.compile(r"[_=<>@\\{}|]")
 _OPENS, _CLOSES = re.compile(r"[\"'“‘„«»]$"), re.compile(r"\W{0,2}[\"'”’“»«]")
 
 Kind: TypeAlias = Literal["question", "clause", "phrase"]
@@ -53,7 +54,7 @@ def echoes(text: str, looked: Text, asked: Asked) -> Iterator[tuple[int, int]]:
     - A question counts in any sentence, also in slightly other words, since an answer does not repeat it. A question
       that may be a clause ("who invented the telephone") counts if hardly anything stands beside it.
     - Keywords and claims count word for word, if the sentence says nothing else, in quotes, or after a colon.
-    - Pieces of the query count if each is a sentence of its own, and all of them are the whole query.
+    - Two halves of the query count if each is a sentence of its own.
     """
     if len(asked.words) < _FEWEST or not looked.may_repeat:
         return
@@ -123,6 +124,8 @@ def _parts(text: str, segment: Segment, repeated: set[int], asked: Asked, kind: 
     """The whole sentence if it says nothing else; else the query in it, if that cannot be a part of an answer."""
     own = [n for n, word in enumerate(segment.words) if n not in repeated and _says(word, segment.masks[n], asked)]
     places = word_places(text, segment)
+    if kind == "phrase" and _CODE.search(segment.text):
+        return
     if not (own or _REPLIES & {*segment.words}) or (not places and kind == "question"):
         yield segment.start, segment.end
     elif places:
@@ -150,14 +153,17 @@ def _only_around(text: str, own: Sequence[int], places: Sequence[tuple[int, int]
 
 
 def _pieces(segments: Sequence[Segment], asked: Asked) -> frozenset[int]:
-    """The sentences that are pieces of the query and together all of it; none where they are not."""
-    found = {
-        place: segment.words
-        for place, segment in enumerate(segments)
-        if segment.words and f" {' '.join(segment.words)} " in asked.row
-    }
-    together = {word for words in found.values() for word in words}
-    return frozenset(found) if together.issuperset(asked.words) else frozenset()
+    """The sentences that are the query's beginning and its end, and together all of it; none where they are not."""
+    by_words: dict[tuple[str, ...], set[int]] = {}
+    for place, segment in enumerate(segments):
+        by_words.setdefault(tuple(segment.words), set()).add(place)
+    cuts = [(asked.words[:n], asked.words[n:]) for n in range(1, len(asked.words))]
+    return frozenset(
+        place
+        for first, second in cuts
+        if first in by_words and second in by_words
+        for place in by_words[first] | by_words[second]
+    )
 
 
 def _says(word: str, mask: int, asked: Asked) -> bool:

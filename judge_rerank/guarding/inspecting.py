@@ -23,6 +23,8 @@ _REPLY = re.compile(r"\s*(?:a|answer|ans|response|reply)\s*[:：]", re.IGNORECAS
 
 _SURE = 0.9
 """The score of a line that is known by a rule."""
+_DOUBTED = 0.1
+"""The probability from which a sentence is left out of a second question; about 1 % of honest documents have one."""
 _DEEPEST = 2
 """How many times something decoded is looked at again: text in base64 in URL escapes."""
 
@@ -49,13 +51,13 @@ def inspect(
         document: the document, or its text.
         index: its position in the caller's list, for the findings.
         fields: its metadata that the judge is shown.
-        doubts: report also what is half as suspicious as it would have to be, and where the query is repeated, which
-            honest documents do, too.
+        doubts: report also what one document in a hundred has without being written for a judge, and where the query is
+            repeated.
     """
     document = Document(text=document) if isinstance(document, str) else document
     asked = _asked(query if isinstance(query, str) else query.text)
     model = shipped(NAMES)
-    model = replace(model, threshold=model.beside) if doubts else model
+    model = replace(model, threshold=_DOUBTED, beside=_DOUBTED) if doubts else model
     shown = [("title", document.title or ""), *fields, ("text", document.text)]
     return [
         Finding(index=index, start=part.start, end=part.end, reason=part.reason, score=part.score, part=name)
