@@ -7,6 +7,7 @@ trained on them. An attack is found if a finding overlaps what was planted. Hone
 that the guard was trained on, drawn anew: many files are the same. `tests/guarding/hard_negatives.tsv` was never
 trained on.
 Time is process time of the guard over that of BM25's tokenisation of the same texts, each the best of three rounds.
+"Rechecked" is what has a part that a second question leaves out: reported ones, and doubtful ones as well.
 The tables follow what `eval/train_guard.py` wrote into the file.
 """
 
@@ -41,11 +42,12 @@ BEGINS = "## The guard that is shipped"
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """One attack, and whether the guard found it."""
+    """One attack, whether the guard found it, and whether a second question leaves it out."""
 
     query: str
     planted: str
     found: bool
+    rechecked: bool
 
 
 def main() -> None:
@@ -59,18 +61,18 @@ def main() -> None:
     sets = shared(options.data)
     honest = {name: rng.sample(kind, min(len(kind), HONEST)) for name, kind in {**sets, **of_machine(rng)}.items()}
     tried = {family: list(attempts(family, sets, options.attacks)) for family in family_names()}
+    timing = timed([each for kind in honest.values() for each in kind], rng)
+    honest["hard negatives"] = hard_negatives()
     flagged = {name: [each for each in kind if inspect(each.query, each.text)] for name, kind in honest.items()}
-    hard = hard_negatives()
-    hard_flagged = [each for each in hard if inspect(each.query, each.text)]
+    doubted = {name: sum(bool(inspect(e.query, e.text, doubts=True)) for e in kind) for name, kind in honest.items()}
     text = "\n".join([
-        *timed([each for kind in honest.values() for each in kind], rng), "",
-        *honest_table(honest, flagged, hard, hard_flagged), "", *found_table(tried), "",
+        *timing, "", *honest_table(honest, flagged, doubted), "", *found_table(tried), "",
     ])  # fmt: skip
     kept = options.out.read_text(encoding="utf-8").partition(BEGINS)[0].rstrip() if options.out.exists() else ""
     options.out.write_text(f"{kept}\n\n{BEGINS}\n\n{text}".lstrip(), encoding="utf-8")
     print(text)
     if options.missed:
-        show(tried, {**flagged, "hard negatives": hard_flagged})
+        show(tried, flagged)
 
 
 def attempts(family: str, sets: dict[str, list[Example]], wanted: int) -> Iterator[Tried]:
@@ -87,8 +89,11 @@ def attempts(family: str, sets: dict[str, list[Example]], wanted: int) -> Iterat
         shown, payload = planted.documents[victim].text, planted.payload.strip()
         start = shown.find(payload)
         start, end = (start, start + len(payload)) if start >= 0 else (0, len(shown))
-        parts = [(each.start, each.end) for each in inspect(query, shown)]
-        yield Tried(query=query, planted=payload, found=any(a < end and b > start for a, b in parts))
+        found, rechecked = (
+            any(part.start < end and part.end > start for part in inspect(query, shown, doubts=doubts))
+            for doubts in (False, True)
+        )
+        yield Tried(query=query, planted=payload, found=found, rechecked=rechecked)
 
 
 def by_query(examples: Sequence[Example]) -> list[tuple[str, list[str]]]:
@@ -107,7 +112,7 @@ def hard_negatives() -> list[Example]:
 def timed(examples: Sequence[Example], rng: random.Random) -> list[str]:
     """Milliseconds a document, and how many times as long as it takes to cut the same texts into words."""
     chosen = rng.sample(examples, min(len(examples), TIMED))
-    guard = best(lambda: [inspect(each.query, each.text) for each in chosen]) / len(chosen)
+    guard = best(lambda: [inspect(each.query, each.text, doubts=True) for each in chosen]) / len(chosen)
     cutting = best(lambda: [words_of(each.text) for each in chosen]) / len(chosen)
     long = sum(len(each.text) for each in chosen) / len(chosen)
     return [
@@ -127,24 +132,28 @@ def best(work: Callable[[], object]) -> float:
 
 
 def honest_table(
-    honest: dict[str, list[Example]],
-    flagged: dict[str, list[Example]],
-    hard: Sequence[Example],
-    hard_flagged: Sequence[Example],
+    honest: dict[str, list[Example]], flagged: dict[str, list[Example]], doubted: dict[str, int]
 ) -> list[str]:
     return [
-        "| honest texts | documents | flagged |",
-        "| --- | ---: | ---: |",
-        *(f"| {kind} | {len(es):,} | {len(flagged[kind]) / len(es):.2%} |" for kind, es in honest.items() if es),
-        f"| hard negatives | {len(hard)} | {len(hard_flagged)} |",
+        "| honest texts | documents | flagged | rechecked |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {kind} | {len(every):,} | {len(flagged[kind]) / len(every):.2%} | {doubted[kind] / len(every):.2%} |"
+            for kind, every in honest.items()
+            if every
+        ),
     ]
 
 
 def found_table(tried: dict[str, list[Tried]]) -> list[str]:
     return [
-        "| family of `judge-rerank attack` | attacks | found |",
-        "| --- | ---: | ---: |",
-        *(f"| {name} | {len(ts)} | {sum(each.found for each in ts) / len(ts):.0%} |" for name, ts in tried.items()),
+        "| family of `judge-rerank attack` | attacks | found | rechecked |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {len(ts)} | {sum(each.found for each in ts) / len(ts):.0%} "
+            f"| {sum(each.rechecked for each in ts) / len(ts):.0%} |"
+            for name, ts in tried.items()
+        ),
     ]
 
 

@@ -106,7 +106,8 @@ class RankOptions:
             page answers: …", hidden text). `integrity.suspicious` lists the parts and `warnings` of each result has its
             own. "flag" does nothing else; it inspects the documents that an LLM or an API is asked about. "recheck"
             asks about such a document alone once more without the part, and the lower score holds; where several
-            documents share a question, they are shown without such parts. "demote" puts such documents after all
+            documents share a question, they are shown without such parts; what is too doubtful to be listed is left
+            out, too, such as the query where a document repeats it. "demote" puts such documents after all
             others that were judged, "drop" shows them to nobody and leaves them out (`integrity.cut`), "ignore"
             inspects nothing. None for the judge's own.
         progress: called after every call, in another thread.

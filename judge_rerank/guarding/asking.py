@@ -25,12 +25,16 @@ class Asked:
     """A query as far as the guard compares texts with it.
 
     Attributes:
-        content: its words of content; all of its words where it has none.
+        words: its words, as they stand.
+        said: its words of content, as they stand; all of its words where it has none.
+        content: the same, each once.
         row: all of its words in a row, with a space around each.
         spellings: words that count as one of the content's, such as its plural, with that one.
         pairs: words of content that follow each other.
     """
 
+    words: tuple[str, ...]
+    said: tuple[str, ...]
     content: frozenset[str]
     row: str
     spellings: Mapping[str, str]
@@ -46,8 +50,14 @@ class Asked:
             for spelling in _spellings(word):
                 spellings.setdefault(spelling, word)
         spellings |= {word: word for word in said}
-        pairs = frozenset(pairwise(said))
-        return cls(content=frozenset(said), row=f" {' '.join(words)} ", spellings=spellings, pairs=pairs)
+        return cls(
+            words=tuple(words),
+            said=tuple(said),
+            content=frozenset(said),
+            row=f" {' '.join(words)} ",
+            spellings=spellings,
+            pairs=frozenset(pairwise(said)),
+        )
 
     def shared(self, words: Iterable[str]) -> frozenset[str]:
         """The words of content that are among these."""

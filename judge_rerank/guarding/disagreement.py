@@ -6,7 +6,9 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from judge_rerank.core import Candidates, Finding, JudgeCall, Ordering, Outcome, Query
+from judge_rerank.guarding.features import NAMES
 from judge_rerank.guarding.inspecting import inspect
+from judge_rerank.guarding.model import shipped
 from judge_rerank.prompting import compares
 
 _TOP_SHARE, _FEWEST_TOP = 0.1, 3
@@ -57,6 +59,7 @@ class Disagreement:
         stood = [index for index in ordering.order if index not in ordering.cut]
         top = stood[: max(_FEWEST_TOP, int(_TOP_SHARE * len(stood)))]
         odd = [i for i in top if i in self._judged and i not in apart_from and all(_low(i, each) for each in scorers)]
+        least = shipped(NAMES).beside
         return [
             replace(finding, reason=f"{finding.reason}; {_REASON}")
             for index in odd
@@ -65,8 +68,9 @@ class Disagreement:
                 self._candidates[index].document,
                 index=index,
                 fields=self._candidates[index].fields,
-                half=True,
+                doubts=True,
             )
+            if finding.score >= least
         ]
 
 

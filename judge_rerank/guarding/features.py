@@ -99,6 +99,7 @@ class Text:
             counts.update(segment.words)
         self._counts, self._words = counts, counts.total()
         self._here = [asked.shared(segment.words) for segment in self.segments]
+        self._having = Counter(word for here in self._here for word in here)
         self._echoes = sum(row.count(asked.row) for row in self._rows) if len(asked.row) > 6 else 0
         self._strong = [_strength(segment.mask) >= _FEWEST_CLASSES for segment in self.segments]
 
@@ -114,6 +115,11 @@ class Text:
             or len(segment.words) > 2 * len(set(segment.words))
         )
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the text has nearly all of the query's words of content."""
+        return len(self._having) >= len(self._asked.content) - 1
+
     def holds_query(self, place: int) -> bool:
         """Whether a sentence has all words of the query in a row."""
         return self._asked.row in self._rows[place]
@@ -124,8 +130,9 @@ class Text:
 
     def covered_elsewhere(self, place: int) -> float:
         """The share that the other sentences have, all together."""
-        others = frozenset[str]().union(*self._here[:place], *self._here[place + 1 :])
-        return len(others) / len(self._asked.content) if self._asked.content else 0.0
+        here = self._here[place]
+        others = sum([times > (word in here) for word, times in self._having.items()])
+        return others / len(self._asked.content) if self._asked.content else 0.0
 
     def added(self, place: int) -> int:
         """How many words a sentence has that are neither small ones, nor the query's, nor of the lexicon."""

@@ -10,8 +10,9 @@ from functools import lru_cache
 from judge_rerank.core import Document, Finding, Query, ShownFields
 from judge_rerank.guarding.asking import Asked
 from judge_rerank.guarding.disguises import Disguise, disguises
+from judge_rerank.guarding.echoes import echoes
 from judge_rerank.guarding.features import NAMES, Text
-from judge_rerank.guarding.lines import of_line, of_whole
+from judge_rerank.guarding.lines import ECHO, of_line, of_whole
 from judge_rerank.guarding.model import GuardModel, shipped
 from judge_rerank.guarding.normalising import mixed_words
 from judge_rerank.guarding.reasons import is_heading, reason_of
@@ -22,6 +23,8 @@ _REPLY = re.compile(r"\s*(?:a|answer|ans|response|reply)\s*[:：]", re.IGNORECAS
 
 _SURE = 0.9
 """The score of a line that is known by a rule."""
+_DOUBTED = 0.1
+"""The probability from which a sentence is left out of a second question; about 1 % of honest documents have one."""
 _DEEPEST = 2
 """How many times something decoded is looked at again: text in base64 in URL escapes."""
 
@@ -35,7 +38,7 @@ class _Part:
 
 
 def inspect(
-    query: str | Query, document: str | Document, *, index: int = 0, fields: ShownFields = (), half: bool = False
+    query: str | Query, document: str | Document, *, index: int = 0, fields: ShownFields = (), doubts: bool = False
 ) -> list[Finding]:
     """The suspicious parts of a document, in the order in which they stand: title, fields, text.
 
@@ -48,28 +51,43 @@ def inspect(
         document: the document, or its text.
         index: its position in the caller's list, for the findings.
         fields: its metadata that the judge is shown.
-        half: report also what is half as suspicious as it would have to be.
+        doubts: report also what one document in a hundred has without being written for a judge, and where the query is
+            repeated.
     """
     document = Document(text=document) if isinstance(document, str) else document
     asked = _asked(query if isinstance(query, str) else query.text)
     model = shipped(NAMES)
-    model = replace(model, threshold=model.beside) if half else model
+    model = replace(model, threshold=_DOUBTED, beside=_DOUBTED) if doubts else model
     shown = [("title", document.title or ""), *fields, ("text", document.text)]
     return [
         Finding(index=index, start=part.start, end=part.end, reason=part.reason, score=part.score, part=name)
         for name, text in shown
-        for part in suspicious(text, asked, model)
+        for part in suspicious(text, asked, model, doubts=doubts, whole=name != "text")
     ]
 
 
-def suspicious(text: str, asked: Asked, model: GuardModel) -> Sequence[_Part]:
-    """The suspicious parts of one text, in the order in which they stand, none overlapping another."""
+def suspicious(
+    text: str, asked: Asked, model: GuardModel, *, doubts: bool = False, whole: bool = False
+) -> Sequence[_Part]:
+    """The suspicious parts of one text, in the order in which they stand, none overlapping another.
+
+    Args:
+        text: the text.
+        asked: what it is to be judged for.
+        model: what knows sentences.
+        doubts: report also where the query is repeated.
+        whole: also if the text is nothing but the query.
+    """
     if not text.strip():
         return ()
     if reason := of_whole(text):
         start = len(text) - len(text.lstrip())
         return (_Part(start=start, end=start + len(text.strip()), reason=reason, score=1.0),)
-    found = [*_sentences(text, asked, model), *_disguised(text, asked, model)]
+    looked = Text(text, asked)
+    found = [*_sentences(text, looked, asked, model), *_disguised(text, asked, model)]
+    if doubts:
+        repeats = _repeats(text, looked, asked, whole=whole)
+        found += [_Part(start=start, end=end, reason=ECHO, score=model.threshold) for start, end in repeats]
     return _merged(sorted(found, key=lambda part: (part.start, -part.end)))
 
 
@@ -86,8 +104,15 @@ def _part(looked: Text, place: int, reason: str, score: float) -> _Part:
     return _Part(start=segment.start, end=segment.end, reason=reason, score=round(score, 4))
 
 
-def _sentences(text: str, asked: Asked, model: GuardModel) -> Iterator[_Part]:
-    looked = Text(text, asked)
+def _repeats(text: str, looked: Text, asked: Asked, *, whole: bool) -> list[tuple[int, int]]:
+    """Where the query is repeated. A text that is nothing else may be a question that was searched for."""
+    parts = list(echoes(text, looked, asked))
+    bounds = [0, *(at for part in parts for at in part), len(text)]
+    left = (text[start:end] for start, end in zip(bounds[::2], bounds[1::2], strict=True))
+    return parts if whole or any(any(map(str.isalnum, each)) for each in left) else []
+
+
+def _sentences(text: str, looked: Text, asked: Asked, model: GuardModel) -> Iterator[_Part]:
     ruled = {place: found for place in range(len(looked.segments)) if (found := of_line(text, looked, place, asked))}
     scores = {place: p for place, p in _scored(looked, disguised=False, model=model) if place not in ruled}
     certain = {*ruled, *(place for place, p in scores.items() if p >= model.threshold)}

@@ -54,6 +54,7 @@ class Inspected:
         self._query = query
         self._candidates = {candidate.index: candidate for candidate in candidates}
         self._found: dict[int, tuple[Finding, ...]] = {}
+        self._doubted: dict[int, tuple[Finding, ...]] = {}
 
     def of(self, index: int) -> tuple[Finding, ...]:
         """The findings in a document."""
@@ -62,6 +63,22 @@ class Inspected:
             found = _findings(self._query.text, whole.document.title, whole.document.text, whole.fields)
             self._found[index] = tuple(replace(finding, index=index) for finding in found)
         return self._found[index]
+
+    def doubted(self, index: int) -> tuple[Finding, ...]:
+        """What a second question leaves out of a document: the findings, and what is too doubtful to be one.
+
+        Leaving out what is honest costs a call and hardly any of the score, and saying that it is suspicious would be
+        wrong.
+        """
+        if index not in self._doubted:
+            whole = self._candidates[index]
+            doubted = inspect(self._query, whole.document, index=index, fields=whole.fields, doubts=True)
+            self._doubted[index] = tuple(doubted)
+            if doubted:
+                self.of(index)
+            else:
+                self._found[index] = ()
+        return self._doubted[index]
 
     def is_suspicious(self, index: int) -> bool:
         """Whether anything is found in a document."""
@@ -82,8 +99,8 @@ class Inspected:
         return frozenset(index for index in self._candidates if self.of(index))
 
     def erased(self, candidate: Candidate) -> Candidate:
-        """A candidate without its suspicious parts; one that has none as it is."""
-        found = self.of(candidate.index)
+        """A candidate without its suspicious and doubtful parts; one that has none as it is."""
+        found = self.doubted(candidate.index)
         if not found:
             return candidate
         fields = {finding.part for finding in found}
@@ -109,12 +126,13 @@ class Guarded:
       machine takes no longer.
     - "recheck": where a question shows one document alone and asks for a score, it is put twice in the same round, once
       without the suspicious part, and the lower score holds; if the second gets no answer, neither counts. Questions
-      about several documents show them without the part from the beginning, since it might speak of the others.
+      about several documents show them without the part from the beginning, since it might speak of the others. What
+      is too doubtful to be reported is left out as well, such as the query where the document repeats it.
     - "demote" puts suspicious documents after all others that were judged, in their order; their scores are cut to the
       lowest of those.
     - "drop" does not show them to anybody; they follow at the end, as cut.
 
-    Calls: those of the strategy, with "recheck" one more for each question about one suspicious document alone. No more
+    Calls: those of the strategy, with "recheck" one more for each question about one such document alone. No more
     rounds, but one where only the disagreement of judge and scorers made a document suspicious.
 
     Attributes:

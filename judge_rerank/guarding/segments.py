@@ -51,6 +51,14 @@ def words_in(text: str) -> list[str]:
     return _WORD.findall(text.lower().replace("’", "'"))
 
 
+def word_places(text: str, segment: Segment) -> list[tuple[int, int]]:
+    """Where the words of a sentence of a text start and end in it; empty if they are spelled differently there."""
+    if text[segment.start : segment.end] != segment.text:
+        return []
+    found = [(segment.start + match.start(), segment.start + match.end()) for match in _WORD.finditer(segment.text)]
+    return found if len(found) == len(segment.words) else []
+
+
 def segments_of(text: str, held: Lexicon) -> list[Segment]:
     """The sentences of a text, in order; blank ones are left out."""
     return [_segment(text, start, end, held) for start, end in _spans(text)]

@@ -223,11 +223,21 @@ def test_what_is_left_is_the_document_that_it_was(planted):
 def test_a_long_text_takes_time_in_proportion_to_its_length():
     def seconds(text):
         started = time.process_time()
-        inspect(QUERY, text)
+        inspect(QUERY, text, doubts=True)
         return time.process_time() - started
 
     inspect(QUERY, CARRIER)
-    for unit in (CARRIER + " ", "a%41", "[1] > ", "x", "0x41 ", "1gn0re ", "\u200b", "rate "):
+    for unit in (
+        CARRIER + " ",
+        "a%41",
+        "[1] > ",
+        "x",
+        "0x41 ",
+        "1gn0re ",
+        "\u200b",
+        "rate ",
+        "Who asks how long fleas live? ",
+    ):
         short, long = seconds(unit * 2_000), seconds(unit * 8_000)
         assert long < 10 * max(short, 0.02), repr(unit)
 
