@@ -24,6 +24,8 @@ _ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",
 }
 
+_GATEWAY = "gateway.ai.cloudflare.com"
+
 _import_lock = threading.Lock()
 
 _azure_sessions: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -76,6 +78,8 @@ def load_client(*, own: bool) -> None:
 def azure_client(session: Any, *, model: str, asked: Mapping[str, Any]) -> Any:
     """LiteLLM's own client for Azure, over this pool: for Azure it takes no pool from its caller, but a whole client.
 
+    None for Cloudflare's gateway, by which Azure is asked in another way, with a client that LiteLLM makes each time.
+
     Args:
         session: the pool.
         model: the deployment.
@@ -86,6 +90,8 @@ def azure_client(session: Any, *, model: str, asked: Mapping[str, Any]) -> Any:
 
     azure: Any = BaseAzureLLM()
     found = get_azure_credentials(*(asked.get(name) for name in ("api_base", "api_key", "api_version")))
+    if _GATEWAY in str(found.api_base):
+        return None
     client = azure.get_azure_openai_client(
         api_key=found.api_key,
         api_base=found.api_base,

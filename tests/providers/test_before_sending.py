@@ -182,6 +182,23 @@ def test_azure_is_asked_once_where_the_connection_is_lost(provider: Provider, mo
     assert (type(error), error.sent, provider.requests) == (ProviderUnavailable, True, 1)
 
 
+@pytest.mark.parametrize(
+    ("base", "path"),
+    [
+        ("", "/openai/deployments/gpt-4.1-mini/chat/completions"),
+        ("/openai/deployments/other", "/openai/deployments/other/chat/completions"),
+        (
+            "/gateway.ai.cloudflare.com/v1/azure-openai/r",
+            "/gateway.ai.cloudflare.com/v1/azure-openai/r/gpt-4.1-mini/chat/completions",
+        ),
+    ],
+)
+def test_where_azure_is_asked(provider: Provider, monkeypatch: pytest.MonkeyPatch, base: str, path: str):
+    monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
+    ask(LiteLLMBackend("azure/gpt-4.1-mini", api_base=provider.url + base, api_key=KEY))
+    assert [request.path for request in provider.received] == [path]
+
+
 @pytest.mark.parametrize("model", ["azure/gpt-4.1-mini", "maritalk/m"])
 def test_an_address_where_nobody_listens_costs_nothing(monkeypatch: pytest.MonkeyPatch, model: str):
     monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
