@@ -89,6 +89,7 @@ def azure_client(session: Any, *, model: str, asked: Mapping[str, Any]) -> Any:
     from litellm.llms.openai.common_utils import BaseOpenAILLM
 
     azure: Any = BaseAzureLLM()
+    openai: Any = BaseOpenAILLM
     found = get_azure_credentials(*(asked.get(name) for name in ("api_base", "api_key", "api_version")))
     if _GATEWAY in str(found.api_base):
         return None
@@ -101,7 +102,7 @@ def azure_client(session: Any, *, model: str, asked: Mapping[str, Any]) -> Any:
         model=model,
     )
     if _azure_sessions.get(client) is not session:  # LiteLLM keeps the client of the last call, which may be ours
-        client = client.copy(http_client=BaseOpenAILLM.get_async_http_client(session))
+        client = client.copy(http_client=openai._get_async_http_client(session))
         _azure_sessions[client] = session
     return client
 

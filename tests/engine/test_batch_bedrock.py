@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -22,7 +23,8 @@ from judge_rerank import (
     RequestRejected,
 )
 from judge_rerank.cli import run
-from judge_rerank.providers import BatchPauses, api_of
+from judge_rerank.providers import BatchPauses, JobControl, Posted, api_of
+from judge_rerank.providers.batch.api import Sought
 from tests.engine.test_batch import PRICE, asked_at_most_once, fated, interrupted
 from tests.engine.test_batch_kill import goes_on, killed
 from tests.provider import Provider, QrelsJudge
@@ -63,6 +65,35 @@ def test_the_same_rankings_at_half_the_bill(model: str, amazon: AmazonProvider, 
     assert all(ranking.status == "complete" for ranking in batch)
     cost = sum((ranking.usage.cost_usd or Decimal(0) for ranking in batch), Decimal(0))
     assert 0 <= cost - amazon.bill.usd <= Decimal("0.000001") * sum(ranking.usage.calls for ranking in batch)
+
+
+def test_jobs_are_made_where_the_model_is(amazon: AmazonProvider, tmp_path: Path) -> None:
+    model = CLAUDE.replace("bedrock/", "bedrock/eu-central-1/")
+    with judging(model, amazon.url, tmp_path) as judge:
+        rankings = judge.rerank_many(PAIRS, "score(batch_size=4)", mode="batch")
+    assert all(ranking.status == "complete" for ranking in rankings)
+    assert amazon.regions == {"eu-central-1"}
+
+
+@pytest.mark.parametrize(
+    ("host", "headers", "region"),
+    [
+        ("bedrock-runtime.eu-central-1.amazonaws.com", {"authorization": "Bearer key"}, "eu-central-1"),
+        ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com", {}, "us-gov-west-1"),
+        (
+            "vpce-1.example",
+            {"authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS}/1/ap-south-1/bedrock/x"},
+            "ap-south-1",
+        ),
+        ("vpce-1.example", {"authorization": "Bearer key"}, "us-east-1"),
+    ],
+)
+def test_the_region_of_a_request(host: str, headers: Mapping[str, str], region: str, amazon: AmazonProvider) -> None:
+    posted = Posted(url=f"https://{host}/model/m/converse", headers=headers, body=b"{}")
+    api = api_of("bedrock")(posted, JobControl("bedrock/m", headers))
+    sought = Sought(name="judge-rerank-0", upload="", requests=1, since=0.0, known=())
+    assert asyncio.run(api.find(sought)) is None
+    assert amazon.regions == {region}
 
 
 def test_what_is_left_of_a_job_is_asked_directly(amazon: AmazonProvider, tmp_path: Path) -> None:

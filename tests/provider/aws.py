@@ -25,7 +25,7 @@ SETTINGS = {
 }
 """What a user sets, besides the addresses of a loopback provider."""
 
-_JOBS = "arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/"
+_JOBS = "arn:aws:bedrock:{region}:123456789012:model-invocation-job/{number:012}"
 _STATES = {
     "running": "InProgress",
     "ended": "Completed",
@@ -48,15 +48,18 @@ class AmazonProvider(BatchProvider):
     Attributes:
         objects: what is in S3, by bucket and key.
         tokens: jobs by the token that made them.
+        regions: those that were asked.
     """
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.objects: dict[str, bytes] = {}
         self.tokens: dict[str, LoopbackJob] = {}
+        self.regions: set[str] = set()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        key = re.search(r"Credential=([^/]+)/", request.headers.get("authorization", ""))
+        key = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", request.headers.get("authorization", ""))
+        self.regions |= {key[2]} if key is not None else set()
         if self.keys is not None and (key is None or key[1] not in self.keys):
             return _error(403, "UnrecognizedClientException", "The security token in the request is invalid.")
         path = unquote(request.path)
@@ -122,7 +125,9 @@ class AmazonProvider(BatchProvider):
         assert api == "invoke" or not any("toolConfig" in record["modelInput"] for record in records)
         requests = [(record["recordId"], record["modelInput"]) for record in records]
         path = f"/model/{asked['modelId']}/{api}"
-        job = LoopbackJob(f"{_JOBS}{len(self.jobs):012}", "bedrock", asked["jobName"], path, requests, file=where)
+        (region,) = self.regions
+        name = _JOBS.format(region=region, number=len(self.jobs))
+        job = LoopbackJob(name, "bedrock", asked["jobName"], path, requests, file=where)
         self.jobs.append(job)
         return job
 
