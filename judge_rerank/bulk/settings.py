@@ -50,13 +50,14 @@ class JudgeKeywords(TypedDict, total=False):
 
 
 class RankingKeywords(TypedDict, total=False):
-    """What is asked of every ranking, as in `RankOptions`; and `mode`, as in `Judge.rerank_many`."""
+    """What is asked of every ranking, as in `RankOptions`."""
 
     top_n: int | None
     min_score: float | None
     deadline_s: float | None
     max_usd: str | None
     mode: str | None
+    batch_fallback: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

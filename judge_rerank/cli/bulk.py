@@ -132,6 +132,7 @@ def bulk(
             help="batch makes a batch job of each round of a part: about half the price, up to 24 hours a round."
         ),
     ] = "direct",
+    batch_fallback: options.BatchFallback = "batch",
 ) -> None:
     """Rank the queries of files, each with its candidates, into Parquet files.
 
@@ -145,7 +146,7 @@ def bulk(
     engine = where.engine()
     asked: Any = {**_asked(judging, spending), "top_n": top, "max_usd": max_usd}
     asked |= {"queries_per_part": queries_per_part} if queries_per_part else {}
-    asked |= {"mode": mode} if mode != "direct" else {}
+    asked |= {"mode": mode, "batch_fallback": batch_fallback} if mode != "direct" else {}
     if effort.dry_run:
         from judge_rerank.bulk import estimate_files
 

@@ -287,6 +287,14 @@ Mode = Annotated[
         rich_help_panel=_JUDGE,
     ),
 ]
+BatchFallback = Annotated[
+    Literal["batch", "direct"],
+    typer.Option(
+        help="What batch jobs leave unanswered is asked in the next job, or by single requests at the full price. "
+        "direct also asks rounds that are too small for a job (Amazon Bedrock: fewer than 100 requests).",
+        rich_help_panel=_JUDGE,
+    ),
+]
 Answerable = Annotated[
     bool,
     typer.Option(

@@ -67,6 +67,7 @@ def rerank(
     answerable: options.Answerable = False,
     keep: options.Keep = None,
     mode: options.Mode = "direct",
+    batch_fallback: options.BatchFallback = "batch",
     style: Annotated[
         Format,
         typer.Option(
@@ -102,6 +103,7 @@ def rerank(
             "answerable": answerable,
             "keep": keep,
             "mode": mode,
+            "batch_fallback": batch_fallback,
         }
         code = _ranked(judge, pairs, printer, asked)
     if code:

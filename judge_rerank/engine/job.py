@@ -135,7 +135,8 @@ class RankOptions:
             `rerank_many` together: about half the price, and up to 24 hours a round. A run that ends early goes on
             where it was when the same is asked again.
         batch_fallback: where a batch job leaves requests unanswered, because it expired or they failed: "batch" asks
-            them again in the next job, "direct" request by request, at the full price.
+            them again in the next job, "direct" request by request, at the full price. "direct" also asks what is too
+            little for a job: Amazon Bedrock takes none of fewer than 100 requests.
 
     Raises:
         InputError: an option is out of range, or not what is expected.

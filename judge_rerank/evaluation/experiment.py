@@ -256,6 +256,15 @@ class Experiment(_Part):
             )
         ),
     ] = "direct"
+    batch_fallback: Annotated[
+        Literal["batch", "direct"],
+        Field(
+            description=(
+                "What batch jobs leave unanswered is asked in the next job, or by single requests at the full price. "
+                "direct also asks rounds that are too small for a job (Amazon Bedrock: fewer than 100 requests)."
+            )
+        ),
+    ] = "batch"
     budget_usd: Annotated[float | str, AfterValidator(_amount)] | None = None
     fail_under: Annotated[
         float | dict[Annotated[str, AfterValidator(_metric)], float] | None,

@@ -118,7 +118,8 @@ class Planned:
     def options(self, experiment: Experiment, *, answerable: bool) -> dict[str, Any]:
         """What its rankings are asked for: what it is to heed, and how its model is asked."""
         mode = "direct" if self.model is None else experiment.mode
-        return {**self.variant.wishes, "answerable": answerable, "mode": mode}
+        fallback = experiment.batch_fallback
+        return {**self.variant.wishes, "answerable": answerable, "mode": mode, "batch_fallback": fallback}
 
 
 REFERENCES = tuple(Planned(variant=Variant(name=name, reference=name)) for name in (FIRST_STAGE, IDEAL))

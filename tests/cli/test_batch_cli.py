@@ -108,6 +108,35 @@ def test_modes_of_other_commands(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out)["best"]["rounds"] == 1
 
 
+def test_what_a_job_leaves_is_asked_directly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    docs = tmp_path / "docs.jsonl"
+    docs.write_text("".join(json.dumps({"text": text}) + "\n" for text in GRADES), encoding="utf-8")
+    with BatchProvider(QrelsJudge(GRADES), fate=test_batch.fated("500", "expired")) as provider:
+        command = ["rerank", "-q", "what is matter 1?", str(docs), "-m", MODEL, "-s", "score(batch_size=3)"]
+        options = ["--api-base", f"{provider.url}/v1", "--mode", "batch", "--batch-fallback", "direct", "-f", "json"]
+        assert run([*command, *options, "--cache-dir", str(tmp_path)]) == 0
+        assert json.loads(capsys.readouterr().out)["status"] == "complete"
+        assert (len(provider.jobs), provider.direct.requests) == (1, 2)
+
+
+def test_files_by_batch_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    rows = [
+        {"query_id": f"q{n}", "query": query, "doc_id": f"d{place}", "text": text}
+        for n, (query, docs) in enumerate(PAIRS)
+        for place, text in enumerate(docs)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with BatchProvider(QrelsJudge(GRADES), fate=test_batch.fated("500", "expired")) as provider:
+        command = ["bulk", str(tmp_path / "rows.jsonl"), "-m", MODEL, "-s", "score(batch_size=3)"]
+        where = ["--api-base", f"{provider.url}/v1", "--cache-dir", str(tmp_path), "-o", str(tmp_path / "ranked")]
+        assert run([*command, *where, "--mode", "batch", "--batch-fallback", "direct"]) == 0
+        assert (len(provider.jobs), provider.direct.requests) == (1, 2)
+
+
 @pytest.mark.parametrize("by_file", [True, False])
 def test_an_experiment_by_batch_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
@@ -122,18 +151,19 @@ def test_an_experiment_by_batch_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (folder / "candidates.trec").write_text("\n".join(run_lines) + "\n", encoding="utf-8")
     qrels = [f"q{q}\td{n}\t{round(GRADES[text])}" for q in range(len(PAIRS)) for n, text in enumerate(texts)]
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(qrels) + "\n", encoding="utf-8")
-    with BatchProvider(QrelsJudge(GRADES)) as provider:
+    with BatchProvider(QrelsJudge(GRADES), fate=test_batch.fated("500", "expired")) as provider:
         experiment = {
             "name": "batch",
             "datasets": [{"path": str(folder)}],
             "models": [{"name": MODEL, "api_base": f"{provider.url}/v1", "price": {"input_usd_per_mtok": 0.1}}],
             "strategies": ["score(batch_size=3)", "listwise(window_size=4, stride=2)"],
             "budget_usd": 1,
+            "batch_fallback": "direct",
         } | ({"mode": "batch"} if by_file else {})
         file = tmp_path / "experiment.yaml"
         file.write_text(json.dumps(experiment), encoding="utf-8")
         command = ["eval", str(file), "-o", str(tmp_path / "run"), "--cache-dir", str(tmp_path / "cache")]
         assert run(command + ([] if by_file else ["--mode", "batch"])) == 0
-        assert provider.direct.requests == 0
+        assert provider.direct.requests == 2
         assert provider.bill.requests > 0
         assert run([*command, "--mode", "batch", "--race"]) == 2

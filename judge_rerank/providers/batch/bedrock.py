@@ -37,19 +37,25 @@ _PHASES: Mapping[str, Phase] = {
 }
 _CALLS: Mapping[str, str] = {"converse": "Converse", "invoke": "InvokeModel"}
 _MODEL = re.compile(r"/model/(.+)/(converse|invoke)$")
-_REGION = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com|^arn:[^:]+:bedrock:([a-z0-9-]+):")
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/")
+_HOST = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com")
+_SIGNED = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/")
+_ARN = re.compile(r"arn:[^:]+:bedrock:([a-z0-9-]+):")
+"""What names a region: the address of the model, the signature of a request, and the id of a job."""
 _CLOCKS_DIFFER_S = 3600
 _INPUT = "requests.jsonl"
 
 
 @batch_api("bedrock")
 class BedrockBatches(BatchApi):
-    """Jobs of one model, with their files under their names in the folder in S3."""
+    """Jobs of one model, with their files under their names in the folder in S3.
+
+    How many requests a job may have are the quotas that accounts begin with. A file may be five times as large as here,
+    where it is made in memory.
+    """
 
     fewest_requests: ClassVar[int] = 100
     most_requests: ClassVar[int] = 50_000
-    most_bytes: ClassVar[int] = 1_000_000_000
+    most_bytes: ClassVar[int] = 200_000_000
 
     def __init__(self, posted: Posted, control: JobControl) -> None:
         self._posted, self._control = posted, control
@@ -79,8 +85,8 @@ class BedrockBatches(BatchApi):
     @property
     def _region(self) -> str | None:
         """Where the model is; None where boto3 has to know."""
-        found = _REGION.search(urlsplit(self._posted.url).netloc)
-        found = found or _SCOPE.search(self._posted.headers.get("authorization", ""))
+        signed = self._posted.headers.get("authorization", "")
+        found = _HOST.match(urlsplit(self._posted.url).netloc) or _SIGNED.search(signed)
         return found[1] if found else os.environ.get("AWS_REGION_NAME") or os.environ.get("AWS_REGION") or None
 
     def _line(self, item: BatchRequest) -> bytes:
@@ -112,18 +118,13 @@ class BedrockBatches(BatchApi):
             "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": f"{uploaded.removesuffix(_INPUT)}results/"}},
             "timeoutDurationInHours": 24,
         }
-        made = await self._aws.ask(
-            "bedrock", self._region, lambda bedrock: bedrock.create_model_invocation_job(**asked)
-        )
-        return str(made["jobArn"])
+        return str((await self._ask(self._region, "create_model_invocation_job", asked))["jobArn"])
 
     async def find(self, sought: Sought) -> str | None:
         """The job with this name."""
         since = datetime.fromtimestamp(sought.since - _CLOCKS_DIFFER_S, UTC)
         asked = {"nameContains": sought.name, "submitTimeAfter": since}
-        found = await self._aws.ask(
-            "bedrock", self._region, lambda bedrock: bedrock.list_model_invocation_jobs(**asked)
-        )
+        found = await self._ask(self._region, "list_model_invocation_jobs", asked)
         jobs = tables(found.get("invocationJobSummaries"))
         return next((str(job["jobArn"]) for job in jobs if job.get("jobName") == sought.name), None)
 
@@ -156,8 +157,8 @@ class BedrockBatches(BatchApi):
 
 
 def _region_of(job: str) -> str | None:
-    found = _REGION.search(job)
-    return found[2] if found else None
+    found = _ARN.match(job)
+    return found[1] if found else None
 
 
 def _result(line: Mapping[str, Any]) -> BatchResult:
