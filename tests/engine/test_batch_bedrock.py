@@ -19,12 +19,14 @@ from judge_rerank import (
     Judge,
     MissingExtra,
     ProviderError,
+    ProviderUnavailable,
     Ranking,
     RequestRejected,
 )
 from judge_rerank.cli import run
 from judge_rerank.providers import BatchPauses, JobControl, Posted, api_of
 from judge_rerank.providers.batch.api import Sought
+from judge_rerank.providers.batch.aws import Aws
 from tests.engine.test_batch import PRICE, asked_at_most_once, fated, interrupted
 from tests.engine.test_batch_kill import goes_on, killed
 from tests.provider import Provider, QrelsJudge
@@ -154,6 +156,23 @@ def test_a_job_that_is_not_accepted(amazon: AmazonProvider, tmp_path: Path) -> N
         with pytest.raises(RequestRejected, match="model identifier is invalid"):
             judge.rerank_many(PAIRS, "score(batch_size=4)", mode="batch")
         assert judge._records.ledger.totals().spent == 0  # pyright: ignore[reportPrivateUsage]
+
+
+def test_what_boto3_does_not_send(amazon: AmazonProvider) -> None:
+    aws = Aws(JobControl("bedrock/m", {}))
+    with pytest.raises(RequestRejected, match='Unknown parameter in input: "jobNumber"'):
+        asyncio.run(aws.ask("bedrock", "us-east-1", lambda bedrock: bedrock.get_model_invocation_job(jobNumber="1")))
+    assert not amazon.regions
+
+
+def test_an_amazon_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in settings("http://127.0.0.1:1").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    posted = Posted(url="http://127.0.0.1:1/model/m/converse", headers={}, body=b"{}")
+    with pytest.raises(ProviderUnavailable) as caught:
+        asyncio.run(api_of("bedrock")(posted, JobControl("bedrock/m", {})).progress("arn:aws:bedrock:us-east-1:1:x"))
+    assert (caught.value.sent, caught.value.retryable) == (False, True)
 
 
 def test_a_key_that_is_not_accepted(amazon: AmazonProvider, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, cast
 
-from judge_rerank.core import AuthenticationError, InputError, MissingExtra
+from judge_rerank.core import AuthenticationError, InputError, MissingExtra, RequestRejected
 from judge_rerank.providers.batch.control import JobControl, json_lines
 from judge_rerank.providers.http_transport import Exchange
 
@@ -142,7 +142,14 @@ class Aws:
         return await self.ask("s3", region, read)
 
     def _asked(self, service: str, region: str | None, ask: Callable[[Any], Any]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            NoRegionError,
+            ParamValidationError,
+            PartialCredentialsError,
+        )
 
         model = self._control.model
         try:
@@ -155,6 +162,8 @@ class Aws:
                 model=model,
                 sent=False,
             ) from None
+        except (NoRegionError, ParamValidationError) as error:
+            raise RequestRejected(f"{model}: boto3 does not send this: {error}", model=model, sent=False) from None
         except (BotoCoreError, ClientError) as error:
             raise self._control.translated(error, _exchange(error), _ADVICE.get(service, "")) from None
 
