@@ -31,7 +31,7 @@ _LONG = 4
 _MOST_AROUND = 2
 """Words beside a question that may be a clause."""
 _COLON = re.compile(r":\W*$")
-_CODE = re.compile(r"[_=<>@\\{}|]")
+_CODE = re.compile(r"[^\W_]_[^\W_]|[=<>@\\{}|]")
 _OPENS, _CLOSES = re.compile(r"[\"'“‘„«»]$"), re.compile(r"\W{0,2}[\"'”’“»«]")
 
 Kind: TypeAlias = Literal["question", "clause", "phrase"]

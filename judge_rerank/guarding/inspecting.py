@@ -23,8 +23,11 @@ _REPLY = re.compile(r"\s*(?:a|answer|ans|response|reply)\s*[:：]", re.IGNORECAS
 
 _SURE = 0.9
 """The score of a line that is known by a rule."""
-_DOUBTED = 0.1
-"""The probability from which a sentence is left out of a second question; about 1 % of honest documents have one."""
+_DOUBTED, _DOUBTED_BESIDE = 0.1, 0.02
+"""The probability from which a sentence is left out of a second question, and of one beside such a sentence.
+
+About one honest passage in a hundred has one.
+"""
 _DEEPEST = 2
 """How many times something decoded is looked at again: text in base64 in URL escapes."""
 
@@ -57,7 +60,7 @@ def inspect(
     document = Document(text=document) if isinstance(document, str) else document
     asked = _asked(query if isinstance(query, str) else query.text)
     model = shipped(NAMES)
-    model = replace(model, threshold=_DOUBTED, beside=_DOUBTED) if doubts else model
+    model = replace(model, threshold=_DOUBTED, beside=_DOUBTED_BESIDE) if doubts else model
     shown = [("title", document.title or ""), *fields, ("text", document.text)]
     return [
         Finding(index=index, start=part.start, end=part.end, reason=part.reason, score=part.score, part=name)

@@ -59,9 +59,7 @@ class Inspected:
     def of(self, index: int) -> tuple[Finding, ...]:
         """The findings in a document."""
         if index not in self._found:
-            whole = self._candidates[index]
-            found = _findings(self._query.text, whole.document.title, whole.document.text, whole.fields)
-            self._found[index] = tuple(replace(finding, index=index) for finding in found)
+            self._found[index] = self._inspected(index, doubts=False)
         return self._found[index]
 
     def doubted(self, index: int) -> tuple[Finding, ...]:
@@ -71,14 +69,17 @@ class Inspected:
         wrong.
         """
         if index not in self._doubted:
-            whole = self._candidates[index]
-            doubted = inspect(self._query, whole.document, index=index, fields=whole.fields, doubts=True)
-            self._doubted[index] = tuple(doubted)
-            if doubted:
+            self._doubted[index] = self._inspected(index, doubts=True)
+            if self._doubted[index]:
                 self.of(index)
             else:
                 self._found[index] = ()
         return self._doubted[index]
+
+    def _inspected(self, index: int, *, doubts: bool) -> tuple[Finding, ...]:
+        whole = self._candidates[index]
+        found = _findings(self._query.text, whole.document.title, whole.document.text, whole.fields, doubts=doubts)
+        return tuple(replace(finding, index=index) for finding in found)
 
     def is_suspicious(self, index: int) -> bool:
         """Whether anything is found in a document."""
@@ -113,9 +114,9 @@ class Inspected:
 
 
 @lru_cache(maxsize=_MOST_KEPT)
-def _findings(query: str, title: str | None, text: str, fields: ShownFields) -> Sequence[Finding]:
+def _findings(query: str, title: str | None, text: str, fields: ShownFields, *, doubts: bool) -> Sequence[Finding]:
     """The findings in a document; the next strategy, or the next evaluation, mostly ranks the same for the query."""
-    return inspect(query, Document(text=text, title=title), fields=fields)
+    return inspect(query, Document(text=text, title=title), fields=fields, doubts=doubts)
 
 
 @dataclass(frozen=True, kw_only=True)
