@@ -106,10 +106,13 @@ def test_what_cannot_be_imported_is_named(installed: Path):
 
 
 def test_a_prefix_is_taken_once(installed: Path):
+    class Own(FakeBackend):
+        """Of another module than the one that has the prefix, and none of this package."""
+
     with pytest.raises(InputError, match="registered twice"):
-        backend("others")(FakeBackend)
+        backend("others")(Own)
     with pytest.raises(InputError, match="package's own"):
-        backend("local")(FakeBackend)
+        backend("local")(Own)
 
 
 def test_other_prefixes_are_litellms():
