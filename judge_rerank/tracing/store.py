@@ -28,6 +28,7 @@ from judge_rerank.tracing.records import CallRecord
 from judge_rerank.tracing.stored_ranking import ends, to_columns
 
 _INLINE = 64  # shorter texts stand where they are used: their hash would be longer
+_KEPT = tuple(name for name in CallRecord.__dataclass_fields__ if name not in {"candidates", "cost_usd"})
 _ANCHOR = 48  # a document is looked for by its beginning, since its end may have been cut off
 
 
@@ -39,6 +40,7 @@ class Writer:
         self._secrets = secrets
         self._stored: set[str] = set()
         self._new_texts: dict[str, str | bytes] = {}
+        self._statements: dict[str, str] = {}
         self._params_before: tuple[dict[str, Any], str] = {}, "{}"
 
     def begin(
@@ -89,11 +91,7 @@ class Writer:
         documents, messages, reply, said = self._cleaned(
             [documents, [(message.role, message.content) for message in record.messages], record.reply, outcome]
         )
-        kept = {
-            name: getattr(record, name)
-            for name in CallRecord.__dataclass_fields__
-            if name not in {"candidates", "cost_usd"}
-        }
+        kept = {name: getattr(record, name) for name in _KEPT}
         self._insert(
             "calls",
             kept
@@ -161,10 +159,11 @@ class Writer:
         return plain_without(value, self._secrets)
 
     def _insert(self, table: str, values: Mapping[str, Any]) -> None:
-        places = ", ".join("?" * len(values))
-        names = ", ".join(f'"{name}"' for name in values)
-        statement = f"INSERT INTO {self._connection.table(table)} ({names}) VALUES ({places})"  # noqa: S608
-        self._connection.execute(statement, tuple(values.values()))
+        if table not in self._statements:
+            places = ", ".join("?" * len(values))
+            names = ", ".join(f'"{name}"' for name in values)
+            self._statements[table] = f"INSERT INTO {self._connection.table(table)} ({names}) VALUES ({places})"  # noqa: S608
+        self._connection.execute(self._statements[table], tuple(values.values()))
 
 
 def _held(document: Document) -> dict[str, Any]:
@@ -194,5 +193,4 @@ def storable(text: str) -> str | bytes:
     return text if text.isascii() or is_encodable(text) else text.encode("utf-8", "surrogatepass")
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_json = json.JSONEncoder(separators=(",", ":")).encode

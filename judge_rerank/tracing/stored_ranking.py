@@ -24,11 +24,12 @@ from judge_rerank.core import (
 
 # What differs between the judgments of one call.
 _OWN = ("passage", *Statement.__dataclass_fields__)
+_OF_CALL = tuple(name for name in Judgment.__dataclass_fields__ if name not in {"window", *_OWN})
 
 
 def to_columns(ranking: Ranking) -> dict[str, Any]:
     """The ranking in JSON types, by column; its documents are stored when it begins."""
-    calls: dict[str, int] = {}
+    calls: dict[tuple[Any, ...], int] = {}
     results = [
         [
             r.index,
@@ -40,7 +41,7 @@ def to_columns(ranking: Ranking) -> dict[str, Any]:
         for r in ranking.results
     ]
     details = {
-        "calls": [json.loads(call) for call in calls],
+        "calls": [_call(*call) for call in calls],
         "notes": ranking.notes,
         "kept": [[kept.stage, kept.indices] for kept in ranking.kept],
         "integrity": asdict(ranking.integrity),
@@ -95,17 +96,20 @@ def rest_of(columns: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _judgment(judgment: Judgment, index: int, calls: dict[str, int]) -> list[Any]:
+def _judgment(judgment: Judgment, index: int, calls: dict[tuple[Any, ...], int]) -> list[Any]:
     """The number of the judgment's call, and what it says of this document alone.
 
     A window of the document alone is left out, so that the call of a scorer is stored once for thousands of documents.
     """
-    values = {name: getattr(judgment, name) for name in Judgment.__dataclass_fields__}
-    if judgment.window == (index,):
-        del values["window"]
-    own = {name: values.pop(name) for name in _OWN} | {"passage": ends(judgment.passage)}
-    call = calls.setdefault(json.dumps(_plain(values)), len(calls))
-    return [call, {name: value for name, value in own.items() if value is not None}]
+    window = None if judgment.window == (index,) else judgment.window
+    call = calls.setdefault((window, *[getattr(judgment, name) for name in _OF_CALL]), len(calls))
+    own = {name: value for name in _OWN if (value := getattr(judgment, name)) is not None}
+    return [call, own if judgment.passage is None else own | {"passage": ends(judgment.passage)}]
+
+
+def _call(window: Sequence[int] | None, *values: Any) -> dict[str, Any]:
+    call = _plain(dict(zip(_OF_CALL, values, strict=True)))
+    return call if window is None else {"window": window, **call}
 
 
 def _judgment_in(call: Mapping[str, Any], own: Mapping[str, Any], index: int) -> Judgment:
