@@ -141,13 +141,11 @@ def _plain_without(value: Any, secrets: Sequence[str]) -> Any:
         return _without(value, secrets)
     if value is None or kind is int or kind is float or kind is bool:
         return value
-    if kind is list or kind is tuple:
-        return [_plain_without(item, secrets) for item in value]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain_without(item, secrets) for item in cast("Iterable[Any]", value)]
     if isinstance(value, Mapping):
         items = cast("Mapping[Any, Any]", value).items()
         return {_without(str(name), secrets): _plain_without(item, secrets) for name, item in items}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return _plain_without(list(cast("Iterable[Any]", value)), secrets)
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain_without(getattr(value, each.name), secrets) for each in fields(value)}
     return value if isinstance(value, (int, float)) else _without(str(value), secrets)

@@ -20,7 +20,6 @@ import secrets
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -164,10 +163,11 @@ class Ledger:
         writer = self._writer()
         future = writer.reserve(own)
         try:
-            return Reservation(writer, await asyncio.wrap_future(future), ledger=self.name)
+            return Reservation(writer, await future, ledger=self.name)
         except asyncio.CancelledError:
             # It may have been granted in the same moment, and nobody will send it.
-            future.add_done_callback(lambda done: _give_back(writer, done))
+            if not future.cancelled() and future.done() and future.exception() is None:
+                writer.release(future.result())
             raise
 
     def spend(self, by: SpendKey = "model") -> list[Spend]:
@@ -391,8 +391,3 @@ class Reservation:
 
 def _sent(book: LedgerBook, *, call: int) -> None:
     book.move(call, "sent")
-
-
-def _give_back(writer: LedgerWriter, done: Future[ReservedCharge]) -> None:
-    if not done.cancelled() and done.exception() is None:
-        writer.release(done.result())

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from judge_rerank.core import LedgerError
@@ -20,6 +21,7 @@ T = TypeVar("T")
 State = Literal["reserved", "sent", "settled", "released", "forfeited", "orphaned"]
 
 UNDER_WAY = ("reserved", "sent")
+_US_A_DAY = 86_400_000_000
 UNCONFIRMED = ("forfeited", "orphaned")
 
 
@@ -239,4 +241,9 @@ def periods_of(day: str) -> tuple[str, str, str]:
 
 def day_of(time_us: int) -> str:
     """The day (UTC) of a moment."""
-    return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d")
+    return _day(time_us // _US_A_DAY)
+
+
+@lru_cache(maxsize=8)
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * _US_A_DAY / 1e6, UTC).strftime("%Y-%m-%d")

@@ -7,6 +7,7 @@ at again whenever something has settled, in this process or in another.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import queue
@@ -64,13 +65,14 @@ class _Task:
     """Whether it is tried again when it could not be written."""
     reads: bool = False
     """Whether it changes nothing, and needs no lock."""
-    future: Future[Any] = field(default_factory=Future[Any])
+    future: Future[Any] | None = field(default_factory=Future[Any])
+    """None where nobody waits for it."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Request:
     reservation: ReservedCharge
-    future: Future[ReservedCharge] = field(default_factory=Future[ReservedCharge])
+    future: asyncio.Future[ReservedCharge] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 _Answer: TypeAlias = tuple["_Task | _Request", "Any | BaseException"]
@@ -112,8 +114,11 @@ class LedgerWriter:
         """What `work` reads, after all that was asked before."""
         return self._put(_Task(work=work, reads=True))
 
-    def reserve(self, reservation: ReservedCharge) -> Future[ReservedCharge]:
-        """Grant the reservation as soon as every cap has room for it; cancelling the future withdraws it."""
+    def reserve(self, reservation: ReservedCharge) -> asyncio.Future[ReservedCharge]:
+        """Grant the reservation as soon as every cap has room for it; cancelling the future withdraws it.
+
+        The future is one of the running event loop.
+        """
         return self._put(_Request(reservation=reservation))
 
     def settle(self, reservation: ReservedCharge, actual: Charge, *, input_tokens: int, output_tokens: int) -> None:
@@ -126,7 +131,7 @@ class LedgerWriter:
             if over or stopped or actual.micro_usd > reservation.charge.micro_usd:
                 _report(reservation, actual, [self._budget.source, *stopped] if over and self._budget else stopped)
 
-        self._put(_Task(work=work, must=True))
+        self._put(_Task(work=work, must=True, future=None))
 
     def release(self, reservation: ReservedCharge) -> None:
         """Give back what was set aside for a call that never left."""
@@ -135,7 +140,7 @@ class LedgerWriter:
             book.move(reservation.call, "released")
             reservation.count(NOTHING)
 
-        self._put(_Task(work=work, must=True))
+        self._put(_Task(work=work, must=True, future=None))
 
     def forfeit(self, reservation: ReservedCharge) -> None:
         """Charge a call in full, since its bill is not known."""
@@ -144,7 +149,7 @@ class LedgerWriter:
             book.forfeit(reservation.call)
             reservation.count(reservation.charge)
 
-        self._put(_Task(work=work, must=True))
+        self._put(_Task(work=work, must=True, future=None))
 
     def stop(self) -> None:
         """Write what is pending, end the session and the thread."""
@@ -156,13 +161,14 @@ class LedgerWriter:
                 self._queue.put(None)
         self._thread.join()
 
-    def _put(self, item: Any) -> Future[Any]:
+    def _put(self, item: _Task | _Request) -> Any:
         if self.usable:
             with self._lock:
                 if self._open:
                     self._queue.put(item)
                     return item.future
-        item.future.set_exception(self._closed_by)
+        if item.future is not None:
+            item.future.set_exception(self._closed_by)
         return item.future
 
     def _run(self) -> None:
@@ -178,7 +184,7 @@ class LedgerWriter:
             book.beat()
             if items or (self._waiting and self._look_again(book)):
                 self._write(book, [item for item in items if item is not None])
-        _answer((request, LedgerError("The ledger was closed.")) for request in self._waiting)
+        self._answer((request, LedgerError("The ledger was closed.")) for request in self._waiting)
         self._waiting = []
         self._write(book, [])
         try:
@@ -192,7 +198,7 @@ class LedgerWriter:
         while not self._queue.empty():
             item = self._queue.get()
             if item is not None:
-                _answer([(item, error)])
+                self._answer([(item, error)])
 
     def _take(self, beat_s: float | None) -> list[_Task | _Request | None]:
         """What is to be done next; nothing when it is time to look at the requests that wait, or to say so."""
@@ -222,7 +228,7 @@ class LedgerWriter:
             self._transact(book, tasks, requests)
         for item in items:
             if isinstance(item, _Task) and item.reads:
-                _answer([(item, _read(book, item))])
+                self._answer([(item, _read(book, item))])
 
     def _transact(self, book: LedgerBook, tasks: list[_Task], requests: list[_Request]) -> None:
         answers: list[_Answer] = []
@@ -250,8 +256,40 @@ class LedgerWriter:
             hopeless = len(tasks) == 1 and not isinstance(error, LedgerError)
             self._owed.extend(task for task in tasks if task.must and not hopeless)
             answers = [(item, error) for item in (*requests, *(task for task in tasks if not task.must))]
-        for reservation in _answer(answers):
-            self.release(reservation)
+        self._answer(answers)
+
+    def _answer(self, answers: Iterable[_Answer]) -> None:
+        """Complete the futures; those of one event loop all at once, since waking it takes time."""
+        told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[ReservedCharge], Any]]] = {}
+        for item, outcome in answers:
+            if isinstance(item, _Request) and item.future.cancelled():
+                self._give_back([outcome])
+            elif isinstance(item, _Request):
+                told.setdefault(item.future.get_loop(), []).append((item.future, outcome))
+            elif item.future is not None and item.future.set_running_or_notify_cancel():
+                if isinstance(outcome, BaseException):
+                    item.future.set_exception(outcome)
+                else:
+                    item.future.set_result(outcome)
+        for loop, outcomes in told.items():
+            try:
+                loop.call_soon_threadsafe(self._tell, outcomes)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                self._give_back(outcome for _, outcome in outcomes)
+
+    def _tell(self, outcomes: Iterable[tuple[asyncio.Future[ReservedCharge], Any]]) -> None:
+        for future, outcome in outcomes:
+            if future.done():  # who asked was cancelled
+                self._give_back([outcome])
+            elif isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    def _give_back(self, outcomes: Iterable[Any]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, ReservedCharge):
+                self.release(outcome)
 
     def _decide_all(self, book: LedgerBook, requests: list[_Request]) -> Iterator[_Answer]:
         for request in requests:
@@ -312,20 +350,6 @@ def _read(book: LedgerBook, task: _Task) -> Any:
         return book.read(lambda: work(book))
     except BaseException as error:
         return error
-
-
-def _answer(answers: Iterable[_Answer]) -> list[ReservedCharge]:
-    """Complete the futures; returns the reservations that nobody is waiting for any more."""
-    unwanted: list[ReservedCharge] = []
-    for item, outcome in answers:
-        if not item.future.set_running_or_notify_cancel():
-            if isinstance(outcome, ReservedCharge):
-                unwanted.append(outcome)
-        elif isinstance(outcome, BaseException):
-            item.future.set_exception(outcome)
-        else:
-            item.future.set_result(outcome)
-    return unwanted
 
 
 def _take_back(answers: Iterable[_Answer]) -> None:
