@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession
 
 _NO_HEADERS: Mapping[str, str] = {}
+_CONNECT_S = 30.0
 _LONGEST_CLOSING_S = 2.0
 _MOST_KEPT = 2_000_000
 """Bytes of a body that are kept to look at. No chat reply comes near; long lists of vectors pass."""
@@ -206,9 +207,11 @@ class Connections:
 
 
 def _new_session(*, watching: bool) -> ClientSession:
-    from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
     # No limit of its own: the limiter in front of the provider is the limit.
     connector = TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=300)
     middlewares = (_once,) if watching else ()
-    return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=middlewares)
+    # Nor does it end an attempt: who sends has a time-out for all of it, which may be longer than five minutes.
+    timeout = ClientTimeout(total=None, sock_connect=_CONNECT_S)
+    return ClientSession(connector=connector, cookie_jar=DummyCookieJar(), middlewares=middlewares, timeout=timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from judge_rerank import Judge
 from judge_rerank.core.errors import InputError
 from judge_rerank.providers import open_backend
 from judge_rerank.providers.direct import DirectBackend
+from judge_rerank.providers.http_transport import Connections
 from judge_rerank.providers.litellm import LiteLLMBackend
 from tests.provider import Fault, Provider
 from tests.providers.asking import (
@@ -144,3 +146,17 @@ def test_litellm_is_never_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "partial\n"), done.stderr
+
+
+def test_no_time_limit_but_that_of_the_attempt_ends_one() -> None:
+    async def nothing(_loop: asyncio.AbstractEventLoop) -> None:
+        pass
+
+    async def limits() -> tuple[object, object]:
+        user = DirectBackend("hosted_vllm/judge", api_base="http://127.0.0.1:9/v1")
+        connections = Connections(nothing, watching=False)
+        session = await connections.session(user, lambda: None)
+        await connections.release(user)
+        return session.timeout.total, session.timeout.sock_read
+
+    assert asyncio.run(limits()) == (None, None)
