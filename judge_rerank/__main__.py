@@ -20,7 +20,9 @@ def main() -> int:
     del _rich, _typer
 
     from judge_rerank.cli import run
+    from judge_rerank.core import collect_seldom
 
+    collect_seldom()
     return run(sys.argv[1:])
 
 

@@ -15,7 +15,7 @@ from judge_rerank.bulk.shared_ledger import Answer, LedgerOwner, Order, SharedLe
 from judge_rerank.bulk.shared_slots import SharedSlots, SlotShares, SlottedBackend
 from judge_rerank.bulk.staging import GROUP_ROWS, Part, part_name, read_part
 from judge_rerank.bulk.worker import INPUT, PartWorker, Work
-from judge_rerank.core import RerankError
+from judge_rerank.core import RerankError, collect_seldom
 from judge_rerank.judge import Judge
 from judge_rerank.spending import Budget
 
@@ -86,6 +86,7 @@ class JudgeActor:
     def __init__(self, work: Work, coordinator: Any) -> None:
         import ray
 
+        collect_seldom()
         self._ray: Any = ray
         self._coordinator, self._work = coordinator, work
         name = secrets.token_hex(8)

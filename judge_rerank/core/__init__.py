@@ -20,6 +20,7 @@ from judge_rerank.core.backend import (
 )
 from judge_rerank.core.cancel import CancelToken
 from judge_rerank.core.candidates import Candidates, Circumstances, ContextLimits, JudgeKind, judge_kind
+from judge_rerank.core.collecting import collect_seldom
 from judge_rerank.core.criteria import (
     CriteriaLike,
     Criterion,
@@ -258,6 +259,7 @@ __all__ = [
     "by_raw",
     "by_score",
     "check_number",
+    "collect_seldom",
     "counted",
     "criteria_text",
     "document_from",

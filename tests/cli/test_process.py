@@ -109,3 +109,15 @@ def test_a_terminal_without_unicode_gets_escapes(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("JUDGE_RERANK_MODELS", "/café")
     ran = subprocess.run([*COMMAND, "doctor"], capture_output=True, text=True, check=True)
     assert r"JUDGE_RERANK_MODELS=/caf\u00e9" in ran.stdout
+
+
+def test_only_the_program_looks_for_garbage_more_seldom() -> None:
+    """A process that only uses the library keeps what it has set."""
+    code = (
+        "import gc, sys; usual = gc.get_threshold(); from judge_rerank import Judge; "
+        "from judge_rerank.__main__ import main; before = gc.get_threshold(); "
+        "sys.argv = ['judge-rerank', 'prompts', '--help']; main(); "
+        "print(before == usual, gc.get_threshold()[0], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    assert done.stderr.split() == ["True", "10000"]
