@@ -123,8 +123,7 @@ class SingleFlight:
     async def __aexit__(self, *error: object) -> None:
         if self._leads:
             self._leads = False
-            # Shielded: a cancelled caller still keeps what it has paid for.
-            await asyncio.shield(self._leave())
+            await self._leave()  # who is cancelled here only stops waiting: what was paid for is kept
 
     def complete(self, reply: ChatReply, *, store: bool) -> None:
         """Give the reply to those who wait, and keep it under the key if `store` is true.
@@ -141,7 +140,7 @@ class SingleFlight:
         """Give the reply to those who wait, and end the turn when it is stored, also where the caller is cancelled."""
         self.complete(reply, store=True)
         self._leads = False
-        await asyncio.shield(self._leave())
+        await self._leave()
 
     async def _claim(self) -> None:
         wait_s = _FIRST_WAIT_S
