@@ -33,11 +33,17 @@ _ANCHOR = 48  # a document is looked for by its beginning, since its end may hav
 
 
 class Writer:
-    """Writes records through one connection. Known secrets are taken out of every text."""
+    """Writes records through one connection. Known secrets are taken out of every text.
 
-    def __init__(self, connection: Sql, secrets: Collection[str]) -> None:
+    Args:
+        connection: to the trace.
+        secrets: what is taken out.
+        most_known: of how many texts it remembers that they are stored; one that it forgets is handed in again.
+    """
+
+    def __init__(self, connection: Sql, secrets: Collection[str], *, most_known: int = 100_000) -> None:
         self._connection = connection
-        self._secrets = secrets
+        self._secrets, self._most_known = secrets, most_known
         self._stored: set[str] = set()
         self._new_texts: dict[str, str | bytes] = {}
         self._statements: dict[str, str] = {}
@@ -150,6 +156,8 @@ class Writer:
     def _text(self, text: str) -> str:
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if key not in self._stored:
+            if len(self._stored) >= self._most_known:
+                self._stored.clear()
             self._new_texts[key] = storable(text)
             self._stored.add(key)
         return key
