@@ -90,11 +90,11 @@ def kind_of(words: Sequence[str]) -> Kind:
 def _repeated(words: Sequence[_Word], asked: Asked, kind: Kind) -> Iterator[_Word]:
     """The words of a text that are the query, or nearly the query."""
     row, said = asked.words, tuple(word.said for word in words)
-    begins = frozenset(row[:_AMONG]) & _BEGINS if kind != "phrase" else frozenset[str]()
+    begins = next((word for word in row[:_AMONG] if word in _BEGINS), None) if kind != "phrase" else None
     for at, word in enumerate(said):
         if word == row[0] and said[at : at + len(row)] == row:
             yield from words[at : at + len(row)]
-        elif word in begins:
+        elif word == begins:
             yield from words[at : _end_of_question(words, at, asked)]
 
 

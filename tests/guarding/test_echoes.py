@@ -65,6 +65,7 @@ def test_what_stands_beside_the_query_is_kept(query, text, kept):
         ("how long do fleas live", "Fleas live two to three months, and it matters how long they feed."),
         ("ist der Himmel blau", "Heute war er grau, und blau wird der Himmel morgen."),
         ("fleas", "Fleas\nThey bite."),
+        ("when was how the west was won filmed", "How the West Was Won (film)\nIt was filmed in 1961."),
         ("what", "What is this?"),
         ("", "What is this?"),
     ],
