@@ -221,7 +221,10 @@ class Renderer(Cutter):
         logprobs: bool,  # noqa: FBT001
     ) -> Form:
         options, explain = call.options, call.explain
-        template, info = self._library.get(call.task, call.prompt, trust=call.trust), self._backend.info
+        info = self._backend.info
+        # Many words before and after a document confuse a small model, which then ranks honest documents worse.
+        trust = "trusted" if info.local else call.trust
+        template = self._library.get(call.task, call.prompt, trust=trust)
         asked = by_criteria(template.asked, call.criteria)
         # A word without its log-probabilities is better as JSON.
         labels = asked.labels(n, options=options, explain=explain) if logprobs else ()

@@ -41,7 +41,7 @@ class Untrusted(Composable):
 
     Questions about each document by itself show one document a call, so the text of one is in no other's prompt: n
     calls where a group of b would take ⌈n / b⌉. Prompts that name none are those made for such documents, which forbid
-    and say so after the document as well as before it.
+    and say so after the document as well as before it; models that run here keep their usual ones.
 
     Questions that compare documents leave out the suspicious ones (`Circumstances.suspicious`). If any were left out,
     they and six of the others, evenly spread over the order, are graded alone in one more round, and each suspicious

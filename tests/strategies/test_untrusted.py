@@ -48,7 +48,7 @@ def test_no_document_touches_the_prompt_or_the_score_of_another(spec: str) -> No
     said: list[dict[int, str]] = []
     scores: list[dict[int, float | None]] = []
     for third in (DOCS[3], ATTACK):
-        backend = FakeBackend(reply)
+        backend = FakeBackend(reply, local=False)
         with Judge(backend, trust="untrusted", on_suspicious="flag") as judge:
             ranking = judge.rerank("what is a dune?", [*DOCS[:3], third, *DOCS[4:]], spec)
         assert ranking.usage.calls == len(DOCS)
@@ -62,7 +62,7 @@ def test_no_document_touches_the_prompt_or_the_score_of_another(spec: str) -> No
 
 
 def test_the_prompt_is_made_for_it_unless_one_is_named() -> None:
-    with Judge(FakeBackend(reply)) as judge:
+    with Judge(FakeBackend(reply, local=False)) as judge:
         usual = judge.rerank("q", DOCS, "score")
         strict = judge.rerank("q", DOCS, "score", trust="untrusted")
         named = judge.rerank("q", DOCS, "score(prompt='graded')", trust="untrusted")
@@ -70,6 +70,16 @@ def test_the_prompt_is_made_for_it_unless_one_is_named() -> None:
     assert prompts == ["score/multilingual", "score/untrusted", "score/graded"]
     assert [each.strategy for each in (usual, strict)] == ["score", "untrusted"]
     assert parse(strict.strategy) == Untrusted(strategy=parse("score"))
+
+
+@pytest.mark.parametrize("task", ["binary", "score"])
+def test_a_model_that_runs_here_is_asked_as_usual(task: str) -> None:
+    with Judge(FakeBackend(reply, local=True)) as judge:
+        usual, strict, named = (
+            judge.rerank("q", DOCS, spec, trust=trust).results[0].judgments[0].prompt
+            for spec, trust in ((task, None), (task, "untrusted"), (f"{task}(prompt='untrusted')", "untrusted"))
+        )
+    assert (strict, named) == (usual, f"{task}/untrusted")
 
 
 def test_the_ranking_can_trust_what_the_judge_does_not() -> None:
