@@ -129,7 +129,7 @@ class ThinEngine:
         self._limiter = ConcurrencyLimiter(concurrency)
         self.pace = Pace()
 
-    async def run(self, job: Job) -> Ranking:
+    async def run(self, job: Job, *, in_turn: bool = False) -> Ranking:  # noqa: ARG002
         """A ranking of nothing, with the usage of the job."""
         shape, retries = self._shape, 0
         rounds = max(1, shape.rounds)
@@ -262,8 +262,8 @@ class _Noting:
     engine: Any
     note: Callable[[Ranking], None]
 
-    async def run(self, job: Job) -> Ranking:
-        ranking: Ranking = await self.engine.run(job)
+    async def run(self, job: Job, *, in_turn: bool = False) -> Ranking:
+        ranking: Ranking = await self.engine.run(job, in_turn=in_turn)
         self.note(ranking)
         return ranking
 

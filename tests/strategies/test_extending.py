@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from judge_rerank.core import spec_of
 from tests.examples import python_examples
 
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -87,11 +86,3 @@ def test_in_an_experiment(folder: Path) -> None:
     (folder / "own.yaml").write_text(yaml.safe_dump(experiment))
     out = run(folder, "", "eval", "own.yaml", "--format", "json", plugins="overlap")
     assert "overlap(least=9)" in out
-
-
-def test_no_example_is_registered_here() -> None:
-    """They run in processes of their own, so that no other test knows their names."""
-    from judge_rerank.strategies import Score, strategy_names
-
-    assert not {"split", "overlap"} & set(strategy_names())
-    assert spec_of(Score()) == "score"
