@@ -21,21 +21,11 @@ from judge_rerank.cli.judging import places
 from judge_rerank.cli.option_groups import SpendingOptions
 from judge_rerank.cli.options import Prompts
 from judge_rerank.cli.output import emit, on_stdout
+from judge_rerank.cli.packages import installed, packages, packages_text
 from judge_rerank.cli.terminal import json_text
-from judge_rerank.cli.version import installed
 from judge_rerank.core import PLUGINS_VARIABLE, ModelInfo, RerankError, imported_plugins, spec_of
 from judge_rerank.storage import StoreUrl
 
-_EXTRAS = {
-    "litellm": ("litellm", "openai"),
-    "local": ("xllamacpp",),
-    "cli": ("typer", "rich", "bm25s"),
-    "embedding": ("onnxruntime", "tokenizers"),
-    "cross-encoder": ("sentence-transformers", "torch"),
-    "flashrank": ("flashrank",),
-    "distill": ("scipy",),
-    "finetune": ("accelerate", "datasets"),
-}
 _KEYS = (
     "ANTHROPIC_API_KEY",
     "AWS_ACCESS_KEY_ID",
@@ -85,7 +75,7 @@ def examine(prompts: Path | None = None) -> dict[str, Any]:
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "cpu_threads": _threads(),
         "judge": _judge(),
-        "extras": {extra: {name: installed(name) for name in names} for extra, names in _EXTRAS.items()},
+        "packages": packages(),
         "keys": [name for name in _KEYS if os.environ.get(name)],
         "endpoints": [name for name in _ENDPOINTS if os.environ.get(name)],
         "settings": {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)},
@@ -210,7 +200,7 @@ def _as_table(found: Mapping[str, Any]) -> str:
         "Python": f"{found['python']}, {found['cpu_threads']} CPU threads",
         "Judge() uses": _judge_line(judge),
         "-s cascade means": judge["cascade"],
-        "Extras": "\n".join(_extra(*item) for item in found["extras"].items()),
+        "Packages": packages_text(found["packages"]),
         "Keys set": ", ".join(found["keys"]) or "none",
         "Endpoints set": ", ".join(found["endpoints"]) or "none",
         "Settings": "\n".join(f"{name}={value}" for name, value in found["settings"].items()) or "none",
@@ -270,9 +260,3 @@ def _place(found: Mapping[str, Any] | None) -> str:
 
 def _addition(each: Mapping[str, str]) -> str:
     return f"{each['kind']} {each['name']}, from {each['origin']}" + (f": {each['problem']}" if each["problem"] else "")
-
-
-def _extra(name: str, packages: Mapping[str, str | None]) -> str:
-    if missing := [package for package, present in packages.items() if present is None]:
-        return f"{name}: not installed ({', '.join(missing)}). Run: pip install 'judge-rerank[{name}]'"
-    return f"{name}: " + ", ".join(f"{package} {present}" for package, present in packages.items())

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
 from judge_rerank.cli.notes import show_logs
 from judge_rerank.cli.output import be_quiet, emit
-
-
-def installed(package: str = "judge-rerank") -> str | None:
-    """The version of an installed package, None where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+from judge_rerank.cli.packages import installed
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,10 @@ def test_what_judge_would_use(command: Command, monkeypatch: pytest.MonkeyPatch)
 
 def test_packages_and_prompts(command: Command, tmp_path: Path) -> None:
     found = json.loads(command("doctor", "-f", "json").out)
-    assert found["extras"]["cli"]["typer"]
+    packages = found["packages"]
+    assert {"core", "local", "postgres", "bedrock", "server", "mcp", "colbert"} <= set(packages)
+    assert not {"all", "dev", "docs", "scorers"} & set(packages)
+    assert packages["core"]["typer"] == version("typer")
     assert found["cpu_threads"] >= 1
     assert {"binary/terse", "listwise/terse", "score/terse"} <= set(found["prompts"]["found"])
     found = json.loads(command("doctor", "--prompts", tmp_path / "nowhere", "-f", "json").out)
