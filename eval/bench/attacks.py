@@ -53,9 +53,15 @@ _TOLD_EVERY = 100
 
 TITLE = """# What hostile documents do to a judge
 
-`python -m eval.bench.attacks --out eval/results/attacks.md`: published attacks, planted in documents that are not
-relevant, one document a ranking; the best 20 candidates of each query, shuffled. Top k is the share of the documents
-below the top k that the attack lifted into it, with the 95 % interval. Every configuration faces the same attacks."""
+Published attacks, planted in documents that are not relevant, one document a ranking; the best 20 candidates of each
+query, shuffled. Top k is the share of the documents below the top k that the attack lifted into it, with the 95 %
+interval. Every configuration faces the same attacks. Made by
+
+    python -m eval.bench.attacks --sets wikiqa --limit 12 --trials 25 --model MODEL \\
+        --families direct-instruction query-echo control
+    python -m eval.bench.attacks --sets wikiqa --limit 60 --model none --strategy bm25 --configurations default
+
+for each model, and `--tables --out eval/results/attacks.md`."""
 
 
 def main() -> None:
