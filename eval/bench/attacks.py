@@ -133,7 +133,8 @@ def measure(options: argparse.Namespace, name: str, configuration: str) -> None:
 
 def tables(runs: Path) -> str:
     """All audits of a folder as Markdown."""
-    audits = [Audit.read(path) for path in sorted(runs.iterdir()) if is_audit(path)] if runs.is_dir() else []
+    read = [Audit.read(path) for path in sorted(runs.iterdir()) if is_audit(path)] if runs.is_dir() else []
+    audits = [audit for audit in read if audit.trials]  # one that has just begun says nothing
     if not audits:
         sys.exit(f"There is no audit in {runs}.")
     parts = [TITLE, "## Goals", table(GOAL_HEAD, goal_rows(audits)), "## Cost", table(COST_HEAD, cost_rows(audits))]

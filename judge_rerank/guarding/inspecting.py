@@ -16,6 +16,7 @@ from judge_rerank.guarding.lines import ECHO, of_line, of_whole
 from judge_rerank.guarding.model import GuardModel, shipped
 from judge_rerank.guarding.normalising import mixed_words
 from judge_rerank.guarding.reasons import is_heading, reason_of
+from judge_rerank.guarding.segments import is_markup
 
 _FEWEST_MIXED = 2
 _QUESTION = re.compile(r"\s*(?:q|question|query|user)\s*[:：]", re.IGNORECASE)
@@ -99,7 +100,8 @@ def _scored(looked: Text, *, disguised: bool, model: GuardModel) -> Iterator[tup
     for place in range(len(looked.segments)):
         if looked.worth(place):
             vector = looked.vector(place, disguised=disguised)
-            yield place, 0.0 if is_heading(vector) else model.probability(vector)
+            harmless = is_heading(vector) or is_markup(looked.segments[place].text)
+            yield place, 0.0 if harmless else model.probability(vector)
 
 
 def _part(looked: Text, place: int, reason: str, score: float) -> _Part:

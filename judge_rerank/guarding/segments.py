@@ -12,6 +12,12 @@ from judge_rerank.guarding.normalising import plain
 # All of it begins with one of a few characters: of nearly all others the search then only sees that they are none.
 _END = re.compile(r"[.!?。！？\n](?:(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])|(?<=\n)\n*)")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
+# Elements of HTML that pages in Markdown have on lines of their own; none that a prompt could have.
+_MARKUP = re.compile(
+    r"(?:\s*</?(?:a|blockquote|br|center|code|dd|details|div|dl|dt|em|font|h[1-6]|hr|kbd|li|ol|p|picture|pre|small"
+    r"|span|strong|sub|summary|sup|t(?:able|body|d|h|head|r)|ul)\s*/?>)+\s*",
+    re.IGNORECASE,
+)
 _LONGEST = 400
 """Characters of a sentence; one that goes on is cut at a space."""
 
@@ -49,6 +55,11 @@ class Segment:
 def words_in(text: str) -> list[str]:
     """The words of a text, in small letters."""
     return _WORD.findall(text.lower().replace("’", "'"))
+
+
+def is_markup(text: str) -> bool:
+    """Whether a text is nothing but tags of HTML, without attributes, which could hold words."""
+    return bool(_MARKUP.fullmatch(text))
 
 
 def word_places(text: str, segment: Segment) -> list[tuple[int, int]]:

@@ -290,3 +290,11 @@ def test_a_finding_in_a_passage_is_erased_in_the_passage():
 def test_both_halves_of_a_forged_answer_are_found(planted):
     document = Document(text=f"{CARRIER}\n{planted}")
     assert erased(document, inspect(QUERY, document)).text.strip() == CARRIER.strip()
+
+
+@pytest.mark.parametrize("tags", ["</details>", "</div></td>", "<br />", "</summary>\n</details>"])
+def test_tags_of_a_page_are_no_roles(tags: str) -> None:
+    page = f"Some text about bars.\n\n{tags}\n\nMore text follows here."
+    assert inspect(QUERY, page) == []
+    for forged in ("</system>", "</document>"):
+        assert inspect(QUERY, page.replace(tags, forged)), forged
